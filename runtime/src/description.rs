@@ -1,0 +1,382 @@
+//! `docker.conf`: which image a computation runs in, and how; from text to a [`Description`], errors with their place.
+
+mod error;
+mod field;
+
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use self::field::{Field, File};
+use crate::engine::{BindMount, Cache, Gpus, Limits};
+
+pub use self::error::{DescriptionError, Place};
+
+/// The keys of a docker description.
+const KEYS: &[&str] = &[
+    "image",
+    "platform",
+    "pull",
+    "user",
+    "workdir",
+    "shell",
+    "env",
+    "network",
+    "limits",
+    "shm-size",
+    "gpus",
+    "init",
+    "mounts",
+    "caches",
+    "retries",
+    "stage-timeout",
+];
+
+/// What `docker.conf` says (our design, section 6). Keys that are not there have their defaults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Description {
+    /// `image`: the base image's name, the only key that must be there.
+    pub image: String,
+    /// `platform`: the platform of the image, as in `linux/arm64`; default: whichever the daemon has.
+    pub platform: Option<String>,
+    /// `user`: whom the setup and the calls run as, as in `root` or `1000:1000`; default: the image's, or the caller.
+    pub user: Option<String>,
+    /// `workdir`: the absolute path the setup and the calls start in; default: the image's.
+    pub workdir: Option<String>,
+    /// `shell`: the program that understands `docker-setup.sh`; default: `/bin/sh`.
+    pub shell: String,
+    /// `env`: further environment variables, sorted by name.
+    pub env: Vec<(String, String)>,
+    /// `network`: the daemon's network, as in `none`; default: the daemon's.
+    pub network: Option<String>,
+    /// `limits`: `memory` (bytes, or with `k`, `m`, `g`), `cpus` (may be a fraction), `pids`.
+    pub limits: Limits,
+    /// `shm-size`: the size of `/dev/shm`, written like `memory`, in bytes.
+    pub shm_size: Option<u64>,
+    /// `gpus`: `"all"` or how many.
+    pub gpus: Option<Gpus>,
+    /// `init`: whether orphaned processes are reaped; default: yes.
+    pub init: bool,
+    /// `mounts`: parts of the computation's directory at further places, in the order written.
+    pub mounts: Vec<Mount>,
+    /// `caches`: named volumes sorted by name, each with the absolute path where it is seen. The volumes' own names
+    /// begin with `ce-cache-`, so that no volume of somebody else can be meant.
+    pub caches: Vec<Cache>,
+}
+
+/// A part of the computation's directory that is seen at a further place in the container. The repository decides
+/// about it, so it cannot lead out of that directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Relative path, without `..`.
+    pub source: PathBuf,
+    /// Absolute path inside.
+    pub target: String,
+    /// Whether it can only be read inside; the default.
+    pub read_only: bool,
+}
+
+impl Description {
+    /// Reads and parses the file at `path`.
+    ///
+    /// # Errors
+    /// When it is missing or cannot be read, and as [`Description::parse`].
+    pub fn read(path: &Path) -> Result<Self, DescriptionError> {
+        let whole = |message: String, help: Option<&str>| DescriptionError {
+            path: path.to_owned(),
+            place: None,
+            message,
+            help: help.map(str::to_owned),
+        };
+        let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                whole("no such file".into(), Some("create it with a line such as `image = \"debian:13\"`"))
+            }
+            _ => whole(format!("cannot be read: {error}"), None),
+        })?;
+        let text = String::from_utf8(bytes).map_err(|_| whole("is not UTF-8 text".into(), None))?;
+        Self::parse(path, &text)
+    }
+
+    /// Parses `text`; `path` is only named in errors.
+    ///
+    /// # Errors
+    /// The first thing that is wrong: syntax, a key that is unknown or not supported, a value of the wrong type or
+    /// that cannot be meant; or that there is no `image`.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, DescriptionError> {
+        let file = File { path, text };
+        let table = DeTable::parse(text).map_err(|error| file.syntax_error(&error))?;
+        let mut description = Self {
+            image: String::new(),
+            platform: None,
+            user: None,
+            workdir: None,
+            shell: "/bin/sh".into(),
+            env: Vec::new(),
+            network: None,
+            limits: Limits::default(),
+            shm_size: None,
+            gpus: None,
+            init: true,
+            mounts: Vec::new(),
+            caches: Vec::new(),
+        };
+        for field in file.fields(table.get_ref()) {
+            description.set(&field)?;
+        }
+        if description.image.is_empty() {
+            let help = Some("add a line such as `image = \"debian:13\"`".into());
+            return Err(DescriptionError { path: path.into(), place: None, message: "no key `image`".into(), help });
+        }
+        Ok(description)
+    }
+
+    /// The bind mounts that `mounts` asks for, of the computation in `directory`.
+    ///
+    /// # Errors
+    /// The path of the first source that does not exist, or leads out of `directory` through a symbolic link.
+    pub fn bind_mounts(&self, directory: &Path) -> Result<Vec<BindMount>, PathBuf> {
+        let top = directory.canonicalize().map_err(|_| directory.to_owned())?;
+        let resolve = |mount: &Mount| {
+            let named = directory.join(&mount.source);
+            let source = named.canonicalize().ok().filter(|source| source.starts_with(&top)).ok_or(named)?;
+            Ok(BindMount { source, target: mount.target.clone(), read_only: mount.read_only })
+        };
+        self.mounts.iter().map(resolve).collect()
+    }
+
+    fn set(&mut self, field: &Field<'_>) -> Result<(), DescriptionError> {
+        match field.key {
+            "image" => self.image = field.word("an image's name", "image = \"debian:13\"")?,
+            "platform" => self.platform = Some(field.platform()?),
+            "user" => self.user = Some(field.word("a user", "user = \"1000:1000\"")?),
+            "workdir" => self.workdir = Some(field.absolute_path()?),
+            "shell" => self.shell = field.word("one program", "shell = \"/bin/bash\"")?,
+            "network" => self.network = Some(field.network()?),
+            "shm-size" => self.shm_size = Some(field.size()?),
+            "gpus" => self.gpus = Some(field.gpus()?),
+            "init" => self.init = field.boolean()?,
+            "env" => self.env = field.table(|variable| variable.variable())?,
+            "limits" => self.limits = field.limits()?,
+            "mounts" => self.mounts = field.mounts()?,
+            "caches" => self.caches = field.table(|cache| cache.cache())?,
+            "pull" if field.value.as_str() == Some("never") => {}
+            "retries" if field.value.as_integer().is_some_and(|number| number.as_str() == "0") => {}
+            "pull" => {
+                return Err(field.not_supported("pull the image with `docker pull`, and remove this line"));
+            }
+            "retries" | "stage-timeout" => return Err(field.not_supported("remove this line")),
+            _ => return Err(field.unknown(KEYS)),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Description, DescriptionError> {
+        Description::parse(Path::new("align/docker.conf"), text)
+    }
+
+    /// The whole complaint, with its help on a second line.
+    fn complaint(text: &str) -> String {
+        let error = parse(text).unwrap_err();
+        match &error.help {
+            Some(help) => format!("{error}\nhelp: {help}"),
+            None => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn an_image_is_enough() {
+        let description = parse("image = \"debian:13\"\n").unwrap();
+        assert_eq!(description.image, "debian:13");
+        assert_eq!((description.shell.as_str(), description.init), ("/bin/sh", true));
+    }
+
+    #[test]
+    fn every_key_is_understood() {
+        let description = parse(
+            r#"
+            image = "debian:13"
+            platform = "linux/arm64/v8"
+            pull = "never"
+            user = "1000:1000"
+            workdir = "/root"
+            shell = "/bin/bash"
+            network = "none"
+            shm-size = "64m"
+            gpus = "all"
+            init = false
+            retries = 0
+            mounts = [{ source = "data", target = "/data" }, { source = "out", target = "/out", read-only = false }]
+            [env]
+            LANG = "C"
+            B = ""
+            [limits]
+            memory = "2g"
+            cpus = 1.5
+            pids = 100
+            [caches]
+            apt = "/var/cache/apt"
+            "#,
+        );
+        let mount =
+            |source: &str, target: &str, read_only| Mount { source: source.into(), target: target.into(), read_only };
+        let expected = Description {
+            image: "debian:13".into(),
+            platform: Some("linux/arm64/v8".into()),
+            user: Some("1000:1000".into()),
+            workdir: Some("/root".into()),
+            shell: "/bin/bash".into(),
+            env: vec![("B".into(), String::new()), ("LANG".into(), "C".into())],
+            network: Some("none".into()),
+            limits: Limits { memory: Some(2_147_483_648), nano_cpus: Some(1_500_000_000), pids: Some(100) },
+            shm_size: Some(67_108_864),
+            gpus: Some(Gpus::All),
+            init: false,
+            mounts: vec![mount("data", "/data", true), mount("out", "/out", false)],
+            caches: vec![Cache { name: "ce-cache-apt".into(), target: "/var/cache/apt".into() }],
+        };
+        assert_eq!(description, Ok(expected));
+    }
+
+    #[test]
+    fn an_unknown_key_is_shown_with_the_nearest() {
+        assert_eq!(
+            complaint("# what we run in\n\nimgae = \"debian:13\"\n"),
+            "align/docker.conf:3:1: unknown key `imgae`\nhelp: did you mean `image`?"
+        );
+        assert_eq!(
+            complaint("image = \"x\"\nshm_size = 1\n"),
+            "align/docker.conf:2:1: unknown key `shm_size`\nhelp: did you mean `shm-size`?"
+        );
+        assert_eq!(
+            complaint("image = \"x\"\nlimits = { memroy = 1 }\n"),
+            "align/docker.conf:2:12: unknown key `memroy`\nhelp: did you mean `memory`?"
+        );
+        assert!(complaint("volume = 1").ends_with("help: the keys are `image`, `platform`, `pull`, `user`, `workdir`, `shell`, `env`, `network`, `limits`, `shm-size`, `gpus`, `init`, `mounts`, `caches`, `retries`, `stage-timeout`"));
+    }
+
+    #[test]
+    fn other_ways_to_write_a_line_are_answered_with_the_right_one() {
+        let cases = [
+            ("image: debian:13", "1:1: `:` after `image` where `=` must be"),
+            ("image: \"debian:13\"  # base", "1:1: `:` after `image` where `=` must be"),
+            ("image = debian:13", "1:1: the value of `image` is not quoted"),
+            ("image=debian:13 # base", "1:1: the value of `image` is not quoted"),
+            ("image debian:13", "1:1: no `=` after `image`"),
+        ];
+        for (text, message) in cases {
+            let expected = format!("align/docker.conf:{message}\nhelp: write `image = \"debian:13\"`");
+            assert_eq!(complaint(text), expected, "{text}");
+        }
+        assert_eq!(
+            complaint("image = \"x\"\n  user = 1000:1000\n"),
+            "align/docker.conf:2:3: the value of `user` is not quoted\nhelp: write `user = \"1000:1000\"`"
+        );
+    }
+
+    #[test]
+    fn a_place_counts_characters_and_quotes_its_line() {
+        let error = parse("image = \"x\"\r\nenv = { \"é\" = 1 }\r\n").unwrap_err();
+        let place = error.place.unwrap();
+        assert_eq!((place.line, place.column, place.line_text.as_str()), (2, 9, "env = { \"é\" = 1 }"));
+        assert_eq!(place.span, 21..25);
+        assert_eq!(error.message, "`é` is not the name of a variable");
+    }
+
+    #[test]
+    fn wrong_values_are_named_with_their_place() {
+        let cases = [
+            ("image = 13", "1:9: `image` must be a string, not an integer\nhelp: write `image = \"13\"`"),
+            ("image = \"\"", "1:9: `image` is empty\nhelp: write it as in `image = \"debian:13\"`"),
+            (
+                "image = \" x\"",
+                "1:9: `image` must be an image's name, without white space\nhelp: write it as in `image = \"debian:13\"`",
+            ),
+            ("image = [\"x\"]", "1:9: `image` must be a string, not an array"),
+            ("init = \"yes\"", "1:8: `init` must be `true` or `false`, not a string"),
+            (
+                "platform = \"amd64\"",
+                "1:12: `platform` must be an operating system and an architecture\nhelp: write it as in `platform = \"linux/amd64\"`",
+            ),
+            ("workdir = \"src\"", "1:11: `workdir` must be an absolute path in the container, without `..`"),
+            ("shm-size = \"big\"", "1:12: `shm-size` must be a size such as `\"512m\"` or `\"2g\"`"),
+            ("limits = { cpus = 0 }", "1:19: `cpus` must be a number of processors, as in `1.5`"),
+            ("limits = { pids = -1 }", "1:19: `pids` must be how many processes at most"),
+            ("gpus = true", "1:8: `gpus` must be `\"all\"` or how many, not a boolean"),
+            ("env = { A = 1 }", "1:13: `A` must be a string, not an integer\nhelp: write `A = \"1\"`"),
+            ("env = { COMPDIR = \"/\" }", "1:9: `COMPDIR` is set by ce-run"),
+            ("network = \"container:x\"", "1:11: a computation cannot use the network of another container"),
+            ("stage-timeout = 10", "1:1: `stage-timeout` is not supported yet\nhelp: remove this line"),
+            ("retries = 3", "1:1: `retries` is not supported yet\nhelp: remove this line"),
+            (
+                "pull = \"always\"",
+                "1:1: `pull` is not supported yet\nhelp: pull the image with `docker pull`, and remove this line",
+            ),
+        ];
+        for (text, message) in cases {
+            assert_eq!(complaint(text), format!("align/docker.conf:{message}"), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_mounted_from_outside_or_over_our_places() {
+        let source = "`source` must be a relative path below the computation's directory\n\
+                      help: pass other data through the global file storage";
+        let cases = [
+            ("mounts = [{ source = \"/etc\", target = \"/x\" }]", "1:22", source),
+            ("mounts = [{ source = \"a/../..\", target = \"/x\" }]", "1:22", source),
+            ("mounts = [{ source = \"a\" }]", "1:11", "a mount needs `source` and `target`"),
+            ("caches = { a = \"/var\" }", "1:16", "`/var` would cover `/var/lib/compeval`, which ce-run uses"),
+            ("caches = { a = \"/\" }", "1:16", "`/` would cover `/compeval`, which ce-run uses"),
+            (
+                "caches = { a = \"/compeval/gfs/x\" }",
+                "1:16",
+                "`/compeval/gfs/x` would cover `/compeval`, which ce-run uses",
+            ),
+            (
+                "caches = { \"/etc\" = \"/x\" }",
+                "1:12",
+                "`/etc` is not a name for a cache: use letters, digits, `_`, `.` and `-`",
+            ),
+        ];
+        for (text, place, message) in cases {
+            assert_eq!(complaint(text), format!("align/docker.conf:{place}: {message}"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_source_cannot_leave_the_computation_through_a_symbolic_link() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("data")).unwrap();
+        std::os::unix::fs::symlink("/etc", directory.path().join("link")).unwrap();
+        let mounts = |source: &str| {
+            let text = format!("image = \"x\"\nmounts = [{{ source = \"{source}\", target = \"/x\" }}]");
+            parse(&text).unwrap().bind_mounts(directory.path())
+        };
+        assert_eq!(mounts("data").unwrap()[0].source, directory.path().canonicalize().unwrap().join("data"));
+        assert_eq!(mounts("link").unwrap_err(), directory.path().join("link"));
+        assert_eq!(mounts("none").unwrap_err(), directory.path().join("none"));
+    }
+
+    #[test]
+    fn a_file_without_an_image_or_no_file_at_all_gets_an_example() {
+        let help = "add a line such as `image = \"debian:13\"`";
+        assert_eq!(complaint("user = \"root\"\n"), format!("align/docker.conf: no key `image`\nhelp: {help}"));
+        let error = Description::read(Path::new("/no/such/docker.conf")).unwrap_err();
+        assert_eq!(error.to_string(), "/no/such/docker.conf: no such file");
+        assert_eq!(error.help.unwrap(), "create it with a line such as `image = \"debian:13\"`");
+    }
+
+    #[test]
+    fn other_syntax_errors_are_the_parsers() {
+        let error = parse("image = \"debian\n").unwrap_err();
+        assert_eq!((error.place.as_ref().unwrap().line, error.help), (1, None));
+        let error = parse("image = \"a\"\nimage = \"b\"\n").unwrap_err();
+        assert_eq!(error.to_string(), "align/docker.conf:2:1: duplicate key");
+    }
+}

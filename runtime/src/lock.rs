@@ -1,0 +1,171 @@
+//! One setup at a time: a lock that the kernel holds for us, and lets go when this process ends, whatever way.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::io::Errno;
+use thiserror::Error;
+
+/// How often to try while there is a time limit: the kernel knows none.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// A lock that is held until this is dropped, or the process ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Why the lock was not had.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Somebody else holds it for too long.
+    #[error("waited {} s for the lock `{}`", waited.as_secs(), path.display())]
+    Timeout {
+        /// The file.
+        path: PathBuf,
+        /// The time limit.
+        waited: Duration,
+    },
+    /// Its file cannot be opened or locked.
+    #[error("cannot lock `{}`", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+}
+
+impl LockError {
+    /// What the reader can do about it, if we know.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Timeout { path, .. } => {
+                Some(format!("another ce-run sets up: see who with `fuser -v {}`", path.display()))
+            }
+            Self::File { .. } => None,
+        }
+    }
+}
+
+impl Lock {
+    /// Locks the file at `path`, which is created (mode 0600) if it is missing and stays afterwards. Waits for others
+    /// as long as `timeout` says, `None` being for ever; `waiting` is called once when there is somebody to wait for.
+    ///
+    /// # Errors
+    /// [`LockError::Timeout`]; [`LockError::File`] when the file cannot be made, or is a symbolic link.
+    pub fn acquire(path: &Path, timeout: Option<Duration>, waiting: impl FnOnce()) -> Result<Self, LockError> {
+        let failed = |error: Errno| LockError::File { path: path.to_owned(), source: error.into() };
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = File::from(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?);
+        if !try_lock(&file).map_err(failed)? {
+            waiting();
+            match timeout {
+                None => rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockExclusive)).map_err(failed)?,
+                Some(limit) => {
+                    let begin = Instant::now();
+                    while !try_lock(&file).map_err(failed)? {
+                        let left = limit.saturating_sub(begin.elapsed());
+                        if left.is_zero() {
+                            return Err(LockError::Timeout { path: path.to_owned(), waited: limit });
+                        }
+                        std::thread::sleep(RETRY.min(left));
+                    }
+                }
+            }
+        }
+        Ok(Self { _file: file })
+    }
+}
+
+/// Whether the lock was free, and now is ours.
+fn try_lock(file: &File) -> Result<bool, Errno> {
+    match rustix::io::retry_on_intr(|| flock(file, FlockOperation::NonBlockingLockExclusive)) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const SHORT: Option<Duration> = Some(Duration::from_millis(60));
+
+    fn file() -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("setup.lock");
+        (directory, path)
+    }
+
+    #[test]
+    fn a_free_lock_is_had_without_waiting() {
+        let (_directory, path) = file();
+        drop(Lock::acquire(&path, None, || panic!("waited")).unwrap());
+        drop(Lock::acquire(&path, SHORT, || panic!("waited")).unwrap());
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+    }
+
+    #[test]
+    fn a_held_lock_times_out_after_saying_so_once() {
+        let (_directory, path) = file();
+        let _held = Lock::acquire(&path, None, || ()).unwrap();
+        let mut said = 0;
+        let error = Lock::acquire(&path, SHORT, || said += 1).unwrap_err();
+        assert_eq!((said, error.to_string()), (1, format!("waited 0 s for the lock `{}`", path.display())));
+    }
+
+    #[test]
+    fn one_who_waits_has_it_when_the_holder_lets_go() {
+        for timeout in [None, Some(Duration::from_secs(60))] {
+            let (_directory, path) = file();
+            let held = Lock::acquire(&path, None, || ()).unwrap();
+            let (waiting, waits) = mpsc::channel();
+            std::thread::scope(|scope| {
+                let second = scope.spawn(|| Lock::acquire(&path, timeout, move || waiting.send(()).unwrap()).map(drop));
+                waits.recv().unwrap();
+                drop(held);
+                second.join().unwrap().unwrap();
+            });
+        }
+    }
+
+    #[test]
+    fn a_killed_holder_lets_go() {
+        let (_directory, path) = file();
+        std::fs::write(&path, "").unwrap();
+        let mut holder = std::process::Command::new("flock")
+            .arg(&path)
+            .args(["sh", "-c", "echo; exec sleep 1000"])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+        assert!(matches!(Lock::acquire(&path, SHORT, || ()), Err(LockError::Timeout { .. })));
+        // The lock belongs to the open file, which `flock` and what it runs share: both must go.
+        let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", holder.id())).unwrap();
+        for child in children.split_whitespace() {
+            std::process::Command::new("kill").args(["-KILL", child]).status().unwrap();
+        }
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        Lock::acquire(&path, Some(Duration::from_secs(60)), || ()).unwrap();
+    }
+
+    #[test]
+    fn a_symbolic_link_is_not_followed() {
+        let (directory, path) = file();
+        std::os::unix::fs::symlink(directory.path().join("elsewhere"), &path).unwrap();
+        assert!(matches!(Lock::acquire(&path, None, || ()), Err(LockError::File { .. })));
+        assert!(!directory.path().join("elsewhere").exists());
+    }
+}
