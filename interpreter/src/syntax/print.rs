@@ -3,9 +3,9 @@
 use bstr::{BString, ByteSlice};
 
 use super::{
-    AndOr, AndOrList, Command, CompoundCommand, CompoundKind, HereDocument, List, Operation, Parameter,
-    ParameterExpansion, Part, PartKind, PatternEnd, Pipeline, Redirection, RedirectionOperator, SimpleCommand,
-    Substitution, Word,
+    AndOr, AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, HereDocument, List, Operation,
+    Parameter, ParameterExpansion, Part, PartKind, PatternEnd, Pipeline, Redirection, RedirectionOperator,
+    SimpleCommand, Substitution, Word,
 };
 
 /// The canonical text of a list: one and-or list a line, one space between words, no comments and no line
@@ -21,6 +21,14 @@ pub fn canonical(list: &List) -> BString {
 pub fn canonical_and_or(and_or: &AndOrList) -> BString {
     let mut printer = Printer::default();
     printer.and_or(and_or);
+    printer.newline();
+    printer.out.into()
+}
+
+/// The canonical text of a function's definition.
+pub fn canonical_function(definition: &FunctionDefinition) -> BString {
+    let mut printer = Printer::default();
+    printer.function(definition);
     printer.newline();
     printer.out.into()
 }
@@ -93,13 +101,15 @@ impl<'t> Printer<'t> {
             match command {
                 Command::Simple(command) => self.simple_command(command),
                 Command::Compound(command) => self.compound_command(command),
-                Command::Function(definition) => {
-                    self.text(&definition.name);
-                    self.text("() ");
-                    self.compound_command(&definition.body);
-                }
+                Command::Function(definition) => self.function(definition),
             }
         }
+    }
+
+    fn function(&mut self, definition: &'t FunctionDefinition) {
+        self.text(&definition.name);
+        self.text("() ");
+        self.compound_command(&definition.body);
     }
 
     fn simple_command(&mut self, command: &'t SimpleCommand) {

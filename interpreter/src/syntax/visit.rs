@@ -122,7 +122,7 @@ pub fn walk_compound_command<'t, V: Visit<'t> + ?Sized>(visitor: &mut V, command
                 visitor.visit_list(condition);
                 visitor.visit_list(body);
             }
-            for body in &command.otherwise {
+            if let Some(body) = &command.otherwise {
                 visitor.visit_list(body);
             }
         }

@@ -1,0 +1,65 @@
+//! `setup-sh SCRIPT --state DIR [--split]`: runs a setup script with this machine's `sh`.
+//!
+//! The number of applied stages is kept in `DIR/done`. This is also the example for those who embed the interpreter.
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use compeval_interpreter::{
+    Settings, Source,
+    dispatch::{Hooks, local::Local},
+    execute::{Counted, Unobserved},
+    parse, run,
+};
+
+fn main() -> ExitCode {
+    match setup() {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("setup-sh: {error}");
+            ExitCode::from(125)
+        }
+    }
+}
+
+fn setup() -> Result<u8, Box<dyn std::error::Error>> {
+    let Arguments { script, state, split, shell } = arguments()?;
+    let done = state.join("done");
+    let scratch = state.to_str().ok_or("the state directory's name is not UTF-8")?;
+    let record = format!("case $2 in applied) \\echo \"$1\" >|'{}'/done;; esac", scratch.replace('\'', "'\\''"));
+    let applied = fs::read_to_string(&done).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+
+    let parsed = parse(Source::new(script.display().to_string(), fs::read(&script)?));
+    if let Some(error) = parsed.errors.first() {
+        let place = parsed.script.source.position(error.primary.span.start);
+        return Err(format!("{}:{}:{}: {}", script.display(), place.line, place.column, error.message).into());
+    }
+    let shell: Vec<&str> = shell.split(' ').collect();
+    let mut dispatcher = Local::new(&shell, Hooks { scratch, record: record.as_bytes() });
+    let settings = Settings { split, ..Settings::default() };
+    let outcome = run(&parsed.script, &settings, &mut Counted(applied), &mut dispatcher, &mut Unobserved)?;
+    fs::write(&done, format!("{}\n", outcome.applied))?;
+    Ok(u8::try_from(outcome.status & 255)?)
+}
+
+struct Arguments {
+    script: PathBuf,
+    state: PathBuf,
+    split: bool,
+    shell: String,
+}
+
+fn arguments() -> Result<Arguments, &'static str> {
+    const USAGE: &str = "usage: setup-sh SCRIPT --state DIR [--split] [--shell COMMAND]";
+    let (mut script, mut state, mut split, mut shell) = (None, None, false, "sh".to_owned());
+    let mut words = std::env::args_os().skip(1);
+    while let Some(word) = words.next() {
+        match word.to_str() {
+            Some("--state") => state = words.next().map(PathBuf::from),
+            Some("--shell") => shell = words.next().and_then(|word| word.into_string().ok()).ok_or(USAGE)?,
+            Some("--split") => split = true,
+            _ if script.is_none() => script = Some(PathBuf::from(word)),
+            _ => return Err(USAGE),
+        }
+    }
+    Ok(Arguments { script: script.ok_or(USAGE)?, state: state.ok_or(USAGE)?, split, shell })
+}

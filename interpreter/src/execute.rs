@@ -1,0 +1,342 @@
+//! A script to effects: walks the tree, counts stages, and sends each stretch of real commands to a dispatcher.
+//!
+//! There are three ways to run a node. *Delegated*: a stretch without markers goes to the shell verbatim, as large as
+//! possible ([`stretch`]). *Native*: lists, conditions, loops and functions that hold markers are walked here ([`list`],
+//! [`compound`], [`function`]). *Delegated with its markers*: a construct that cannot be split from what is around it
+//! goes to the shell as a whole, with the markers defined there as functions ([`crate::marker`]).
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bstr::{BStr, BString};
+
+use crate::{
+    Source, Span,
+    dispatch::{Cancel, Chain, DispatchError, Dispatcher, Kind, Request},
+    fingerprint::{self, Link, Made},
+    marker::Markers,
+    state::{Function, State},
+    syntax::{FunctionDefinition, Script, visit::Visit},
+};
+
+mod compound;
+pub(crate) mod edits;
+mod function;
+mod list;
+mod stretch;
+
+/// What was recorded of a container's stages, and what fingerprints need to know of the computation.
+pub trait Ledger {
+    /// How many stages are applied: the first ones, without a gap.
+    fn applied(&self) -> u32;
+
+    /// The fingerprint recorded for stage `number`, from 1; `None` where none is kept, so that nothing is compared.
+    fn fingerprint(&self, _number: u32) -> Option<String> {
+        None
+    }
+
+    /// What the chain of fingerprints begins with: the identity of the image.
+    fn root(&self) -> String {
+        String::new()
+    }
+
+    /// A hash of the content of a file or directory below the computation's directory, all of it for an empty path;
+    /// `None` when it is not there.
+    fn content(&mut self, _path: &BStr) -> Option<String> {
+        None
+    }
+}
+
+/// A ledger that only counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counted(pub u32);
+
+impl Ledger for Counted {
+    fn applied(&self) -> u32 {
+        self.0
+    }
+}
+
+/// What happens during a run, as it happens.
+#[derive(Debug)]
+pub enum Event<'e> {
+    /// A stage was reached that is applied already.
+    Skipped {
+        /// The stage, from 1.
+        number: u32,
+        /// Its chain.
+        chain: &'e Chain,
+        /// The command whose answer decides whether this is reached; `None` when it surely is.
+        depends_on: Option<Span>,
+    },
+    /// A stretch is about to be sent.
+    Started {
+        /// The stretch.
+        request: &'e Request<'e>,
+        /// As for [`Event::Skipped`].
+        depends_on: Option<Span>,
+    },
+    /// A stretch has ended.
+    Ended {
+        /// What it was.
+        kind: Kind,
+        /// Where it stands.
+        span: Span,
+        /// Its exit status.
+        status: i32,
+        /// The stages that were applied by it.
+        applied: std::ops::RangeInclusive<u32>,
+    },
+}
+
+/// Somebody who is told what happens.
+pub trait Observer {
+    /// Called for each event, in order.
+    fn event(&mut self, event: Event<'_>);
+}
+
+/// Nobody.
+#[derive(Clone, Copy, Debug)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn event(&mut self, _: Event<'_>) {}
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// At the end of the script.
+    Finished,
+    /// At an `exit`, a `return` outside functions, or an error that ends a shell.
+    Exited,
+    /// With a chain that failed; nothing behind it was run.
+    ChainFailed {
+        /// The stage, or `None` for `everytime`.
+        number: Option<u32>,
+        /// The chain.
+        chain: Chain,
+        /// Whether its shell was killed or went away.
+        lost: bool,
+    },
+    /// At an applied stage that is no longer what was recorded: this container cannot be brought up to date.
+    Diverged {
+        /// The stage, from 1.
+        number: u32,
+        /// What the script says now.
+        chain: Chain,
+    },
+    /// Because it was cancelled.
+    Cancelled,
+}
+
+/// What became of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The exit status of the setup: 0 at the end of the script, whatever its last command gave.
+    pub status: i32,
+    /// How it ended.
+    pub end: End,
+    /// How often `next_stage` was hit.
+    pub hits: u32,
+    /// How many stages are applied now.
+    pub applied: u32,
+    /// The fingerprint of the last stage, where each could be told.
+    pub fingerprint: Option<String>,
+    /// The state of the shell at the end.
+    pub state: State,
+}
+
+/// How a run is done.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Send every complete command separately.
+    pub split: bool,
+    /// Stops the run.
+    pub cancel: Cancel,
+    /// What is known of the state before the script begins, such as variables set for it.
+    pub state: State,
+}
+
+/// Runs a script from its beginning.
+///
+/// # Errors
+/// When the dispatcher cannot run anything any more.
+pub fn run(
+    script: &Script,
+    settings: &Settings,
+    ledger: &mut dyn Ledger,
+    dispatcher: &mut dyn Dispatcher,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, DispatchError> {
+    let mut definitions = Definitions::default();
+    definitions.visit_list(&script.list);
+    let mut walk = Walk {
+        source: &script.source,
+        markers: Markers::of(script),
+        definitions: definitions.0,
+        state: settings.state.clone(),
+        hits: 0,
+        applied: ledger.applied(),
+        link: Link::new(ledger.root()),
+        made: Made::default(),
+        loops: 0,
+        calls: 0,
+        depends_on: None,
+        numbers_depend_on: None,
+        unknown_status: None,
+        settings,
+        ledger,
+        dispatcher,
+        observer,
+    };
+    let flow = walk.list(&script.list, Errexit::Counts)?;
+    let (end, status) = match flow {
+        Flow::Stop(end) => (end, walk.state.status),
+        Flow::Return => (End::Exited, walk.state.status),
+        Flow::Next | Flow::Break(_) | Flow::Continue(_) => (End::Finished, 0),
+    };
+    walk.exit_trap(end, status)
+}
+
+/// All function definitions of a script by their number.
+#[derive(Default)]
+struct Definitions(BTreeMap<u32, Arc<FunctionDefinition>>);
+
+impl<'t> Visit<'t> for Definitions {
+    fn visit_pipeline(&mut self, pipeline: &'t crate::syntax::Pipeline) {
+        for command in &pipeline.commands {
+            if let crate::syntax::Command::Function(definition) = command {
+                self.0.insert(edits::definition_number(definition), Arc::clone(definition));
+            }
+        }
+        crate::syntax::visit::walk_pipeline(self, pipeline);
+    }
+}
+
+/// Whether a failing command ends the shell under `set -e` here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Errexit {
+    Counts,
+    /// In a condition, before `&&` or `||`, or behind `!` (POSIX 2.8.1, Consequences of Shell Errors; `set -e`).
+    Ignored,
+}
+
+/// Where the walk goes after a node. The exit status is in the state.
+#[derive(Clone, Debug, PartialEq)]
+enum Flow {
+    Next,
+    /// Out of so many loops.
+    Break(usize),
+    /// On with the so-manyeth loop around.
+    Continue(usize),
+    Return,
+    Stop(End),
+}
+
+/// Returns early unless the walk goes on to the next node.
+macro_rules! next {
+    ($flow:expr) => {
+        match $flow? {
+            Flow::Next => {}
+            flow => return Ok(flow),
+        }
+    };
+}
+use next;
+
+/// A script being walked.
+struct Walk<'a> {
+    source: &'a Arc<Source>,
+    markers: Markers,
+    definitions: BTreeMap<u32, Arc<FunctionDefinition>>,
+    state: State,
+    hits: u32,
+    applied: u32,
+    link: Link,
+    made: Made,
+    /// Loops around the current place, up to the next function.
+    loops: usize,
+    /// Function calls around the current place.
+    calls: usize,
+    /// The command whose unknown answer decides whether the current place is reached.
+    depends_on: Option<Span>,
+    /// The same for the numbers of stages from here on.
+    numbers_depend_on: Option<Span>,
+    /// The command whose unknown answer is the exit status now.
+    unknown_status: Option<Span>,
+    settings: &'a Settings,
+    ledger: &'a mut dyn Ledger,
+    dispatcher: &'a mut dyn Dispatcher,
+    observer: &'a mut dyn Observer,
+}
+
+impl Walk<'_> {
+    /// What must come true before the current place is reached, or stages have the numbers they seem to have.
+    fn doubt(&self) -> Option<Span> {
+        self.depends_on.or(self.numbers_depend_on)
+    }
+
+    /// The fingerprint of the chain that is about to run or be skipped.
+    fn fingerprint(&mut self, items: &[crate::syntax::ListItem]) -> Option<String> {
+        let surroundings =
+            fingerprint::Surroundings { state: &self.state, made: &self.made, definitions: &self.definitions };
+        fingerprint::of_chain(&self.link, items, &surroundings, self.ledger)
+    }
+
+    /// Runs the action of `trap ... EXIT`, and tells what became of the run.
+    fn exit_trap(mut self, end: End, status: i32) -> Result<Outcome, DispatchError> {
+        let mut status = status;
+        if let Some(action) = self.state.exit_trap.take()
+            && !matches!(end, End::Cancelled | End::Diverged { .. })
+        {
+            self.state.status = if end == End::Finished { self.state.status } else { status };
+            let source = Arc::new(Source::new("trap EXIT", action));
+            let request = Request {
+                kind: Kind::ExitTrap,
+                source: &source,
+                span: Span::new(0..source.text().len()),
+                text: source.text().to_owned(),
+                state: &self.state.clone(),
+                chains: Vec::new(),
+                markers: None,
+                assigns: None,
+                chunk: source.text().to_vec(),
+                errexit_ignored: false,
+                saves_stdout: false,
+            };
+            if let stretch::Answer::Ended { flow: Flow::Stop(End::Exited), .. } = self.send(&request)? {
+                status = self.state.status;
+            }
+        }
+        Ok(Outcome {
+            status,
+            end,
+            hits: self.hits,
+            applied: self.applied,
+            fingerprint: self.link.fingerprint(),
+            state: self.state,
+        })
+    }
+
+    /// Notes the definitions the shell reports to have made, oldest first; `-name` is one that is gone.
+    fn define(&mut self, reported: &BStr) {
+        for word in reported.split(|byte| *byte == b' ').filter(|word| !word.is_empty()) {
+            let word = String::from_utf8_lossy(word);
+            if let Some(name) = word.strip_prefix('-') {
+                self.state.functions.remove(name);
+            } else if let Some(definition) = word.parse().ok().and_then(|number: u32| self.definitions.get(&number)) {
+                let function = Function { definition: Arc::clone(definition), source: Arc::clone(self.source) };
+                self.state.functions.insert(definition.name.clone(), function);
+            }
+        }
+    }
+
+    fn set_status(&mut self, status: i32) {
+        self.state.status = status;
+        self.unknown_status = None;
+    }
+
+    fn chain(&self, span: Span, text: BString, fingerprint: Option<String>) -> Chain {
+        Chain { span, text, line: self.source.position(span.start).line, fingerprint }
+    }
+}

@@ -1,0 +1,347 @@
+//! A stretch of script as it is sent: verbatim, but for the few commands that reach outside the stretch.
+//!
+//! `break`, `continue` and `return` may leave a loop or function that is walked outside; `trap ... EXIT` must not
+//! replace our own; `exec` must not lose the state; a definition is reported, for a shell cannot print its functions. Where markers may be hit,
+//! they and the lists they stand in are edited too (see [`crate::marker`]).
+
+use bstr::BString;
+
+use crate::{
+    Source, Span,
+    marker::{self, Marker, Markers},
+    state::Function,
+    syntax::{
+        AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, HereDocument, List, ListItem, Part,
+        PartKind, Pipeline, SimpleCommand,
+        visit::{self, Visit},
+    },
+};
+
+/// What a stretch is part of, where that is walked outside the shell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Surroundings {
+    /// How many loops are around it, up to the next function.
+    pub(crate) loops: usize,
+}
+
+/// The stretch as it is written, here-documents included.
+pub(crate) fn verbatim<'t>(source: &Source, span: Span, nodes: impl IntoIterator<Item = &'t AndOrList>) -> BString {
+    let mut editor = Editor::new(source, None, Surroundings::default());
+    editor.only_documents = true;
+    nodes.into_iter().for_each(|node| editor.visit_and_or(node));
+    editor.apply(span).into()
+}
+
+/// The stretch as it is sent. With `markers`, they may be hit in it; the chains that may begin are given in order.
+pub(crate) fn edited<'t>(
+    source: &Source,
+    span: Span,
+    nodes: impl IntoIterator<Item = &'t ListItem>,
+    markers: Option<&Markers>,
+    surroundings: Surroundings,
+    first_chain: usize,
+) -> (Vec<u8>, Vec<Span>) {
+    let mut editor = Editor::new(source, markers, surroundings);
+    editor.first_chain = first_chain;
+    nodes.into_iter().for_each(|node| editor.item(node));
+    (editor.apply(span), editor.chains)
+}
+
+/// A function's definition as a prelude defines it.
+pub(crate) fn function_text(function: &Function) -> Vec<u8> {
+    definition_text(function, None)
+}
+
+/// The same where markers may be hit.
+pub(crate) fn function_text_with_markers(function: &Function) -> Vec<u8> {
+    definition_text(function, Some(&Markers::everywhere()))
+}
+
+fn definition_text(function: &Function, markers: Option<&Markers>) -> Vec<u8> {
+    let mut editor = Editor::new(&function.source, markers, Surroundings::default());
+    editor.body(&function.definition);
+    editor.apply(function.definition.span)
+}
+
+/// The number that stands for a definition in what the shell reports.
+pub(crate) fn definition_number(definition: &FunctionDefinition) -> u32 {
+    definition.span.start
+}
+
+/// Collects edits in source order; text is put in at `span.start` in place of what `span` covers.
+struct Editor<'t, 'a> {
+    source: &'a Source,
+    markers: Option<&'a Markers>,
+    surroundings: Surroundings,
+    edits: Vec<(Span, String)>,
+    documents: Vec<&'t HereDocument>,
+    only_documents: bool,
+    chains: Vec<Span>,
+    first_chain: usize,
+    /// For each loop around the current place, inside the stretch: how many judged lists were open at its beginning.
+    loops: Vec<usize>,
+    /// Judged lists around the current place, since the function's beginning.
+    judged: usize,
+    in_function: bool,
+    /// In a subshell, pipeline or substitution: what is set there is lost.
+    in_subshell: bool,
+    and_or: Span,
+}
+
+impl<'t, 'a> Editor<'t, 'a> {
+    fn new(source: &'a Source, markers: Option<&'a Markers>, surroundings: Surroundings) -> Self {
+        Editor {
+            source,
+            markers,
+            surroundings,
+            edits: Vec::new(),
+            documents: Vec::new(),
+            only_documents: false,
+            chains: Vec::new(),
+            first_chain: 0,
+            loops: Vec::new(),
+            judged: 0,
+            in_function: false,
+            in_subshell: false,
+            and_or: Span::default(),
+        }
+    }
+
+    fn insert(&mut self, at: u32, text: impl Into<String>) {
+        self.replace(Span { start: at, end: at }, text);
+    }
+
+    fn replace(&mut self, span: Span, text: impl Into<String>) {
+        if !self.only_documents {
+            self.edits.push((span, text.into()));
+        }
+    }
+
+    /// The text of `span` with the edits in it, and behind it the here-documents that lie outside.
+    fn apply(&mut self, span: Span) -> Vec<u8> {
+        self.edits.sort_by_key(|(span, _)| span.start);
+        let mut text = self.edited(span);
+        self.documents.sort_by_key(|document| document.span.start);
+        self.documents.dedup_by_key(|document| document.span.start);
+        for document in self.documents.iter().filter(|document| document.span.start >= span.end) {
+            if !text.ends_with(b"\n") {
+                text.push(b'\n');
+            }
+            text.extend_from_slice(&self.edited(document.span));
+            // At the end of the script the delimiter may be missing, or its newline.
+            let written = self.source.slice(document.span);
+            let last = written.strip_suffix(b"\n").unwrap_or(written).rsplit(|byte| *byte == b'\n').next();
+            let last = last.unwrap_or_default();
+            let ended =
+                last.strip_suffix(document.delimiter.as_slice()).is_some_and(|tabs| tabs.iter().all(|b| *b == b'\t'));
+            if !written.ends_with(b"\n") && !(written.is_empty() && text.ends_with(b"\n")) {
+                text.push(b'\n');
+            }
+            if !ended {
+                text.extend_from_slice(&document.delimiter);
+                text.push(b'\n');
+            }
+        }
+        text
+    }
+
+    fn edited(&self, span: Span) -> Vec<u8> {
+        let mut text = Vec::with_capacity(span.range().len());
+        let mut position = span.start;
+        let inside = |(edit, _): &&(Span, String)| span.contains(*edit);
+        for (edit, new) in self.edits.iter().filter(inside) {
+            text.extend_from_slice(self.source.slice(Span { start: position, end: edit.start }));
+            text.extend_from_slice(new.as_bytes());
+            position = position.max(edit.end);
+        }
+        text.extend_from_slice(self.source.slice(Span { start: position, end: span.end }));
+        text
+    }
+
+    fn item(&mut self, item: &'t ListItem) {
+        let outer = self.in_subshell;
+        self.in_subshell |= item.background;
+        self.visit_and_or(&item.and_or);
+        self.in_subshell = outer;
+    }
+
+    /// Visits a function's body, where loops and lists begin anew.
+    fn body(&mut self, definition: &'t FunctionDefinition) {
+        let loops = std::mem::take(&mut self.loops);
+        let judged = std::mem::take(&mut self.judged);
+        let in_function = std::mem::replace(&mut self.in_function, true);
+        self.visit_compound_command(&definition.body);
+        (self.loops, self.judged, self.in_function) = (loops, judged, in_function);
+    }
+
+    fn in_subshell(&mut self, visit: impl FnOnce(&mut Self)) {
+        let outer = std::mem::replace(&mut self.in_subshell, true);
+        visit(self);
+        self.in_subshell = outer;
+    }
+
+    fn marker(&mut self, marker: Marker, name: Span) {
+        let number = self.first_chain + self.chains.len();
+        self.chains.push(Span { start: name.start, end: self.and_or.end.max(name.end) });
+        let kind = match marker {
+            Marker::NextStage => 's',
+            Marker::Everytime => 'e',
+        };
+        self.replace(name, format!("__ce_m {kind} {number}"));
+    }
+
+    /// `break` and `continue`: to a loop outside the stretch they end the shell.
+    fn leave_loop(&mut self, command: &SimpleCommand, name: &str) {
+        let count = command.words.get(1).map_or(Some(1), |word| word.unquoted()?.parse::<usize>().ok());
+        let Some(count) = count.filter(|count| *count > 0) else { return };
+        if count > self.loops.len() && !self.in_function {
+            if self.surroundings.loops > 0 {
+                let outside = (count - self.loops.len()).min(self.surroundings.loops);
+                self.replace(command.span, format!("__ce_flow {name} {outside}"));
+            }
+            return;
+        }
+        let at_target = self.loops.len().checked_sub(count).and_then(|index| self.loops.get(index));
+        let judged = self.judged - at_target.copied().unwrap_or(0);
+        if judged > 0 {
+            self.replace(command.span, format!("{{ __ce_closing {judged} 0; {name} {count}; }}"));
+        }
+    }
+
+    fn leave_function(&mut self, command: &SimpleCommand) {
+        let Some(word) = command.words.first().map(|word| word.span) else { return };
+        if !self.in_function {
+            self.replace(word, "__ce_flow return");
+        } else if self.judged > 0 && command.redirections.is_empty() {
+            let arguments = self.source.slice(Span { start: word.end, end: command.span.end }).to_string();
+            let judged = self.judged;
+            self.replace(command.span, format!("{{ __ce_closing {judged}{arguments}; return \"$__ce_z\"; }}"));
+        }
+    }
+
+    fn unset(&mut self, command: &SimpleCommand) {
+        let words: Option<Vec<BString>> = command.words.iter().skip(1).map(|word| word.literal()).collect();
+        let Some((option, names)) = words.as_deref().and_then(|words| words.split_first()) else { return };
+        if option == "-f" && names.iter().all(|name| crate::token::name(name).is_ok()) {
+            let gone: String = names.iter().map(|name| format!(" -{name}")).collect();
+            self.insert(command.span.start, "{ ");
+            self.insert(command.span.end, format!("; __ce_f=\"${{__ce_f-}}{gone}\"; }}"));
+        }
+    }
+}
+
+impl<'t> Visit<'t> for Editor<'t, '_> {
+    fn visit_list(&mut self, list: &'t List) {
+        list.items.iter().for_each(|item| self.item(item));
+    }
+
+    fn visit_and_or(&mut self, and_or: &'t AndOrList) {
+        let judged = self.markers.is_some_and(|markers| marker::begins_chain(markers, and_or));
+        let outer = std::mem::replace(&mut self.and_or, and_or.span);
+        if judged {
+            self.insert(and_or.span.start, "{ __ce_enter && :; ");
+            self.judged += 1;
+        }
+        visit::walk_and_or(self, and_or);
+        if judged {
+            self.insert(and_or.span.end, "; __ce_leave && :; }");
+            self.judged -= 1;
+        }
+        self.and_or = outer;
+    }
+
+    fn visit_pipeline(&mut self, pipeline: &'t Pipeline) {
+        let (Some(first), true) = (pipeline.commands.first(), pipeline.commands.len() > 1) else {
+            return visit::walk_pipeline(self, pipeline);
+        };
+        let holds = self.markers.filter(|markers| markers.in_pipeline(pipeline));
+        if holds.is_some() {
+            self.insert(first.span().start, "{ ");
+        }
+        for command in &pipeline.commands {
+            // A shell of its own for each: where a chain leaves it by `exit`, the check behind it sees that.
+            let checked = holds.is_some_and(|markers| markers.in_command(command));
+            if checked {
+                self.insert(command.span().start, "{ ( ");
+            }
+            self.in_subshell(|editor| match command {
+                Command::Simple(command) => editor.visit_simple_command(command),
+                Command::Compound(command) => editor.visit_compound_command(command),
+                Command::Function(definition) => editor.visit_function(definition),
+            });
+            if checked {
+                self.insert(command.span().end, "; ); __ce_check && :; }");
+            }
+        }
+        if holds.is_some() {
+            self.insert(pipeline.span.end, "; __ce_check && :; }");
+        }
+    }
+
+    fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
+        if let (Some(marker), Some(name), true) = (Marker::of(command), command.words.first(), self.markers.is_some()) {
+            self.marker(marker, name.span);
+        }
+        match command.unquoted_name() {
+            Some(name @ ("break" | "continue")) => self.leave_loop(command, name),
+            Some("return") => self.leave_function(command),
+            Some("trap") if !self.in_subshell => {
+                if let Some(word) = command.words.first() {
+                    self.replace(word.span, "__ce_trap");
+                }
+            }
+            Some("unset") if !self.in_subshell => self.unset(command),
+            Some("exec") if !self.in_subshell && command.words.len() > 1 => {
+                if let Some(word) = command.words.first() {
+                    self.replace(word.span, "__ce_exec");
+                }
+            }
+            _ => {}
+        }
+        visit::walk_simple_command(self, command);
+    }
+
+    fn visit_compound_command(&mut self, command: &'t CompoundCommand) {
+        match &command.kind {
+            CompoundKind::Subshell(_) => {
+                let checked = self.markers.is_some_and(|markers| markers.in_compound(command));
+                if checked {
+                    self.insert(command.span.start, "{ ");
+                }
+                self.in_subshell(|editor| visit::walk_compound_command(editor, command));
+                if checked {
+                    self.insert(command.span.end, "; __ce_check && :; }");
+                }
+            }
+            CompoundKind::For(_) | CompoundKind::While(_) | CompoundKind::Until(_) => {
+                self.loops.push(self.judged);
+                visit::walk_compound_command(self, command);
+                self.loops.pop();
+            }
+            _ => visit::walk_compound_command(self, command),
+        }
+    }
+
+    fn visit_function(&mut self, definition: &'t FunctionDefinition) {
+        if !self.in_subshell {
+            let number = definition_number(definition);
+            self.insert(definition.span.start, "{ ");
+            self.body(definition);
+            self.insert(definition.span.end, format!("; __ce_f=\"${{__ce_f-}} {number}\"; }}"));
+        } else {
+            self.body(definition);
+        }
+    }
+
+    fn visit_here_document(&mut self, document: &'t HereDocument) {
+        self.documents.push(document);
+        self.visit_word(&document.body);
+    }
+
+    fn visit_part(&mut self, part: &'t Part) {
+        match &part.kind {
+            PartKind::CommandSubstitution(_) => self.in_subshell(|editor| visit::walk_part(editor, part)),
+            _ => visit::walk_part(self, part),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! A stretch of script on its way to the shell and back: what is sent, and what the answer means.
+
+use super::{End, Errexit, Event, Flow, Walk, edits};
+use crate::{
+    Span, analysis,
+    dispatch::{Chain, DispatchError, Kind, Request, Response},
+    marker::Count,
+    syntax::{AndOrList, ListItem},
+};
+
+/// And-or lists to be sent together.
+pub(super) struct Stretch<'i> {
+    pub(super) kind: Kind,
+    /// None for a marker alone.
+    pub(super) items: &'i [ListItem],
+    pub(super) errexit: Errexit,
+    /// Whether markers may be hit in it.
+    pub(super) markers: bool,
+    /// For a chain, from its marker to its end.
+    pub(super) marker: Option<Span>,
+}
+
+/// What came back.
+pub(super) enum Answer {
+    /// It was not run.
+    Unknown,
+    Ended {
+        /// Where the script went in it.
+        flow: Flow,
+        status: i32,
+        /// Its shell went away before it could tell its state.
+        lost: bool,
+        marks: Option<Marks>,
+    },
+}
+
+/// What a stretch with markers did.
+pub(super) struct Marks {
+    hits: u32,
+    applied: u32,
+    failed: Option<Failed>,
+}
+
+/// A chain inside a stretch that failed.
+struct Failed {
+    status: i32,
+    /// Its index in [`Request::chains`].
+    chain: usize,
+    number: Option<u32>,
+}
+
+impl Walk<'_> {
+    /// Sends a stretch and goes where its answer leads.
+    pub(super) fn stretch(&mut self, stretch: Stretch<'_>) -> Result<Flow, DispatchError> {
+        // A marker alone has an empty chain.
+        let span = self.span_of(stretch.items).unwrap_or_default();
+        let nodes = || stretch.items.iter().map(|item| &item.and_or);
+        let shown = stretch.marker.unwrap_or(span);
+        let text = edits::verbatim(self.source, shown, nodes());
+        let effects = analysis::Effects::of(stretch.items, &self.definitions);
+        let is_stage = matches!(stretch.kind, Kind::Stage(_));
+        let fingerprint = (is_stage || stretch.markers).then(|| self.fingerprint(stretch.items)).flatten();
+        let mut chains: Vec<Chain> =
+            stretch.marker.map(|marker| self.chain(marker, text.clone(), fingerprint.clone())).into_iter().collect();
+        let markers = stretch.markers.then_some(&self.markers);
+        let surroundings = edits::Surroundings { loops: self.loops };
+        let (chunk, inside) = edits::edited(self.source, span, stretch.items, markers, surroundings, chains.len());
+        for (index, span) in inside.into_iter().enumerate() {
+            let text = edits::verbatim(self.source, span, std::iter::empty::<&AndOrList>());
+            let fingerprint = fingerprint.as_ref().map(|whole| format!("{whole}/{index}"));
+            chains.push(self.chain(span, text, fingerprint));
+        }
+        let source = std::sync::Arc::clone(self.source);
+        let state = self.state.clone();
+        let request = Request {
+            kind: stretch.kind,
+            source: &source,
+            span: shown,
+            text,
+            state: &state,
+            chains,
+            markers: stretch.markers.then_some(Count { hits: self.hits, applied: self.applied }),
+            assigns: effects.assigns.clone(),
+            chunk,
+            errexit_ignored: stretch.errexit == Errexit::Ignored,
+            saves_stdout: effects.redirects_shell,
+        };
+        if let Some(flow) = self.already_applied_inside(&request) {
+            return Ok(flow);
+        }
+        let before = self.applied;
+        let depends_on = self.doubt();
+        self.observer.event(Event::Started { request: &request, depends_on });
+        let answer = self.send(&request)?;
+        if is_stage {
+            self.made.by_stage(&effects);
+            self.link.push(fingerprint);
+        } else if stretch.markers {
+            self.made.by_stage(&effects);
+            self.link.push(fingerprint.map(|whole| format!("{whole}#{}", self.hits)));
+        }
+        let flow = self.judge(&request, answer);
+        if self.unknown_status.is_none() {
+            let (kind, status, applied) = (stretch.kind, self.state.status, before + 1..=self.applied);
+            self.observer.event(Event::Ended { kind, span: shown, status, applied });
+        }
+        Ok(flow)
+    }
+
+    fn span_of(&self, items: &[ListItem]) -> Option<Span> {
+        let (first, last) = (items.first()?, items.last()?);
+        let mut span = first.and_or.span.to(last.and_or.span);
+        if last.background {
+            let behind =
+                self.source.slice(Span { start: span.end, end: u32::MAX.min(self.source.text().len() as u32) });
+            span.end += behind.iter().position(|byte| *byte == b'&').map_or(0, |at| at as u32 + 1);
+        }
+        Some(span)
+    }
+
+    /// Stages that are applied already and lie in a construct that is sent whole must be chains of it as recorded.
+    fn already_applied_inside(&mut self, request: &Request<'_>) -> Option<Flow> {
+        let number = self.hits + 1;
+        if request.markers.is_none() || number > self.applied || self.doubt().is_some() {
+            return None;
+        }
+        let recorded = self.ledger.fingerprint(number)?;
+        let known = |chain: &&Chain| chain.fingerprint.is_some();
+        let mut candidates = request.chains.iter().filter(known).peekable();
+        let chain = (*candidates.peek()?).clone();
+        let agrees = candidates.any(|chain| chain.fingerprint.as_ref() == Some(&recorded));
+        (!agrees).then_some(Flow::Stop(End::Diverged { number, chain }))
+    }
+
+    /// Has the dispatcher run a request, and takes over the state it leaves.
+    pub(super) fn send(&mut self, request: &Request<'_>) -> Result<Answer, DispatchError> {
+        if self.settings.cancel.is_cancelled() {
+            return Ok(Answer::Ended { flow: Flow::Stop(End::Cancelled), status: 130, lost: false, marks: None });
+        }
+        let (status, dump) = match self.dispatcher.dispatch(request)? {
+            Response::Unknown => {
+                match &request.assigns {
+                    Some(names) => names.iter().for_each(|name| self.state.forget(name)),
+                    None => self.state.forget_all(),
+                }
+                self.unknown_status = Some(request.span);
+                return Ok(Answer::Unknown);
+            }
+            Response::Ran { status, state: Some(ran) } => (status, ran.0),
+            Response::Ran { status, state: None } => {
+                self.set_status(status);
+                let flow = if self.settings.cancel.is_cancelled() { End::Cancelled } else { End::Exited };
+                return Ok(Answer::Ended { flow: Flow::Stop(flow), status, lost: status != 0, marks: None });
+            }
+        };
+        let own = |name: &str| dump.own(name).map(ToString::to_string);
+        let flow = if dump.is_completed() { Flow::Next } else { left(own("w").as_deref(), self.calls > 0) };
+        let marks = request.markers.and_then(|_| {
+            Some(Marks {
+                hits: own("hits")?.parse().ok()?,
+                applied: own("applied")?.parse().ok()?,
+                failed: own("failed").as_deref().and_then(failed),
+            })
+        });
+        let defined = dump.own("f").cloned();
+        let status = if dump.is_completed() { dump.status() } else { status.max(dump.status()) };
+        self.state = dump.into_state();
+        self.set_status(status);
+        if let Some(defined) = defined {
+            self.define(defined.as_ref());
+        }
+        Ok(Answer::Ended { flow, status, lost: false, marks })
+    }
+
+    /// Judges the chains of a stretch that has ended (design: a chain that ends otherwise than with 0 ends the setup).
+    fn judge(&mut self, request: &Request<'_>, answer: Answer) -> Flow {
+        let (flow, status, lost, marks) = match answer {
+            Answer::Ended { flow, status, lost, marks } => (flow, status, lost, marks),
+            Answer::Unknown => {
+                self.judge_unknown(request);
+                return Flow::Next;
+            }
+        };
+        if flow == Flow::Stop(End::Cancelled) {
+            return flow;
+        }
+        if let Some(Marks { hits, applied, failed }) = marks {
+            (self.hits, self.applied) = (hits.max(self.hits), applied.max(self.applied));
+            if let Some(failed) = failed {
+                self.set_status(failed.status);
+                return match request.chains.get(failed.chain).or(request.chains.first()) {
+                    Some(chain) => {
+                        Flow::Stop(End::ChainFailed { number: failed.number, chain: chain.clone(), lost: false })
+                    }
+                    None => Flow::Stop(End::Exited),
+                };
+            }
+        }
+        let number = match request.kind {
+            Kind::Stage(number) => Some(number),
+            Kind::Everytime => None,
+            _ => return flow,
+        };
+        let judged = if matches!(flow, Flow::Break(_) | Flow::Continue(_)) { 0 } else { status };
+        match (judged, request.chains.first()) {
+            (0, _) if !lost => {
+                if number.is_some() {
+                    self.applied = self.applied.max(self.hits);
+                }
+                flow
+            }
+            (_, Some(chain)) => Flow::Stop(End::ChainFailed { number, chain: chain.clone(), lost }),
+            (_, None) => Flow::Stop(End::Exited),
+        }
+    }
+
+    /// A chain that was not run is taken to succeed: if it does not, nothing behind it is reached.
+    fn judge_unknown(&mut self, request: &Request<'_>) {
+        if request.markers.is_some() {
+            self.numbers_depend_on = self.numbers_depend_on.or(Some(request.span));
+        }
+        if matches!(request.kind, Kind::Stage(_) | Kind::Everytime) {
+            self.set_status(0);
+        }
+    }
+}
+
+/// Where a shell went that did not come to the end of its program.
+fn left(flow: Option<&str>, in_function: bool) -> Flow {
+    let mut words = flow.unwrap_or_default().split(' ');
+    let word = words.next();
+    let count = words.next().and_then(|count| count.parse().ok()).unwrap_or(1);
+    match word {
+        Some("break") => Flow::Break(count),
+        Some("continue") => Flow::Continue(count),
+        Some("return") if in_function => Flow::Return,
+        _ => Flow::Stop(End::Exited),
+    }
+}
+
+/// Reads `STATUS CHAIN NUMBER`; the number is `e` for an everytime chain.
+fn failed(text: &str) -> Option<Failed> {
+    let mut words = text.split(' ');
+    let status = words.next()?.parse().ok()?;
+    let chain = words.next()?.parse().ok()?;
+    Some(Failed { status, chain, number: words.next()?.parse().ok() })
+}

@@ -1,0 +1,98 @@
+//! Field splitting and quote removal (POSIX 2.6.5, 2.6.7).
+
+use bstr::BString;
+
+/// A byte of a word on its way to fields, or what stands between bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// As written, unquoted: never split, may be part of a pattern.
+    Literal(u8),
+    /// From an unquoted expansion: split, may be part of a pattern.
+    Expanded(u8),
+    /// Quoted: itself.
+    Quoted(u8),
+    /// A pair of quotes: the field exists even when it is empty.
+    Quotes,
+    /// The boundary between two positional parameters of `$@`.
+    Break,
+}
+
+/// A field, and whether pathname expansion would look at it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Field {
+    pub(super) text: BString,
+    pub(super) is_pattern: bool,
+}
+
+/// Splits what came from expansions at the characters in `separators`. Blanks among them separate as one, however
+/// many there are; each other character ends a field of its own.
+pub(super) fn fields(pieces: &[Piece], separators: &[u8]) -> Vec<Field> {
+    let mut fields = Vec::new();
+    let mut current: Option<Field> = None;
+    // A blank ended the last field: a separator of the other kind right behind belongs to the same delimiter.
+    let mut blank_ended = false;
+    for piece in pieces {
+        match *piece {
+            Piece::Expanded(byte) if separators.contains(&byte) => {
+                let is_blank = matches!(byte, b' ' | b'\t' | b'\n');
+                match current.take() {
+                    Some(field) => {
+                        fields.push(field);
+                        blank_ended = is_blank;
+                    }
+                    None if is_blank => {}
+                    None if blank_ended => blank_ended = false,
+                    None => fields.push(Field::default()),
+                }
+            }
+            Piece::Literal(byte) | Piece::Expanded(byte) => {
+                let field = current.get_or_insert_with(Field::default);
+                field.text.push(byte);
+                field.is_pattern |= matches!(byte, b'*' | b'?' | b'[');
+                blank_ended = false;
+            }
+            Piece::Quoted(byte) => {
+                current.get_or_insert_with(Field::default).text.push(byte);
+                blank_ended = false;
+            }
+            Piece::Quotes => {
+                current.get_or_insert_with(Field::default);
+                blank_ended = false;
+            }
+            Piece::Break => {
+                fields.extend(current.take());
+                blank_ended = false;
+            }
+        }
+    }
+    fields.extend(current);
+    fields
+}
+
+/// All bytes as one value.
+pub(super) fn joined(pieces: &[Piece]) -> BString {
+    let byte = |piece: &Piece| match *piece {
+        Piece::Literal(byte) | Piece::Expanded(byte) | Piece::Quoted(byte) => Some(byte),
+        Piece::Quotes | Piece::Break => None,
+    };
+    pieces.iter().filter_map(byte).collect::<Vec<u8>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn separators_that_are_no_blanks_keep_empty_fields() {
+        let split = |text: &str, separators: &str| -> Vec<String> {
+            let pieces: Vec<Piece> = text.bytes().map(Piece::Expanded).collect();
+            fields(&pieces, separators.as_bytes()).into_iter().map(|field| field.text.to_string()).collect()
+        };
+        assert_eq!(split(" a  b ", " \t\n"), ["a", "b"]);
+        assert_eq!(split("a::b:", ":"), ["a", "", "b"]);
+        assert_eq!(split(":a", ":"), ["", "a"]);
+        assert_eq!(split("a : b", ": "), ["a", "b"]);
+        assert_eq!(split("a : : b", ": "), ["a", "", "b"]);
+        assert_eq!(split("a b", ""), ["a b"]);
+    }
+}

@@ -1,0 +1,217 @@
+//! Shell state as data: what one command leaves behind for the next (POSIX 2.12, Shell Execution Environment).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use bstr::BString;
+
+use crate::{Source, syntax::FunctionDefinition};
+
+pub(crate) mod carry;
+pub(crate) mod frame;
+mod quoted;
+
+pub(crate) use quoted::quote;
+
+/// Options of `set` that are carried, as the letters of `$-`.
+const CARRIED_OPTIONS: &str = "abCefuvx";
+
+/// Variables that belong to one shell process and are never carried to the next.
+const OWN_VARIABLES: [&str; 22] = [
+    "_",
+    "PPID",
+    "LINENO",
+    "RANDOM",
+    "SECONDS",
+    "UID",
+    "EUID",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "BASHPID",
+    "PIPESTATUS",
+    "FUNCNAME",
+    "GROUPS",
+    "DIRSTACK",
+    "EPOCHREALTIME",
+    "EPOCHSECONDS",
+    "PGRP",
+    "COLUMNS",
+    "LINES",
+    "SHLVL",
+    "SRANDOM",
+    "PWD",
+];
+
+/// Whether the shell keeps `name` for itself, so that assigning it elsewhere is wrong or useless.
+fn is_own(name: &str) -> bool {
+    OWN_VARIABLES.contains(&name)
+        || name.starts_with("__ce_")
+        || name.starts_with("BASH")
+        || name.starts_with("KSH")
+        || name.starts_with("COMP_")
+}
+
+/// A variable (POSIX 2.5.3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Variable {
+    /// Its value, any bytes but NUL; `None` for one that is exported or readonly but was never set.
+    pub value: Option<BString>,
+    /// Whether commands find it in their environment.
+    pub exported: bool,
+    /// Whether it can no longer be assigned or unset.
+    pub readonly: bool,
+}
+
+/// A function as the script defined it.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// The definition.
+    pub definition: Arc<FunctionDefinition>,
+    /// The text its spans point into.
+    pub source: Arc<Source>,
+}
+
+impl PartialEq for Function {
+    fn eq(&self, other: &Function) -> bool {
+        self.source.slice(self.definition.span) == other.source.slice(other.definition.span)
+    }
+}
+
+/// What a shell is like when it starts, before any of the script: the same for every dispatch to one place.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Baseline {
+    variables: BTreeMap<String, Variable>,
+    options: BTreeSet<char>,
+    directory: BString,
+    umask: BString,
+}
+
+/// The state of the shell between two commands.
+///
+/// Until something was dispatched, only what the script itself set is known: every other variable, the directory
+/// and the rest are as a fresh shell has them, whatever that is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    variables: BTreeMap<String, Variable>,
+    baseline: Option<Arc<Baseline>>,
+    /// Functions by name.
+    pub functions: BTreeMap<String, Function>,
+    /// The positional parameters, from `$1`.
+    pub positional: Vec<BString>,
+    /// The logical working directory; `None` while it is that of a fresh shell.
+    pub directory: Option<BString>,
+    umask: Option<BString>,
+    options: Option<BTreeSet<char>>,
+    pipefail: bool,
+    /// Actions of `trap` by the signal's name without `SIG`; an empty action ignores the signal.
+    pub traps: BTreeMap<String, BString>,
+    /// The action of `trap ... EXIT`, which runs when the script ends.
+    pub exit_trap: Option<BString>,
+    /// Aliases by name.
+    pub aliases: BTreeMap<BString, BString>,
+    /// `$?`
+    pub status: i32,
+    /// Variables whose value cannot be told: a dry run did not do what sets them.
+    unknown: BTreeSet<String>,
+    all_unknown: bool,
+}
+
+/// What can be said of a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'s> {
+    /// It is set to this.
+    Set(&'s BString),
+    /// It is not set.
+    Unset,
+    /// Only a shell there could tell.
+    Unknown,
+}
+
+impl State {
+    /// What is known of the variable `name`.
+    pub fn variable(&self, name: &str) -> Value<'_> {
+        if self.unknown.contains(name) {
+            return Value::Unknown;
+        }
+        match self.variables.get(name) {
+            Some(Variable { value: Some(value), .. }) if !is_own(name) => Value::Set(value),
+            Some(_) if !is_own(name) => Value::Unset,
+            _ if self.baseline.is_some() && !self.all_unknown && !is_own(name) => Value::Unset,
+            _ => Value::Unknown,
+        }
+    }
+
+    /// Whether what sets the variable was not done.
+    pub(crate) fn is_unknown(&self, name: &str) -> bool {
+        self.unknown.contains(name) || (self.all_unknown && !self.variables.contains_key(name))
+    }
+
+    /// Assigns a variable, keeping its attributes. False when it is readonly or belongs to the shell.
+    #[must_use]
+    pub fn assign(&mut self, name: &str, value: BString) -> bool {
+        if is_own(name) || name == "OPTIND" || self.variables.get(name).is_some_and(|variable| variable.readonly) {
+            return false;
+        }
+        self.unknown.remove(name);
+        self.variables.entry(name.to_owned()).or_default().value = Some(value);
+        if self.has_option('a') {
+            self.variables.entry(name.to_owned()).or_default().exported = true;
+        }
+        true
+    }
+
+    /// Records that only running what sets `name` could tell its value.
+    pub fn forget(&mut self, name: &str) {
+        self.variables.remove(name);
+        self.unknown.insert(name.to_owned());
+    }
+
+    /// Records that no variable's value can be told any more.
+    pub fn forget_all(&mut self) {
+        self.variables.clear();
+        self.all_unknown = true;
+    }
+
+    /// Whether an option of `set` is on, by its letter.
+    pub fn has_option(&self, letter: char) -> bool {
+        self.options.as_ref().is_some_and(|options| options.contains(&letter))
+    }
+
+    /// Variables that are exported and not as a fresh shell has them, with their values.
+    pub(crate) fn exported(&self) -> impl Iterator<Item = (&str, Option<&BString>)> {
+        let changed = |(name, variable): &(&String, &Variable)| {
+            variable.exported && !is_own(name) && self.fresh(name) != Some(*variable)
+        };
+        self.variables.iter().filter(changed).map(|(name, variable)| (name.as_str(), variable.value.as_ref()))
+    }
+
+    /// The value of a variable where it differs from that of a fresh shell.
+    pub(crate) fn changed(&self, name: &str) -> Option<&BString> {
+        let variable = self.variables.get(name).filter(|variable| self.fresh(name) != Some(variable))?;
+        variable.value.as_ref()
+    }
+
+    /// The working directory where it is not that of a fresh shell.
+    pub(crate) fn changed_directory(&self) -> Option<&BString> {
+        let fresh = self.baseline.as_ref().map(|baseline| &baseline.directory);
+        self.directory.as_ref().filter(|directory| Some(*directory) != fresh)
+    }
+
+    /// The letters of options that are on and are not on in a fresh shell.
+    pub(crate) fn changed_options(&self) -> String {
+        let fresh = self.baseline.as_ref().map(|baseline| &baseline.options);
+        let on = self.options.iter().flatten().filter(|letter| fresh.is_none_or(|fresh| !fresh.contains(letter)));
+        on.collect()
+    }
+
+    fn fresh(&self, name: &str) -> Option<&Variable> {
+        self.baseline.as_ref()?.variables.get(name)
+    }
+
+    /// Whether what a fresh shell is like is already known.
+    pub(crate) fn has_baseline(&self) -> bool {
+        self.baseline.is_some()
+    }
+}

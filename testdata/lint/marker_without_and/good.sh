@@ -1,0 +1,6 @@
+next_stage && make
+next_stage &&
+    make install
+next_stage \
+    && make
+everytime&&make # not ; or &

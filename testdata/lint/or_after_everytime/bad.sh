@@ -1,0 +1,2 @@
+everytime || make
+everytime && make || true

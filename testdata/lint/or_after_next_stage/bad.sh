@@ -1,0 +1,6 @@
+next_stage && fetch-data || fetch-data --mirror
+next_stage || make
+next_stage &&
+    ./configure &&
+    make || make -j1
+{ next_stage && make; } || true
