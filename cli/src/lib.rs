@@ -1,1 +1,7 @@
 //! Arguments in, one library call, report and exit status out.
+
+pub mod lint_command;
+pub mod plan_report;
+pub mod progress;
+pub mod report;
+pub mod run_command;

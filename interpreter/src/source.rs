@@ -82,11 +82,16 @@ impl Source {
 
     /// Where `offset` is, for display. Offsets past the end are at the end.
     pub fn position(&self, offset: u32) -> Position {
-        let line = self.line_starts.partition_point(|start| *start <= offset).max(1);
+        let line = self.line_number(offset);
         let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
         let end = (offset as usize).min(self.text.len());
         let before = self.text.get(start as usize..end).unwrap_or_default();
         Position { line, column: before.chars().count() + 1 }
+    }
+
+    /// The line that `offset` is on, from 1; cheaper than [`Source::position`] on long lines.
+    pub fn line_number(&self, offset: u32) -> usize {
+        self.line_starts.partition_point(|start| *start <= offset).max(1)
     }
 
     /// The span of a line, counted from 1, without its newline; empty for a line that is not there.

@@ -66,6 +66,13 @@ pub trait Engine: Send + Sync {
     /// The daemon's refusal.
     fn remove(&self, id: &str) -> Result<(), EngineError>;
 
+    /// The content of a file in a container that may be stopped, `None` when there is no such file. Meant for small
+    /// files: the whole content is held in memory.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchContainer`], or the daemon's refusal.
+    fn read_file(&self, id: &str, path: &str) -> Result<Option<Vec<u8>>, EngineError>;
+
     /// Runs a command in a running container and gives its exit status once its output has ended. Each piece of
     /// output goes to `output` as it comes, in order within a stream; a slow `output` slows the command down.
     ///

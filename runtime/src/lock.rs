@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -54,13 +55,18 @@ impl LockError {
 }
 
 impl Lock {
-    /// Locks the file at `path`, which is created (mode 0600) if it is missing and stays afterwards. Waits for others
+    /// Locks the file at `path`. It is created (mode 0600) with its directory (mode 0700) if it is missing, and stays
+    /// afterwards. Waits for others
     /// as long as `timeout` says, `None` being for ever; `waiting` is called once when there is somebody to wait for.
     ///
     /// # Errors
     /// [`LockError::Timeout`]; [`LockError::File`] when the file cannot be made, or is a symbolic link.
     pub fn acquire(path: &Path, timeout: Option<Duration>, waiting: impl FnOnce()) -> Result<Self, LockError> {
         let failed = |error: Errno| LockError::File { path: path.to_owned(), source: error.into() };
+        if let Some(directory) = path.parent() {
+            let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+            created.map_err(|source| LockError::File { path: path.to_owned(), source })?;
+        }
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = File::from(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?);
         if !try_lock(&file).map_err(failed)? {

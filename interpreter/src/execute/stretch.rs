@@ -101,7 +101,7 @@ impl Walk<'_> {
         }
         let flow = self.judge(&request, answer);
         if self.unknown_status.is_none() {
-            let (kind, status, applied) = (stretch.kind, self.state.status, before + 1..=self.applied);
+            let (kind, status, applied) = (stretch.kind, self.state.status, before.saturating_add(1)..=self.applied);
             self.observer.event(Event::Ended { kind, span: shown, status, applied });
         }
         Ok(flow)

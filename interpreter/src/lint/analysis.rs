@@ -22,6 +22,8 @@ pub(crate) struct Analysis<'t> {
     pub(crate) source: &'t Source,
     /// Every simple command, in the order the shell comes by them.
     pub(crate) places: Vec<Place<'t>>,
+    /// The commands that hit a marker: those that are one, and calls of functions that hold one.
+    pub(crate) hits: Vec<Hit<'t>>,
     /// Every function definition.
     pub(crate) definitions: Vec<&'t FunctionDefinition>,
     /// What calls of them come to.
@@ -34,11 +36,22 @@ pub(crate) struct Analysis<'t> {
     pub(crate) verdicts: Verdicts,
 }
 
+/// A command that hits markers.
+#[derive(Clone, Copy)]
+pub(crate) struct Hit<'t> {
+    /// The command.
+    pub(crate) place: Place<'t>,
+    /// Whether it can hit `next_stage`, and move the number of the stages behind it.
+    pub(crate) counts: bool,
+}
+
 /// A simple command and where it stands.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'t> {
     /// The command.
     pub(crate) command: &'t SimpleCommand,
+    /// The marker that it is.
+    pub(crate) marker: Option<Marker>,
     /// The and-or list it is directly in.
     pub(crate) item: &'t ListItem,
     /// Its pipeline there.
@@ -134,11 +147,6 @@ pub(crate) struct Chain {
 }
 
 impl<'t> Place<'t> {
-    /// The marker that the command is.
-    pub(crate) fn marker(&self) -> Option<Marker> {
-        Marker::of(self.command)
-    }
-
     /// What stands directly behind it.
     pub(crate) fn follower(&self) -> Follower {
         if self.position + 1 < self.pipeline.commands.len() {
@@ -193,9 +201,17 @@ impl<'t> Analysis<'t> {
     pub(crate) fn of(script: &'t Script) -> Analysis<'t> {
         let walked = walk::walk(&script.list);
         let functions = Functions::of(&walked.definitions, &walked.places);
+        let hit = |place: &Place<'t>| {
+            let effects = if place.marker.is_some() { None } else { functions.call(place.command) };
+            let hits = place.marker.is_some() || effects.is_some_and(|effects| effects.marks());
+            let counts = place.marker == Some(Marker::NextStage) || effects.is_some_and(|effects| effects.next_stage);
+            hits.then_some(Hit { place: *place, counts })
+        };
+        let hits = walked.places.iter().filter_map(hit).collect();
         Analysis {
             source: &script.source,
             places: walked.places,
+            hits,
             definitions: walked.definitions,
             functions,
             redirections: walked.redirections,
@@ -206,22 +222,12 @@ impl<'t> Analysis<'t> {
 
     /// The commands that are markers.
     pub(crate) fn markers(&self) -> impl Iterator<Item = (Marker, &Place<'t>)> {
-        self.places.iter().filter_map(|place| Some((place.marker()?, place)))
+        self.hits.iter().filter_map(|hit| Some((hit.place.marker?, &hit.place)))
     }
 
-    /// The commands that hit a marker: those that are one, and calls of functions that hold one.
-    pub(crate) fn hits(&self) -> impl Iterator<Item = &Place<'t>> {
-        self.places.iter().filter(|place| {
-            place.marker().is_some() || self.functions.call(place.command).is_some_and(|effects| effects.marks())
-        })
-    }
-
-    /// The same for `next_stage` alone: what moves the number of the stages behind it.
+    /// The commands that hit `next_stage`, themselves or in a function.
     pub(crate) fn counted(&self) -> impl Iterator<Item = &Place<'t>> {
-        self.places.iter().filter(|place| {
-            place.marker() == Some(Marker::NextStage)
-                || self.functions.call(place.command).is_some_and(|effects| effects.next_stage)
-        })
+        self.hits.iter().filter(|hit| hit.counts).map(|hit| &hit.place)
     }
 
     /// The `next_stage` that the status of the pipeline comes from, when that is the last list in a compound command.
@@ -252,12 +258,15 @@ impl<'t> Analysis<'t> {
 
     /// The source at `span` for a message: one line, not too long.
     pub(crate) fn quote(&self, span: Span) -> String {
-        print::summary(self.source.slice(span), 40)
+        // A place can be most of the script, and be quoted for each of many findings.
+        let text = self.source.slice(span);
+        print::summary(text.get(..200).unwrap_or(text), 40)
     }
 
     /// The source at `span` for advice, where that is one line and short enough to repeat.
     pub(crate) fn repeat(&self, span: Span) -> Option<&'t str> {
-        let text = self.source.slice(span).to_str().ok()?;
-        (text.chars().count() <= 60 && !text.contains('\n')).then_some(text)
+        let text = self.source.slice(span);
+        let is_short = text.len() <= 80 && !text.contains(&b'\n');
+        text.to_str().ok().filter(|_| is_short)
     }
 }

@@ -63,7 +63,7 @@ impl<'t> Functions<'t> {
             if let Some(called) = called {
                 callers.entry(called).or_default().push(&function.name);
             }
-            let marker = Marker::of(place.command);
+            let marker = place.marker;
             open.push((
                 function.name.as_str(),
                 Effects {
@@ -91,6 +91,9 @@ impl<'t> Functions<'t> {
 
     /// What the command comes to when it is a call of one of the functions.
     pub(crate) fn call(&self, command: &SimpleCommand) -> Option<Effects> {
+        if self.effects.is_empty() {
+            return None;
+        }
         self.effects(command.unquoted_name()?)
     }
 }

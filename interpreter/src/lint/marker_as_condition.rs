@@ -19,7 +19,10 @@
 
 use std::collections::HashSet;
 
-use super::{Analysis, Rule, analysis::Judge};
+use super::{
+    Analysis, Rule,
+    analysis::{Hit, Judge},
+};
 use crate::{Diagnostic, Severity, marker::Marker};
 
 pub(super) const RULE: Rule = Rule {
@@ -32,13 +35,13 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let mut reported = HashSet::new();
-    for place in analysis.hits() {
+    for Hit { place, .. } in &analysis.hits {
         let Some((judge, span)) = place.context.judged else { continue };
         if !reported.insert(span) {
             continue;
         }
         let name = analysis.quote(place.name_span());
-        let marker = place.marker().unwrap_or(Marker::NextStage).name();
+        let marker = place.marker.unwrap_or(Marker::NextStage).name();
         let keyword = match judge {
             Judge::Not => None,
             Judge::If => Some("if"),

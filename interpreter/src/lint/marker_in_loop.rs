@@ -34,7 +34,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let mut reported = HashSet::new();
     for place in analysis.counted() {
         let Some((repetition, span)) = place.context.repeated else { continue };
-        let is_call_in_function = place.marker().is_none() && repetition == Repetition::Function;
+        let is_call_in_function = place.marker.is_none() && repetition == Repetition::Function;
         let is_nested = place.context.chain.is_some();
         if is_call_in_function || is_nested || stage_count_varies::culprit(analysis, place).is_some() {
             continue;

@@ -21,7 +21,7 @@ use std::collections::HashSet;
 
 use super::{
     Analysis, Rule,
-    analysis::{Apart, Follower},
+    analysis::{Apart, Follower, Hit},
 };
 use crate::{Diagnostic, Severity, marker::Marker};
 
@@ -35,14 +35,14 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let mut reported = HashSet::new();
-    for place in analysis.hits() {
+    for Hit { place, .. } in &analysis.hits {
         let Some((apart, span)) = place.context.apart else { continue };
         // A marker directly before the operator detaches its command, which is worse and reported as that.
         let detached = matches!(place.follower(), Follower::Pipe | Follower::Background);
-        if place.marker().is_some() && detached || !reported.insert(span) {
+        if place.marker.is_some() && detached || !reported.insert(span) {
             continue;
         }
-        let marker = place.marker().unwrap_or(Marker::NextStage).name();
+        let marker = place.marker.unwrap_or(Marker::NextStage).name();
         let (where_to, help) = match apart {
             Apart::Subshell => ("a subshell", format!("put the parentheses behind the marker: `{marker} && (...)`")),
             Apart::Pipeline => {
@@ -54,7 +54,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
             }
         };
         let name = analysis.quote(place.name_span());
-        let what = if place.marker().is_some() { "stands" } else { "hits a marker" };
+        let what = if place.marker.is_some() { "stands" } else { "hits a marker" };
         findings.push(
             rule.finding(place.name_span(), format!("`{name}` {what} in {where_to}"))
                 .related(span, "a process of its own")

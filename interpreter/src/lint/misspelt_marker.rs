@@ -24,7 +24,11 @@ use super::{
     Analysis, Rule,
     analysis::{Follower, Place},
 };
-use crate::{Diagnostic, Severity, marker::Marker, syntax::SimpleCommand};
+use crate::{
+    Diagnostic, Severity,
+    marker::Marker,
+    syntax::{SimpleCommand, Word},
+};
 
 pub(super) const RULE: Rule = Rule {
     code: "CE005",
@@ -37,12 +41,16 @@ pub(super) const RULE: Rule = Rule {
 /// How many letters may be wrong.
 const DISTANCE: usize = 2;
 
+/// Whether a word is about as long as a marker: no other needs a closer look. A `\` before each letter doubles the
+/// length.
+fn has_length(word: &Word) -> bool {
+    ("everytime".len() - DISTANCE..=2 * "next_stage".len() + DISTANCE).contains(&word.span.range().len())
+}
+
 /// The marker that a command without arguments probably stands for.
 pub(super) fn meant(command: &SimpleCommand) -> Option<Marker> {
-    let ([word], None) = (command.words.as_slice(), Marker::of(command)) else { return None };
-    let length = word.span.range().len();
-    // Shorter and longer words need no closer look; quotes and a `\` before each letter may double the length.
-    if !("everytime".len() - DISTANCE..=2 * "next_stage".len() + 2).contains(&length) {
+    let [word] = command.words.as_slice() else { return None };
+    if !has_length(word) || Marker::of(command).is_some() {
         return None;
     }
     let name = word.literal()?.to_str().ok()?.to_ascii_lowercase().replace('-', "_");

@@ -17,7 +17,7 @@
 //! next_stage && make
 //! ```
 
-use super::{Analysis, Rule};
+use super::{Analysis, Rule, analysis::Hit};
 use crate::{Diagnostic, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -29,10 +29,10 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for place in analysis.hits() {
+    for Hit { place, .. } in &analysis.hits {
         let Some((outer, span)) = place.context.outer_marker() else { continue };
         let (name, outer) = (analysis.quote(place.name_span()), outer.name());
-        let what = if place.marker().is_some() { "stands" } else { "hits a marker" };
+        let what = if place.marker.is_some() { "stands" } else { "hits a marker" };
         findings.push(
             rule.finding(place.name_span(), format!("`{name}` {what} in the chain of `{outer}`"))
                 .related(span, "the chain begins here")

@@ -38,7 +38,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     // A marker in a pipeline is reported for standing there, and the commands beside it with it.
-    let beside: HashSet<Span> = analysis.hits().filter_map(|place| pipeline(&place.context)).collect();
+    let beside: HashSet<Span> = analysis.hits.iter().filter_map(|hit| pipeline(&hit.place.context)).collect();
     let mut last: Option<&Place<'_>> = None;
     for place in &analysis.places {
         // One finding for an and-or list: one marker is enough for it.

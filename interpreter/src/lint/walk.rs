@@ -98,9 +98,15 @@ impl<'t> Walker<'t> {
         let mut outcome = FIXED;
         for (position, command) in pipeline.commands.iter().enumerate() {
             outcome = match command {
-                Command::Simple(command) => {
-                    self.simple_command(Place { command, item, pipeline, position, after, context })
-                }
+                Command::Simple(command) => self.simple_command(Place {
+                    command,
+                    marker: marker_of(command),
+                    item,
+                    pipeline,
+                    position,
+                    after,
+                    context,
+                }),
                 Command::Compound(command) => self.compound_command(command, context),
                 Command::Function(definition) => self.function(definition),
             };
@@ -120,7 +126,7 @@ impl<'t> Walker<'t> {
 
     fn simple_command(&mut self, place: Place<'t>) -> Node {
         let Place { command, context, .. } = place;
-        if let Some(chain) = Marker::of(command).map(|marker| Chain { marker: Some(marker), span: command.span }) {
+        if let Some(chain) = place.marker.map(|marker| Chain { marker: Some(marker), span: command.span }) {
             self.last_marker = Some(chain);
         }
         self.places.push(place);
@@ -321,9 +327,15 @@ fn chain_in(pipeline: &Pipeline) -> Option<Chain> {
 /// The chain that begins with the command, when it is a marker or was meant to be one.
 fn chain_of(command: &Command) -> Option<Chain> {
     let Command::Simple(command) = command else { return None };
-    let marker = Marker::of(command);
+    let marker = marker_of(command);
     let is_marker = marker.is_some() || misspelt_marker::meant(command).is_some();
     is_marker.then_some(Chain { marker, span: command.span })
+}
+
+/// The marker that the command is; quick to say no.
+fn marker_of(command: &SimpleCommand) -> Option<Marker> {
+    let is_long = command.words.first()?.span.range().len() >= "everytime".len();
+    is_long.then(|| Marker::of(command))?
 }
 
 /// The place of the word that opens a loop.

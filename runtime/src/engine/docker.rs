@@ -257,10 +257,37 @@ impl Engine for Docker {
         }
     }
 
+    fn read_file(&self, id: &str, path: &str) -> Result<Option<Vec<u8>>, EngineError> {
+        let options = query::DownloadFromContainerOptionsBuilder::default().path(path).build();
+        let archive = block_on(async {
+            let mut stream = self.client.download_from_container(id, Some(options));
+            let mut archive = Vec::new();
+            while let Some(chunk) = stream.next().await {
+                archive.extend_from_slice(&chunk?);
+            }
+            Ok(archive)
+        })?;
+        match archive {
+            Ok(archive) => Ok(first_file(&archive)),
+            // The same status says that the container is gone.
+            Err(error) if status(&error) == Some(404) && self.container(id)?.is_some() => Ok(None),
+            Err(error) => Err(self.container_error(error, id, "read a file of")),
+        }
+    }
+
     fn exec(&self, id: &str, exec: &Exec, output: &mut Output<'_>) -> Result<i32, EngineError> {
         exec.check_length()?;
         block_on(self.run(id, exec, output))?
     }
+}
+
+/// The content of the one file in a tar archive as the daemon makes it: a header of 512 bytes, which holds the length
+/// in octal, and then the content.
+fn first_file(archive: &[u8]) -> Option<Vec<u8>> {
+    let digits = std::str::from_utf8(archive.get(124..136)?).ok()?;
+    let length = usize::from_str_radix(digits.trim_matches(['\0', ' ']), 8).ok()?;
+    let is_file = matches!(archive.get(156)?, b'0' | 0);
+    is_file.then(|| archive.get(512..512 + length).map(<[u8]>::to_vec)).flatten()
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> Result<T, EngineError> {
@@ -388,6 +415,8 @@ fn create_body(spec: &ContainerSpec) -> models::ContainerCreateBody {
         env: Some(variables(&spec.env)),
         user: spec.user.clone(),
         working_dir: spec.working_dir.clone(),
+        // The container's first process waits for input that never comes.
+        open_stdin: Some(true),
         labels: Some(spec.labels.clone().into_iter().collect()),
         host_config: Some(models::HostConfig {
             init: Some(spec.init),

@@ -181,6 +181,14 @@ impl Engine for Memory {
         std::fs::remove_dir_all(directory).map_err(EngineError::Client)
     }
 
+    fn read_file(&self, id: &str, path: &str) -> Result<Option<Vec<u8>>, EngineError> {
+        let path = self.called("read_file").find(id)?.on_this_machine(path);
+        match std::fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            content => content.map(Some).map_err(EngineError::Client),
+        }
+    }
+
     fn exec(&self, id: &str, exec: &Exec, output: &mut Output<'_>) -> Result<i32, EngineError> {
         exec.check_length()?;
         let record = self.called("exec").find(id)?.clone();

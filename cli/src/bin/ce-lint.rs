@@ -1,0 +1,10 @@
+//! `ce-lint`: finds what will go wrong in `docker-setup.sh`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use compeval_cli::lint_command::{Arguments, run};
+
+fn main() -> ExitCode {
+    run(&Arguments::parse()).into()
+}

@@ -1,0 +1,10 @@
+//! `ce-run`: sets up a computation's container and runs the computation in it.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use compeval_cli::run_command::{self, Arguments};
+
+fn main() -> ExitCode {
+    run_command::run(&Arguments::parse())
+}

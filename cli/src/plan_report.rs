@@ -1,0 +1,78 @@
+//! What `--dry-run` prints: a line for each part of the script and what would become of it.
+
+use std::fmt::Write;
+
+use compeval_interpreter::{dispatch::Kind, syntax::print};
+use compeval_runtime::{
+    Environment,
+    engine::{Container, ContainerState},
+    plan::{Fate, Plan, Step},
+};
+
+use crate::{progress, report::printable};
+
+/// The plan as text, one line a step.
+pub fn plan(environment: &Environment, container: Option<&Container>, plan: &Plan) -> String {
+    let computation = &environment.computation;
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let mut line = |words: std::fmt::Arguments<'_>| {
+        let _ = writeln!(text, "{}", printable(&words.to_string()));
+    };
+    let version = if computation.dirty.is_some() { " with uncommitted changes" } else { "" };
+    let commit: String = computation.commit.chars().take(7).collect();
+    line(format_args!("computation {} at commit {commit}{version}", computation.name));
+    match container {
+        Some(container) => line(format_args!("container {} ({})", container.name, state(container.state))),
+        None => line(format_args!("no container yet: one will be created from {}", environment.description.image)),
+    }
+    if let Some(number) = plan.edited {
+        line(format_args!("stage {number} is not what was applied: all stages run in a new container"));
+    }
+    line(format_args!(""));
+    for step in &plan.steps {
+        line(format_args!("{}", self::line(environment, step)));
+    }
+    if !plan.steps.is_empty() {
+        line(format_args!(""));
+    }
+    line(format_args!("{}", summary(plan)));
+    text
+}
+
+fn line(environment: &Environment, step: &Step) -> String {
+    let fate = match step.fate {
+        Fate::Applied => "applied",
+        Fate::Pending | Fate::Always => "will run",
+        Fate::Perhaps(_) => "may run",
+    };
+    let line = format!("line {}", step.line);
+    let text = print::summary(&step.text, 70);
+    let reason = match step.fate {
+        Fate::Perhaps(span) => {
+            let source = &environment.script.source;
+            let place = source.position(span.start).line;
+            format!("   (depends on line {place}: {})", print::summary(source.slice(span), 40))
+        }
+        _ => String::new(),
+    };
+    format!("  {fate:<9} {:<10} {line:<9} {text}{reason}", progress::name(step.kind))
+}
+
+fn summary(plan: &Plan) -> String {
+    let applied = plan.steps.iter().filter(|step| step.fate == Fate::Applied).count();
+    let always = plan.steps.iter().filter(|step| !matches!(step.kind, Kind::Stage(_))).count();
+    let mut parts = vec![format!("{applied} applied"), format!("{} to apply", plan.pending())];
+    if always > 0 {
+        parts.push(format!("{always} on every call"));
+    }
+    format!("stages: {}", parts.join(", "))
+}
+
+fn state(state: ContainerState) -> &'static str {
+    match state {
+        ContainerState::Running => "running",
+        ContainerState::Paused => "paused",
+        _ => "stopped",
+    }
+}

@@ -1,0 +1,178 @@
+//! What a person sees while a container is set up: a line a step on standard error, everything in a log file.
+
+use std::{
+    collections::VecDeque,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use bstr::ByteSlice;
+use clap::ValueEnum;
+use compeval_interpreter::{dispatch::Kind, execute::Event, syntax::print};
+use compeval_runtime::{
+    engine::Stream,
+    watch::{Notice, Watcher},
+};
+
+use crate::report::printable;
+
+/// How much to say while the container is set up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// As `plain`.
+    #[default]
+    Auto,
+    /// A line when a step begins and one when it has ended.
+    Plain,
+    /// Only warnings and failures.
+    Quiet,
+}
+
+/// How many of the last lines of output are kept for a failure's report.
+const TAIL: usize = 12;
+/// How much of a line is kept there, in bytes.
+const TAIL_WIDTH: usize = 200;
+
+/// Reports to standard error, and keeps a log.
+pub struct Reporter {
+    progress: Progress,
+    log: Log,
+    tail: VecDeque<Vec<u8>>,
+    began: Instant,
+}
+
+/// The log file of one setup, made when there is something to write.
+struct Log {
+    path: PathBuf,
+    file: Option<File>,
+    failed: bool,
+}
+
+impl Log {
+    fn write(&mut self, bytes: &[u8]) {
+        if self.failed {
+            return;
+        }
+        let written = self.open().and_then(|file| file.write_all(bytes));
+        if let Err(error) = written {
+            self.failed = true;
+            let _ = writeln!(io::stderr(), "ce-run: warning: cannot write `{}`: {error}", self.path.display());
+        }
+    }
+
+    fn open(&mut self) -> io::Result<&mut File> {
+        if self.file.is_none() {
+            fs::create_dir_all(self.path.parent().unwrap_or(Path::new(".")))?;
+            self.file = Some(File::create(&self.path)?);
+        }
+        self.file.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Reporter {
+    /// A reporter whose log, if there is anything to log, will be at `log`.
+    pub fn new(progress: Progress, log: PathBuf) -> Reporter {
+        let log = Log { path: log, file: None, failed: false };
+        Reporter { progress, log, tail: VecDeque::new(), began: Instant::now() }
+    }
+
+    /// The last lines of output, oldest first, fit for a terminal.
+    pub fn tail(&self) -> Vec<String> {
+        let shown = |line: &Vec<u8>| printable(&line.to_str_lossy()).into_owned();
+        self.tail.iter().filter(|line| !line.trim().is_empty()).map(shown).collect()
+    }
+
+    /// The log file, if there is one.
+    pub fn log(&self) -> Option<&Path> {
+        self.log.file.as_ref().map(|_| self.log.path.as_path())
+    }
+
+    fn say(&mut self, text: &str) {
+        self.log.write(format!("# {text}\n").as_bytes());
+        if self.progress != Progress::Quiet {
+            // Nobody to tell it to is no reason to stop.
+            let _ = writeln!(io::stderr(), "ce-run: {}", printable(text));
+        }
+    }
+
+    fn setup(&mut self, event: Event<'_>) {
+        match event {
+            Event::Skipped { number, chain, .. } => {
+                self.log.write(format!("# stage {number} (line {}): applied already\n", chain.line).as_bytes());
+            }
+            Event::Started { request, .. } => {
+                (self.began, self.tail) = (Instant::now(), VecDeque::new());
+                let name = name(request.kind);
+                self.say(&format!("{name} (line {}): {}", request.line(), print::summary(&request.text, 60)));
+            }
+            Event::Ended { kind, status, applied, .. } => {
+                let took = seconds(self.began.elapsed());
+                let applied = match (kind, applied.start() <= applied.end()) {
+                    (Kind::Stage(_), true) => "applied".to_owned(),
+                    (_, true) => format!("stages {} to {} applied, status {status}", applied.start(), applied.end()),
+                    (_, false) => format!("status {status}"),
+                };
+                self.say(&format!("{}: {applied} in {took}", name(kind)));
+            }
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        for (index, piece) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            if index > 0 || self.tail.is_empty() {
+                self.tail.push_back(Vec::new());
+            }
+            if let Some(line) = self.tail.back_mut() {
+                let room = TAIL_WIDTH.saturating_sub(line.len()).min(piece.len());
+                line.extend_from_slice(piece.get(..room).unwrap_or_default());
+            }
+            if self.tail.len() > TAIL {
+                self.tail.pop_front();
+            }
+        }
+    }
+}
+
+impl Watcher for Reporter {
+    fn notice(&mut self, notice: Notice<'_>) {
+        match notice {
+            Notice::WaitingForSetup => self.say("waiting for another ce-run that sets up this computation"),
+            Notice::WaitingForStage(stage) => self.say(&format!("waiting for stage {stage}, which still runs")),
+            Notice::Creating { name, image, because: None } => {
+                self.say(&format!("creating container {name} from image {image}"));
+            }
+            Notice::Creating { name, image, because: Some(reason) } => {
+                self.say(&format!("creating container {name} anew from image {image}: {reason}"));
+            }
+            Notice::Warning(text) => {
+                let _ = writeln!(io::stderr(), "ce-run: warning: {}", printable(text));
+            }
+            Notice::Setup(event) => self.setup(event),
+        }
+    }
+
+    fn output(&mut self, _: Stream, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.log.write(bytes);
+            self.keep(bytes);
+        }
+    }
+}
+
+/// What a stretch is called.
+pub(crate) fn name(kind: Kind) -> String {
+    match kind {
+        Kind::Stage(number) => format!("stage {number}"),
+        Kind::Everytime => "everytime".to_owned(),
+        Kind::Undecorated => "command".to_owned(),
+        Kind::Condition => "condition".to_owned(),
+        Kind::Expansion => "words".to_owned(),
+        Kind::ExitTrap => "exit trap".to_owned(),
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}

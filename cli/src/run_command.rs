@@ -1,0 +1,307 @@
+//! `ce-run`, from its arguments to its exit status.
+
+use std::{
+    env,
+    error::Error,
+    ffi::OsString,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use clap::Parser;
+use compeval_interpreter::{Diagnostic, Source, dispatch::Chain};
+use compeval_runtime::{
+    Environment, Lifecycle, LifecycleError,
+    call::{self, Called, Command, Running},
+    engine::{EngineError, Stdin, Stream, docker::Docker},
+    environment::EnvironmentError,
+    lifecycle::Streams,
+    mounts::COMPUTATION,
+};
+use signal_hook::{consts, iterator::Signals, low_level};
+
+use crate::{
+    plan_report,
+    progress::{Progress, Reporter},
+    report::{self, Color, Positions},
+};
+
+/// Run a computation in a container of its own.
+///
+/// The container is the one of the computation's commit. It is made from the image that docker.conf names, and set up
+/// as docker-setup.sh says: stages (`next_stage && ...`) once, `everytime && ...` on every call. Then `exec ARG...`
+/// runs in it. Arguments that name files below the global file storage or the computation are translated.
+///
+/// The exit status is the command's own; 125 when it could not be run at all, 126 when it is there but cannot be
+/// executed, 127 when it is not there, 128+N when it died of signal N.
+#[derive(Debug, Parser)]
+#[command(name = "ce-run", version)]
+pub struct Arguments {
+    /// The computation's directory.
+    #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
+    directory: PathBuf,
+
+    /// The global file storage [default: $GFSDIR].
+    #[arg(long, value_name = "DIR")]
+    gfs: Option<PathBuf>,
+
+    /// Set the container up and run nothing in it.
+    #[arg(long, conflicts_with_all = ["entrypoint", "dry_run"])]
+    setup_only: bool,
+
+    /// Run this program of the container instead of the computation's `exec`.
+    #[arg(long, value_name = "PROGRAM")]
+    entrypoint: Option<String>,
+
+    /// Show what would be run to set the container up, and touch nothing.
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+
+    /// How much to say on standard error while the container is set up.
+    #[arg(long, value_enum, default_value_t)]
+    progress: Progress,
+
+    /// When to use colours.
+    #[arg(long, value_enum, default_value_t)]
+    color: Color,
+
+    /// Wait at most so many seconds for another ce-run that sets up the same computation.
+    #[arg(long, value_name = "SECONDS")]
+    lock_timeout: Option<u64>,
+
+    /// Arguments of the command.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+/// Our own failures, as with `docker run`.
+const FAILED: u8 = 125;
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
+/// Nobody reads our output any more: 128 and the number of SIGPIPE.
+const BROKEN_PIPE: u8 = 141;
+
+/// Does what the arguments say, and tells of failures on standard error.
+pub fn run(arguments: &Arguments) -> ExitCode {
+    let log = state_directory().join("logs").join(log_name(&arguments.directory));
+    let mut reporter = Reporter::new(arguments.progress, log);
+    let failure = match attempt(arguments, &mut reporter) {
+        Ok(status) => return ExitCode::from(status),
+        Err(failure) => failure,
+    };
+    if let Failure::Lifecycle(LifecycleError::Engine { source: EngineError::Output(error), .. }) = &failure
+        && error.kind() == io::ErrorKind::BrokenPipe
+    {
+        return ExitCode::from(BROKEN_PIPE);
+    }
+    let colored = arguments.color.is_on(&io::stderr());
+    // Where standard error is gone, the exit status has to do.
+    let _ = io::stderr().write_all(failure.report(&reporter, colored).as_bytes());
+    ExitCode::from(FAILED)
+}
+
+/// Whatever keeps the command from being run.
+enum Failure {
+    Environment(EnvironmentError),
+    Lifecycle(LifecycleError),
+    Other { error: Box<dyn Error>, help: Option<String> },
+}
+
+impl From<EnvironmentError> for Failure {
+    fn from(error: EnvironmentError) -> Failure {
+        Failure::Environment(error)
+    }
+}
+
+impl From<LifecycleError> for Failure {
+    fn from(error: LifecycleError) -> Failure {
+        Failure::Lifecycle(error)
+    }
+}
+
+impl Failure {
+    fn other(error: impl Error + 'static, help: Option<String>) -> Failure {
+        Failure::Other { error: Box::new(error), help }
+    }
+
+    fn report(&self, reporter: &Reporter, colored: bool) -> String {
+        match self {
+            Failure::Environment(error @ EnvironmentError::Syntax { source_text, errors }) => {
+                let mut positions = Positions::new(source_text);
+                let frames: String =
+                    errors.iter().map(|error| report::diagnostic(&mut positions, error, colored) + "\n").collect();
+                frames + &report::failure("ce-run", error, error.help().as_deref())
+            }
+            Failure::Environment(error) => report::failure("ce-run", error, error.help().as_deref()),
+            Failure::Lifecycle(error @ LifecycleError::ChainFailed { chain, script, status, lost, .. }) => {
+                let frame = chain_failed(chain, script, &error.to_string(), *status, *lost, colored);
+                frame + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
+            }
+            Failure::Lifecycle(error @ LifecycleError::SetupExited { .. }) => {
+                output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
+            }
+            Failure::Lifecycle(error) => report::failure("ce-run", error, error.help().as_deref()),
+            Failure::Other { error, help } => report::failure("ce-run", error.as_ref(), help.as_deref()),
+        }
+    }
+}
+
+/// A failed chain in its script.
+fn chain_failed(chain: &Chain, script: &Source, message: &str, status: i32, lost: bool, colored: bool) -> String {
+    let ended = match (lost, status) {
+        (true, 129..) => format!("its shell was killed by signal {}", status - 128),
+        (true, _) => format!("its shell went away with status {status}"),
+        (false, status) => format!("ended with status {status}"),
+    };
+    let mut finding = Diagnostic::syntax_error(chain.span, message).label(ended);
+    finding.code = "";
+    report::diagnostic(&mut Positions::new(script), &finding, colored)
+}
+
+/// The last lines of the setup's output, and where the rest is.
+fn output_of(reporter: &Reporter) -> String {
+    let lines: String = reporter.tail().iter().map(|line| format!("  | {line}\n")).collect();
+    let heading = if lines.is_empty() { String::new() } else { format!("its last output:\n{lines}") };
+    let log = reporter.log().map(|log| format!("all of it: {}\n", log.display())).unwrap_or_default();
+    format!("{heading}{log}\n")
+}
+
+fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure> {
+    let gfs = arguments.gfs.clone().or_else(|| env::var_os("GFSDIR").filter(|value| !value.is_empty()).map(Into::into));
+    let environment = Environment::read(&arguments.directory, gfs.as_deref())?;
+    let runs_exec = !arguments.setup_only && !arguments.dry_run && arguments.entrypoint.is_none();
+    if runs_exec {
+        environment.computation.check_exec().map_err(EnvironmentError::from)?;
+    }
+    let command = command(arguments, &environment)?;
+    let docker = Docker::connect().map_err(|error| {
+        let help = error.help();
+        Failure::other(error, help)
+    })?;
+    let lifecycle = Lifecycle {
+        engine: &docker,
+        environment: &environment,
+        state_directory: state_directory(),
+        lock_timeout: arguments.lock_timeout.map(Duration::from_secs),
+    };
+    if arguments.dry_run {
+        let (container, plan) = lifecycle.plan()?;
+        let text = plan_report::plan(&environment, container.as_ref(), &plan);
+        return Ok(if write_out(Stream::Stdout, text.as_bytes()).is_ok() { 0 } else { BROKEN_PIPE });
+    }
+    if arguments.setup_only {
+        lifecycle.set_up(reporter)?;
+        return Ok(0);
+    }
+    let target = forward_signals();
+    let streams = Streams {
+        started: &mut |container, running| {
+            *target.lock().unwrap_or_else(PoisonError::into_inner) = Some((container.to_owned(), running));
+        },
+        output: &mut write_out,
+    };
+    let called = lifecycle.call(&command, reporter, streams)?;
+    Ok(exit_status(called, &command))
+}
+
+fn exit_status(called: Called, command: &Command) -> u8 {
+    let program = command.argv.first().map_or("", String::as_str);
+    let (complaint, status) = match called {
+        Called::Ended(status) => return u8::try_from(status).unwrap_or(FAILED),
+        Called::NotFound => (format!("`{program}` is not there in the container"), NOT_FOUND),
+        Called::NotExecutable => (format!("`{program}` cannot be executed in the container"), NOT_EXECUTABLE),
+        Called::NoShell => ("the container's shell cannot be started".to_owned(), FAILED),
+        Called::Stale => ("the container was changed by somebody else meanwhile; run again".to_owned(), FAILED),
+    };
+    let _ = writeln!(io::stderr(), "ce-run: {}", report::printable(&complaint));
+    status
+}
+
+/// What to run, as the container sees it.
+fn command(arguments: &Arguments, environment: &Environment) -> Result<Command, Failure> {
+    let program = match &arguments.entrypoint {
+        Some(program) => program.clone(),
+        None => format!("{COMPUTATION}/exec"),
+    };
+    let mut argv = vec![program];
+    for argument in &arguments.arguments {
+        let Some(text) = argument.to_str() else {
+            let message = format!("argument `{}` is not UTF-8, and cannot be passed on", argument.display());
+            return Err(Failure::Other { error: message.into(), help: None });
+        };
+        let translated = environment.mounts.translate(text);
+        argv.push(translated.map_err(EnvironmentError::from)?);
+    }
+    // Under sudo, what the command writes to the storage belongs to the caller.
+    let caller =
+        env::var("SUDO_UID").ok().zip(env::var("SUDO_GID").ok()).map(|(user, group)| format!("{user}:{group}"));
+    let user = environment.description.user.clone().or(caller);
+    Ok(Command { argv, user, stdin: Stdin::Inherit })
+}
+
+fn write_out(stream: Stream, bytes: &[u8]) -> io::Result<()> {
+    match stream {
+        Stream::Stdout => {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(bytes)?;
+            stdout.flush()
+        }
+        Stream::Stderr => io::stderr().write_all(bytes),
+    }
+}
+
+type Target = Arc<Mutex<Option<(String, Running)>>>;
+
+/// Passes signals on to the command, once it runs; before that they end ce-run, and a stage that runs ends by itself.
+/// An interrupt that is sent again kills.
+fn forward_signals() -> Target {
+    let target = Target::default();
+    let signals = [consts::SIGTERM, consts::SIGINT, consts::SIGHUP, consts::SIGQUIT, consts::SIGUSR1, consts::SIGUSR2];
+    let Ok(mut signals) = Signals::new(signals) else { return target };
+    let known = Arc::clone(&target);
+    std::thread::spawn(move || {
+        let mut interrupts = 0;
+        for signal in signals.forever() {
+            let running = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let Some((container, running)) = running else {
+                let _ = low_level::emulate_default_handler(signal);
+                continue;
+            };
+            interrupts += usize::from(signal == consts::SIGINT);
+            let name = if interrupts > 1 { "KILL" } else { signal_name(signal) };
+            if let Ok(docker) = Docker::connect() {
+                let _ = call::signal(&docker, &container, running, name);
+            }
+        }
+    });
+    target
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        consts::SIGINT => "INT",
+        consts::SIGHUP => "HUP",
+        consts::SIGQUIT => "QUIT",
+        consts::SIGUSR1 => "USR1",
+        consts::SIGUSR2 => "USR2",
+        _ => "TERM",
+    }
+}
+
+/// `$XDG_STATE_HOME/compeval`, or its default in the home directory.
+fn state_directory() -> PathBuf {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
+    let base = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+    base.unwrap_or_else(|| PathBuf::from("/var/tmp")).join("compeval")
+}
+
+/// A log's name tells the computation, the time and the process.
+fn log_name(directory: &Path) -> PathBuf {
+    let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+    let name = directory.file_name().map_or_else(|| "computation".into(), |name| name.to_owned());
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    PathBuf::from(name).join(format!("{time}-{}.log", std::process::id()))
+}

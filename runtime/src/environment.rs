@@ -1,0 +1,156 @@
+//! All that a call needs from the computation's directory: description, setup script, version and mounts, read once.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bstr::ByteSlice;
+use compeval_interpreter::{Diagnostic, Source, parse, syntax::Script};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::{
+    computation::{Computation, ComputationError},
+    description::{Description, DescriptionError},
+    mapping,
+    mounts::{MountError, Mounts},
+};
+
+/// A computation, ready to be set up and called.
+#[derive(Debug)]
+pub struct Environment {
+    /// The computation, at its commit.
+    pub computation: Computation,
+    /// Its `docker.conf`.
+    pub description: Description,
+    /// Its `docker-setup.sh`.
+    pub script: Script,
+    /// The directories that its container sees.
+    pub mounts: Mounts,
+    /// The host's directory of the global file storage.
+    pub gfs: PathBuf,
+}
+
+/// Why a computation cannot be set up.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EnvironmentError {
+    /// Its directory or repository is not as needed.
+    #[error(transparent)]
+    Computation(#[from] ComputationError),
+    /// Its `docker.conf` is not as needed.
+    #[error(transparent)]
+    Description(#[from] DescriptionError),
+    /// A directory that its container should see is not there.
+    #[error(transparent)]
+    Mount(#[from] MountError),
+    /// It has no `docker-setup.sh`, or that cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Script {
+        /// The script.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its `docker-setup.sh` is no valid shell script.
+    #[error("`{}` has {}", source_text.name(), count(errors.len()))]
+    Syntax {
+        /// The script's text.
+        source_text: Arc<Source>,
+        /// Every error in it, in order of their places.
+        errors: Vec<Diagnostic>,
+    },
+}
+
+fn count(errors: usize) -> String {
+    if errors == 1 { "a syntax error".to_owned() } else { format!("{errors} syntax errors") }
+}
+
+impl EnvironmentError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            EnvironmentError::Computation(error) => error.help(),
+            EnvironmentError::Description(error) => error.help.clone(),
+            EnvironmentError::Mount(error) => error.help(),
+            EnvironmentError::Script { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Some("write one, such as `next_stage && apt-get update`; an empty file sets up nothing".to_owned())
+            }
+            EnvironmentError::Script { .. } => None,
+            EnvironmentError::Syntax { .. } => Some("`ce-lint` shows these and more".to_owned()),
+        }
+    }
+}
+
+impl Environment {
+    /// Reads the computation in `directory`; `gfs` is the host's directory of the global file storage.
+    ///
+    /// # Errors
+    /// The first thing that is missing or wrong; all syntax errors of the script at once.
+    pub fn read(directory: &Path, gfs: Option<&Path>) -> Result<Environment, EnvironmentError> {
+        let computation = Computation::open(directory)?;
+        let description = Description::read(&computation.docker_conf())?;
+        let script = read_script(&computation)?;
+        let mounts = Mounts::new(&computation.directory, gfs)?;
+        let gfs = gfs.map(|gfs| fs::canonicalize(gfs).unwrap_or_else(|_| gfs.to_owned())).unwrap_or_default();
+        Ok(Environment { computation, description, script, mounts, gfs })
+    }
+
+    /// The hash of a file's content and whether it is executable, or of everything below a directory, by name; `None`
+    /// when there is nothing at `path`, which is relative to the computation's directory.
+    pub fn content(&self, path: &Path) -> Option<String> {
+        let mut hasher = Sha256::new();
+        add_content(&self.computation.directory.join(path), &mut hasher).ok()?;
+        Some(hex(&hasher.finalize()))
+    }
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_script(computation: &Computation) -> Result<Script, EnvironmentError> {
+    let path = computation.setup_script();
+    let text = fs::read(&path).map_err(|source| EnvironmentError::Script { path: path.clone(), source })?;
+    let parsed = parse(Source::new(shown(&path), text));
+    if parsed.errors.is_empty() {
+        Ok(parsed.script)
+    } else {
+        Err(EnvironmentError::Syntax { source_text: parsed.script.source, errors: parsed.errors })
+    }
+}
+
+/// A path as it is shown: relative to the working directory where it lies below that.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().and_then(fs::canonicalize).ok();
+    let relative = here.and_then(|here| path.strip_prefix(here).map(Path::to_owned).ok());
+    relative.as_deref().unwrap_or(path).display().to_string()
+}
+
+fn add_content(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = fs::symlink_metadata(path)?;
+    let mut add = |kind: &str, bytes: &[u8]| {
+        hasher.update(format!("{kind} {}\n", bytes.len()));
+        hasher.update(bytes);
+    };
+    if metadata.is_symlink() {
+        add("link", fs::read_link(path)?.as_os_str().as_encoded_bytes());
+    } else if metadata.is_dir() {
+        let mut names: Vec<_> = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
+        names.sort();
+        names.retain(|name| name != ".git" && !name.as_encoded_bytes().starts_with(mapping::FILE_NAME.as_bytes()));
+        for name in names {
+            hasher.update(format!("entry {}\n", name.len()));
+            hasher.update(name.as_encoded_bytes().as_bytes());
+            add_content(&path.join(name), hasher)?;
+        }
+    } else if metadata.is_file() {
+        let executable = metadata.permissions().mode() & 0o111 != 0;
+        add(if executable { "program" } else { "file" }, &fs::read(path)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! What a setup would do, and why, without doing it.
+
+use std::path::Path;
+
+use bstr::{BStr, BString, ByteSlice};
+use compeval_interpreter::{
+    Settings, Span, State,
+    dispatch::{Kind, dry_run::DryRun},
+    execute::{self, End, Event, Observer},
+    run,
+};
+
+use crate::{environment::Environment, ledger::Ledger};
+
+/// What would become of a part of the script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is applied and stays as it is.
+    Applied,
+    /// It is not applied, and will run.
+    Pending,
+    /// It will run, as on every call.
+    Always,
+    /// Whether it runs depends on what the command at this place answers.
+    Perhaps(Span),
+}
+
+/// A part of the script: a chain, or commands outside chains.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// What it is.
+    pub kind: Kind,
+    /// What would become of it.
+    pub fate: Fate,
+    /// Where it stands.
+    pub span: Span,
+    /// The line it begins on, from 1.
+    pub line: usize,
+    /// Its text.
+    pub text: BString,
+}
+
+/// What a setup would do, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// An applied stage that the script has different now: all runs anew, in a new container.
+    pub edited: Option<u32>,
+    /// When nothing but applied stages would be reached: the last one's fingerprint.
+    pub ready: Option<String>,
+}
+
+impl Plan {
+    /// How many stages are to be applied, those that perhaps run included.
+    pub fn pending(&self) -> usize {
+        let is_stage = |step: &&Step| matches!(step.kind, Kind::Stage(_)) && step.fate != Fate::Applied;
+        self.steps.iter().filter(is_stage).count()
+    }
+}
+
+/// The ledger of a container, as the interpreter sees it.
+pub(crate) struct Recorded<'a> {
+    pub(crate) environment: &'a Environment,
+    pub(crate) root: String,
+    pub(crate) ledger: &'a Ledger,
+}
+
+impl execute::Ledger for Recorded<'_> {
+    fn applied(&self) -> u32 {
+        self.ledger.applied()
+    }
+
+    fn fingerprint(&self, number: u32) -> Option<String> {
+        self.ledger.stage(number)?.fingerprint.clone()
+    }
+
+    fn root(&self) -> String {
+        self.root.clone()
+    }
+
+    fn content(&mut self, path: &BStr) -> Option<String> {
+        self.environment.content(Path::new(&path.to_os_str_lossy()))
+    }
+}
+
+/// The same with every stage of the script applied, whatever it is.
+struct AllApplied<'a>(Recorded<'a>);
+
+impl execute::Ledger for AllApplied<'_> {
+    fn applied(&self) -> u32 {
+        u32::MAX
+    }
+
+    fn root(&self) -> String {
+        self.0.root()
+    }
+
+    fn content(&mut self, path: &BStr) -> Option<String> {
+        self.0.content(path)
+    }
+}
+
+/// The fingerprint that a finished setup ends with, when the script has nothing but stages and it can be told without
+/// running any of it.
+pub(crate) fn ready_fingerprint(environment: &Environment, root: String) -> Option<String> {
+    let none = Ledger::default();
+    let mut ledger = AllApplied(Recorded { environment, root, ledger: &none });
+    let mut steps = Steps::default();
+    let outcome = run(&environment.script, &settings(environment), &mut ledger, &mut DryRun, &mut steps).ok()?;
+    let only_applied = steps.0.iter().all(|step| step.fate == Fate::Applied);
+    outcome.fingerprint.filter(|_| only_applied && outcome.end == End::Finished && outcome.state.exit_trap.is_none())
+}
+
+/// What a setup would do in a container with this ledger.
+pub(crate) fn plan(environment: &Environment, root: &str, ledger: &Ledger) -> Plan {
+    let mut steps = Steps::default();
+    let mut recorded = Recorded { environment, root: root.to_owned(), ledger };
+    let outcome = run(&environment.script, &settings(environment), &mut recorded, &mut DryRun, &mut steps);
+    if let Ok(outcome) = outcome
+        && let End::Diverged { number, .. } = outcome.end
+    {
+        let anew = plan(environment, root, &Ledger::default());
+        return Plan { edited: Some(number), ready: None, ..anew };
+    }
+    let all_applied = steps.0.iter().all(|step| step.fate == Fate::Applied);
+    let ready = all_applied.then(|| ready_fingerprint(environment, root.to_owned())).flatten();
+    Plan { steps: steps.0, edited: None, ready }
+}
+
+/// How the script is walked: what is known of the shell before it begins.
+pub(crate) fn settings(environment: &Environment) -> Settings {
+    let mut state = State::default();
+    for (name, value) in environment.mounts.env() {
+        let _is_assigned = state.assign(&name, value.into());
+    }
+    Settings { state, ..Settings::default() }
+}
+
+#[derive(Default)]
+struct Steps(Vec<Step>);
+
+impl Observer for Steps {
+    fn event(&mut self, event: Event<'_>) {
+        let step = match event {
+            Event::Skipped { number, chain, depends_on } => Step {
+                kind: Kind::Stage(number),
+                fate: depends_on.map_or(Fate::Applied, Fate::Perhaps),
+                span: chain.span,
+                line: chain.line,
+                text: chain.text.clone(),
+            },
+            Event::Started { request, depends_on } => Step {
+                kind: request.kind,
+                fate: match (depends_on, request.kind) {
+                    (Some(span), _) => Fate::Perhaps(span),
+                    (None, Kind::Stage(_)) => Fate::Pending,
+                    (None, _) => Fate::Always,
+                },
+                span: request.span,
+                line: request.line(),
+                text: request.text.clone(),
+            },
+            Event::Ended { .. } => return,
+        };
+        self.0.push(step);
+    }
+}

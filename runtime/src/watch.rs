@@ -1,0 +1,46 @@
+//! What a person may want to see while a container is found, made and set up.
+
+use compeval_interpreter::execute::Event;
+
+use crate::engine::Stream;
+
+/// Something that happens between the call and the command.
+#[derive(Debug)]
+pub enum Notice<'n> {
+    /// Another process sets up the same computation; this one waits for it.
+    WaitingForSetup,
+    /// A new container is made.
+    Creating {
+        /// Its name.
+        name: &'n str,
+        /// The image it is made from.
+        image: &'n str,
+        /// Why an existing one is not used; `None` when there was none.
+        because: Option<&'n str>,
+    },
+    /// An earlier call was ended while this stage ran; the stage still runs, and is waited for.
+    WaitingForStage(u32),
+    /// Something that does not stop the call, but should be known.
+    Warning(&'n str),
+    /// A stage is skipped, or a stretch begins or ends.
+    Setup(Event<'n>),
+}
+
+/// Somebody who watches.
+pub trait Watcher {
+    /// Called for each notice, in order.
+    fn notice(&mut self, notice: Notice<'_>);
+
+    /// Output of the setup script.
+    fn output(&mut self, stream: Stream, bytes: &[u8]);
+}
+
+/// Nobody.
+#[derive(Clone, Copy, Debug)]
+pub struct Unwatched;
+
+impl Watcher for Unwatched {
+    fn notice(&mut self, _: Notice<'_>) {}
+
+    fn output(&mut self, _: Stream, _: &[u8]) {}
+}
