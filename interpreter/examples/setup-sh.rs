@@ -7,7 +7,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use compeval_interpreter::{
     Settings, Source,
     dispatch::{Hooks, local::Local},
-    execute::{Counted, Unobserved},
+    execute::{Counted, Event, Observer},
     parse, run,
 };
 
@@ -25,7 +25,6 @@ fn setup() -> Result<u8, Box<dyn std::error::Error>> {
     let Arguments { script, state, split, shell } = arguments()?;
     let done = state.join("done");
     let scratch = state.to_str().ok_or("the state directory's name is not UTF-8")?;
-    let record = format!("case $2 in applied) \\echo \"$1\" >|'{}'/done;; esac", scratch.replace('\'', "'\\''"));
     let applied = fs::read_to_string(&done).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
 
     let parsed = parse(Source::new(script.display().to_string(), fs::read(&script)?));
@@ -34,11 +33,29 @@ fn setup() -> Result<u8, Box<dyn std::error::Error>> {
         return Err(format!("{}:{}:{}: {}", script.display(), place.line, place.column, error.message).into());
     }
     let shell: Vec<&str> = shell.split(' ').collect();
-    let mut dispatcher = Local::new(&shell, Hooks { scratch, record: record.as_bytes() });
+    let mut dispatcher = Local::new(&shell, Hooks { scratch, record: b":" });
     let settings = Settings { split, ..Settings::default() };
-    let outcome = run(&parsed.script, &settings, &mut Counted(applied), &mut dispatcher, &mut Unobserved)?;
-    fs::write(&done, format!("{}\n", outcome.applied))?;
+    let mut counter = Counter { file: done, failed: None };
+    let outcome = run(&parsed.script, &settings, &mut Counted(applied), &mut dispatcher, &mut counter)?;
+    counter.failed.map_or(Ok(()), Err)?;
     Ok(u8::try_from(outcome.status & 255)?)
+}
+
+/// Writes the number of applied stages down after each that was applied.
+struct Counter {
+    file: PathBuf,
+    failed: Option<std::io::Error>,
+}
+
+impl Observer for Counter {
+    fn event(&mut self, event: Event<'_>) {
+        if let Event::Ended { applied, .. } = event
+            && !applied.is_empty()
+        {
+            let written = fs::write(&self.file, format!("{}\n", applied.end()));
+            self.failed = self.failed.take().or(written.err());
+        }
+    }
 }
 
 struct Arguments {

@@ -12,7 +12,7 @@ use bstr::{BStr, BString};
 use crate::{
     Source, Span,
     dispatch::{Cancel, Chain, DispatchError, Dispatcher, Kind, Request},
-    fingerprint::{self, Link, Made},
+    fingerprint::{self, Link, Origin},
     marker::Markers,
     state::{Function, State},
     syntax::{FunctionDefinition, Script, visit::Visit},
@@ -178,7 +178,7 @@ pub fn run(
         hits: 0,
         applied: ledger.applied(),
         link: Link::new(ledger.root()),
-        made: Made::default(),
+        origin: Origin::default(),
         loops: 0,
         calls: 0,
         depends_on: None,
@@ -253,7 +253,7 @@ struct Walk<'a> {
     hits: u32,
     applied: u32,
     link: Link,
-    made: Made,
+    origin: Origin,
     /// Loops around the current place, up to the next function.
     loops: usize,
     /// Function calls around the current place.
@@ -279,7 +279,7 @@ impl Walk<'_> {
     /// The fingerprint of the chain that is about to run or be skipped.
     fn fingerprint(&mut self, items: &[crate::syntax::ListItem]) -> Option<String> {
         let surroundings =
-            fingerprint::Surroundings { state: &self.state, made: &self.made, definitions: &self.definitions };
+            fingerprint::Surroundings { state: &self.state, origin: &self.origin, definitions: &self.definitions };
         fingerprint::of_chain(&self.link, items, &surroundings, self.ledger)
     }
 

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     analysis::{Effects, arithmetic_names},
     execute::Ledger,
-    state::State,
+    state::{State, Value},
     syntax::{
         FunctionDefinition, ListItem, Operation, Parameter, Part, PartKind, SimpleCommand, Word, print,
         visit::{self, Visit},
@@ -51,18 +51,17 @@ impl Link {
     }
 }
 
-/// What stages made of the shell, told from their text.
+/// Which parts of the shell were touched, told from the text of what was run or skipped.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Made {
+struct Touched {
     variables: BTreeSet<String>,
     everything: bool,
     directory: bool,
     options: bool,
 }
 
-impl Made {
-    /// A stage with these effects was run, or skipped.
-    pub(crate) fn by_stage(&mut self, effects: &Effects) {
+impl Touched {
+    fn add(&mut self, effects: &Effects) {
         match &effects.assigns {
             Some(names) => self.variables.extend(names.iter().cloned()),
             None => self.everything = true,
@@ -71,20 +70,45 @@ impl Made {
         self.options |= effects.changes_options;
     }
 
-    /// The script itself has surely assigned the variable again.
-    pub(crate) fn afresh(&mut self, name: &str) {
-        self.variables.remove(name);
-    }
-
     fn variable(&self, name: &str) -> bool {
         self.everything || self.variables.contains(name)
+    }
+}
+
+/// Where the state of the shell comes from. What it is by itself is part of the image's identity; what stages made of
+/// it is gone on the next run; so only what the script does to it outside of stages counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origin {
+    stages: Touched,
+    outside: Touched,
+}
+
+impl Origin {
+    /// A stage with these effects was run, or skipped.
+    pub(crate) fn stage(&mut self, effects: &Effects) {
+        self.stages.add(effects);
+    }
+
+    /// Something with these effects was run that runs on every call.
+    pub(crate) fn outside(&mut self, effects: &Effects) {
+        self.outside.add(effects);
+    }
+
+    /// The variable was surely assigned outside of any stage: what stages did to it before is gone.
+    pub(crate) fn assigned(&mut self, name: &str) {
+        self.stages.variables.remove(name);
+        self.outside.variables.insert(name.to_owned());
+    }
+
+    fn counts(&self, name: &str) -> bool {
+        self.outside.variable(name) && !self.stages.variable(name)
     }
 }
 
 /// What of the shell and the script goes into a stage's fingerprint.
 pub(crate) struct Surroundings<'s> {
     pub(crate) state: &'s State,
-    pub(crate) made: &'s Made,
+    pub(crate) origin: &'s Origin,
     pub(crate) definitions: &'s BTreeMap<u32, std::sync::Arc<FunctionDefinition>>,
 }
 
@@ -95,7 +119,7 @@ pub(crate) fn of_chain(
     surroundings: &Surroundings<'_>,
     ledger: &mut dyn Ledger,
 ) -> Option<String> {
-    let Surroundings { state, made, definitions } = surroundings;
+    let Surroundings { state, origin, definitions } = surroundings;
     let mut mentions = Mentions::new(definitions);
     items.iter().for_each(|item| mentions.visit_and_or(&item.and_or));
     let mut parts: Vec<(&str, BString)> = vec![("previous", link.fingerprint()?.into())];
@@ -107,27 +131,29 @@ pub(crate) fn of_chain(
         parts.push(("function", name.as_str().into()));
         parts.push(("text", text.clone()));
     }
-    for name in mentions.variables.iter().filter(|name| !made.variable(name)) {
-        if state.is_unknown(name) {
-            return None;
+    for name in mentions.variables.iter().filter(|name| origin.counts(name)) {
+        parts.push(("variable", name.as_str().into()));
+        match state.variable(name) {
+            Value::Set(value) => parts.push(("value", value.clone())),
+            Value::Unset => parts.push(("unset", BString::default())),
+            Value::Unknown => return None,
         }
-        if let Some(value) = state.changed(name) {
-            parts.push(("variable", name.as_str().into()));
+    }
+    for name in state.changed_names().filter(|name| origin.counts(name) && state.is_exported(name)) {
+        parts.push(("exported", name.into()));
+        if let Value::Set(value) = state.variable(name) {
             parts.push(("value", value.clone()));
         }
     }
-    for (name, value) in state.exported().filter(|(name, _)| !made.variable(name)) {
-        parts.push(("exported", name.into()));
-        parts.push(("value", value.cloned().unwrap_or_default()));
+    let is_made = |part: fn(&Touched) -> bool| part(&origin.outside) && !part(&origin.stages);
+    if is_made(|touched| touched.directory || touched.everything) {
+        parts.push(("directory", state.directory.clone()?));
     }
-    if mentions.positional && !made.options {
-        parts.extend(state.positional.iter().map(|value| ("positional", value.clone())));
-    }
-    if let Some(directory) = state.changed_directory().filter(|_| !made.directory) {
-        parts.push(("directory", directory.clone()));
-    }
-    if !made.options {
-        parts.push(("options", state.changed_options().into()));
+    if is_made(|touched| touched.options || touched.everything) {
+        parts.push(("options", state.option_letters().into()));
+        if mentions.positional {
+            parts.extend(state.positional.iter().map(|value| ("positional", value.clone())));
+        }
     }
     for path in &mentions.files {
         parts.push(("file", path.clone()));

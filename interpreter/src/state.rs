@@ -82,6 +82,8 @@ impl PartialEq for Function {
 /// What a shell is like when it starts, before any of the script: the same for every dispatch to one place.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Baseline {
+    /// Whether a shell has told it; before that, only some variables are known.
+    complete: bool,
     variables: BTreeMap<String, Variable>,
     options: BTreeSet<char>,
     directory: BString,
@@ -95,7 +97,7 @@ pub(crate) struct Baseline {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     variables: BTreeMap<String, Variable>,
-    baseline: Option<Arc<Baseline>>,
+    baseline: Arc<Baseline>,
     /// Functions by name.
     pub functions: BTreeMap<String, Function>,
     /// The positional parameters, from `$1`.
@@ -130,16 +132,26 @@ pub enum Value<'s> {
 }
 
 impl State {
+    /// The state of a shell that finds these variables in its environment, and perhaps others.
+    pub fn with_environment(environment: impl IntoIterator<Item = (String, BString)>) -> State {
+        let exported = |(name, value)| (name, Variable { value: Some(value), exported: true, readonly: false });
+        let variables = environment.into_iter().map(exported).collect();
+        State { baseline: Arc::new(Baseline { variables, ..Baseline::default() }), ..State::default() }
+    }
+
     /// What is known of the variable `name`.
     pub fn variable(&self, name: &str) -> Value<'_> {
-        if self.unknown.contains(name) {
+        if self.is_unknown(name) || is_own(name) {
             return Value::Unknown;
         }
-        match self.variables.get(name) {
-            Some(Variable { value: Some(value), .. }) if !is_own(name) => Value::Set(value),
-            Some(_) if !is_own(name) => Value::Unset,
-            _ if self.baseline.is_some() && !self.all_unknown && !is_own(name) => Value::Unset,
-            _ => Value::Unknown,
+        let variable = match self.variables.get(name) {
+            None if !self.baseline.complete => self.baseline.variables.get(name),
+            variable => variable,
+        };
+        match variable {
+            Some(Variable { value: Some(value), .. }) => Value::Set(value),
+            None if !self.baseline.complete => Value::Unknown,
+            _ => Value::Unset,
         }
     }
 
@@ -155,10 +167,12 @@ impl State {
             return false;
         }
         self.unknown.remove(name);
-        self.variables.entry(name.to_owned()).or_default().value = Some(value);
-        if self.has_option('a') {
-            self.variables.entry(name.to_owned()).or_default().exported = true;
-        }
+        let all_exported = self.has_option('a');
+        let exported = self.fresh(name).is_some_and(|variable| variable.exported);
+        let new = Variable { exported, ..Variable::default() };
+        let variable = self.variables.entry(name.to_owned()).or_insert(new);
+        variable.value = Some(value);
+        variable.exported |= all_exported;
         true
     }
 
@@ -179,39 +193,28 @@ impl State {
         self.options.as_ref().is_some_and(|options| options.contains(&letter))
     }
 
-    /// Variables that are exported and not as a fresh shell has them, with their values.
-    pub(crate) fn exported(&self) -> impl Iterator<Item = (&str, Option<&BString>)> {
-        let changed = |(name, variable): &(&String, &Variable)| {
-            variable.exported && !is_own(name) && self.fresh(name) != Some(*variable)
-        };
-        self.variables.iter().filter(changed).map(|(name, variable)| (name.as_str(), variable.value.as_ref()))
+    /// The letters of the options that are on, in order.
+    pub(crate) fn option_letters(&self) -> String {
+        self.options.iter().flatten().collect()
     }
 
-    /// The value of a variable where it differs from that of a fresh shell.
-    pub(crate) fn changed(&self, name: &str) -> Option<&BString> {
-        let variable = self.variables.get(name).filter(|variable| self.fresh(name) != Some(variable))?;
-        variable.value.as_ref()
+    /// Whether commands find the variable in their environment.
+    pub(crate) fn is_exported(&self, name: &str) -> bool {
+        self.variables.get(name).is_some_and(|variable| variable.exported)
     }
 
-    /// The working directory where it is not that of a fresh shell.
-    pub(crate) fn changed_directory(&self) -> Option<&BString> {
-        let fresh = self.baseline.as_ref().map(|baseline| &baseline.directory);
-        self.directory.as_ref().filter(|directory| Some(*directory) != fresh)
-    }
-
-    /// The letters of options that are on and are not on in a fresh shell.
-    pub(crate) fn changed_options(&self) -> String {
-        let fresh = self.baseline.as_ref().map(|baseline| &baseline.options);
-        let on = self.options.iter().flatten().filter(|letter| fresh.is_none_or(|fresh| !fresh.contains(letter)));
-        on.collect()
+    /// The names of variables that are not as a fresh shell has them.
+    pub(crate) fn changed_names(&self) -> impl Iterator<Item = &str> {
+        let changed = |(name, variable): &(&String, &Variable)| !is_own(name) && self.fresh(name) != Some(*variable);
+        self.variables.iter().filter(changed).map(|(name, _)| name.as_str())
     }
 
     fn fresh(&self, name: &str) -> Option<&Variable> {
-        self.baseline.as_ref()?.variables.get(name)
+        self.baseline.variables.get(name)
     }
 
     /// Whether what a fresh shell is like is already known.
     pub(crate) fn has_baseline(&self) -> bool {
-        self.baseline.is_some()
+        self.baseline.complete
     }
 }

@@ -293,7 +293,10 @@ impl Lifecycle<'_> {
             End::Exited if outcome.status == 0 => Ok(None),
             End::Exited => Err(LifecycleError::SetupExited { computation, status: outcome.status }),
             End::Cancelled => Err(LifecycleError::Cancelled { computation }),
-            End::Diverged { number, .. } => Ok(Some(format!("stage {number} is not what was applied in the last one"))),
+            // Within one commit the script stays the same, so its stages were counted differently.
+            End::Diverged { number, .. } => Ok(Some(format!(
+                "stage {number} is another one than was applied: which stages are reached depends on what earlier ones did"
+            ))),
             End::ChainFailed { number, chain, lost } => Err(LifecycleError::ChainFailed {
                 computation,
                 number,

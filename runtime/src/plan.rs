@@ -130,11 +130,8 @@ pub(crate) fn plan(environment: &Environment, root: &str, ledger: &Ledger) -> Pl
 
 /// How the script is walked: what is known of the shell before it begins.
 pub(crate) fn settings(environment: &Environment) -> Settings {
-    let mut state = State::default();
-    for (name, value) in environment.mounts.env() {
-        let _is_assigned = state.assign(&name, value.into());
-    }
-    Settings { state, ..Settings::default() }
+    let known = environment.mounts.env().into_iter().map(|(name, value)| (name, value.into()));
+    Settings { state: State::with_environment(known), ..Settings::default() }
 }
 
 #[derive(Default)]

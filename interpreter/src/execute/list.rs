@@ -81,7 +81,7 @@ impl Walk<'_> {
                 }
                 self.state = state;
                 if self.depends_on.is_none() {
-                    command.assignments.iter().for_each(|assignment| self.made.afresh(&assignment.name));
+                    command.assignments.iter().for_each(|assignment| self.origin.assigned(&assignment.name));
                 }
             }
             _ => return false,
@@ -191,7 +191,7 @@ impl Walk<'_> {
         let number = self.hits;
         let fingerprint = self.fingerprint(items);
         self.link.push(fingerprint.clone());
-        self.made.by_stage(&analysis::Effects::of(items, &self.definitions));
+        self.origin.stage(&analysis::Effects::of(items, &self.definitions));
         let text = edits::verbatim(self.source, span, items.iter().map(|item| &item.and_or));
         let chain = self.chain(span, text, fingerprint);
         let doubt = self.doubt();

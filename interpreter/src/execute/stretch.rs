@@ -85,21 +85,24 @@ impl Walk<'_> {
             errexit_ignored: stretch.errexit == Errexit::Ignored,
             saves_stdout: effects.redirects_shell,
         };
-        if let Some(flow) = self.already_applied_inside(&request) {
-            return Ok(flow);
-        }
         let before = self.applied;
         let depends_on = self.doubt();
         self.observer.event(Event::Started { request: &request, depends_on });
         let answer = self.send(&request)?;
-        if is_stage {
-            self.made.by_stage(&effects);
-            self.link.push(fingerprint);
-        } else if stretch.markers {
-            self.made.by_stage(&effects);
-            self.link.push(fingerprint.map(|whole| format!("{whole}#{}", self.hits)));
+        match (is_stage, stretch.markers) {
+            (true, _) => self.origin.stage(&effects),
+            (false, true) => {
+                self.origin.stage(&effects);
+                self.origin.outside(&effects);
+            }
+            (false, false) => self.origin.outside(&effects),
         }
         let flow = self.judge(&request, answer);
+        match (is_stage, stretch.markers) {
+            (true, _) => self.link.push(fingerprint),
+            (false, true) => self.link.push(fingerprint.map(|whole| format!("{whole}#{}", self.hits))),
+            (false, false) => {}
+        }
         if self.unknown_status.is_none() {
             let (kind, status, applied) = (stretch.kind, self.state.status, before.saturating_add(1)..=self.applied);
             self.observer.event(Event::Ended { kind, span: shown, status, applied });
@@ -118,18 +121,15 @@ impl Walk<'_> {
         Some(span)
     }
 
-    /// Stages that are applied already and lie in a construct that is sent whole must be chains of it as recorded.
-    fn already_applied_inside(&mut self, request: &Request<'_>) -> Option<Flow> {
-        let number = self.hits + 1;
-        if request.markers.is_none() || number > self.applied || self.doubt().is_some() {
-            return None;
-        }
-        let recorded = self.ledger.fingerprint(number)?;
-        let known = |chain: &&Chain| chain.fingerprint.is_some();
-        let mut candidates = request.chains.iter().filter(known).peekable();
-        let chain = (*candidates.peek()?).clone();
-        let agrees = candidates.any(|chain| chain.fingerprint.as_ref() == Some(&recorded));
-        (!agrees).then_some(Flow::Stop(End::Diverged { number, chain }))
+    /// A stage that was skipped inside a construct that is sent whole, and is none of its chains as recorded.
+    fn diverged_inside(&self, request: &Request<'_>, hits_before: u32) -> Option<Flow> {
+        let mut skipped = hits_before + 1..=self.hits.min(self.applied);
+        let known: Vec<&String> = request.chains.iter().filter_map(|chain| chain.fingerprint.as_ref()).collect();
+        let number = skipped.find(|number| {
+            self.ledger.fingerprint(*number).is_some_and(|recorded| !known.is_empty() && !known.contains(&&recorded))
+        })?;
+        let chain = request.chains.last()?.clone();
+        Some(Flow::Stop(End::Diverged { number, chain }))
     }
 
     /// Has the dispatcher run a request, and takes over the state it leaves.
@@ -185,7 +185,12 @@ impl Walk<'_> {
             return flow;
         }
         if let Some(Marks { hits, applied, failed }) = marks {
-            (self.hits, self.applied) = (hits.max(self.hits), applied.max(self.applied));
+            let hits_before = self.hits;
+            self.hits = hits.max(hits_before);
+            if let Some(flow) = self.diverged_inside(request, hits_before) {
+                return flow;
+            }
+            self.applied = applied.max(self.applied);
             if let Some(failed) = failed {
                 self.set_status(failed.status);
                 return match request.chains.get(failed.chain).or(request.chains.first()) {

@@ -11,8 +11,8 @@ use crate::{
     Source, Span,
     marker::Marker,
     syntax::{
-        AndOr, AndOrList, AndOrPart, Command, CompoundKind, FunctionDefinition, List, ListItem, Pipeline, Redirection,
-        Script, SimpleCommand, print,
+        AndOr, AndOrList, AndOrPart, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem,
+        Pipeline, Script, SimpleCommand, print,
     },
 };
 
@@ -28,8 +28,8 @@ pub(crate) struct Analysis<'t> {
     pub(crate) definitions: Vec<&'t FunctionDefinition>,
     /// What calls of them come to.
     pub(crate) functions: Functions<'t>,
-    /// The redirections of compound commands.
-    pub(crate) redirections: Vec<(&'t Redirection, Context<'t>)>,
+    /// The compound commands with redirections.
+    pub(crate) redirected: Vec<(&'t CompoundCommand, Context<'t>)>,
     /// The and-or lists with a `||` in them.
     pub(crate) alternatives: Vec<&'t AndOrList>,
     /// What may come out differently from run to run.
@@ -214,7 +214,7 @@ impl<'t> Analysis<'t> {
             hits,
             definitions: walked.definitions,
             functions,
-            redirections: walked.redirections,
+            redirected: walked.redirected,
             alternatives: walked.alternatives,
             verdicts: walked.decisions.finish(),
         }

@@ -14,6 +14,23 @@ pub(crate) const FIXED: Node = Node(0);
 /// Whatever the container, the clock or the network says.
 pub(crate) const VARIES: Node = Node(1);
 
+/// What something is made of, while that is gathered: little, for most of a script.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    nodes: Vec<Node>,
+    varies: bool,
+}
+
+impl Gathered {
+    pub(crate) fn add(&mut self, node: Node) {
+        match node {
+            FIXED => {}
+            VARIES => self.varies = true,
+            node => self.nodes.push(node),
+        }
+    }
+}
+
 /// What decides whether a command is reached: all the statuses that were asked for on the way to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Decision(Option<u32>);
@@ -95,6 +112,11 @@ impl<'t> Decisions<'t> {
                 whole
             }
         }
+    }
+
+    /// A node made of all that was gathered.
+    pub(crate) fn gathered(&mut self, gathered: &Gathered) -> Node {
+        if gathered.varies { VARIES } else { self.all(&gathered.nodes) }
     }
 
     /// The value of a variable, wherever it is assigned.

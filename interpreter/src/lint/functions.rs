@@ -100,7 +100,10 @@ impl<'t> Functions<'t> {
 
 /// Whether the command, taken for no function of the script, runs a program or writes a file.
 pub(crate) fn acts(command: &SimpleCommand) -> bool {
-    Marker::of(command).is_none() && (runs_program(command) || command.redirections.iter().any(writes_file))
+    // `exec >log` is about the shell's own descriptors.
+    let is_exec = command.unquoted_name() == Some("exec");
+    let writes = !is_exec && command.redirections.iter().any(writes_file);
+    Marker::of(command).is_none() && (runs_program(command) || writes)
 }
 
 fn runs_program(command: &SimpleCommand) -> bool {

@@ -37,6 +37,11 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
+    commands(rule, analysis, findings);
+    redirected(rule, analysis, findings);
+}
+
+fn commands(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     // A marker in a pipeline is reported for standing there, and the commands beside it with it.
     let beside: HashSet<Span> = analysis.hits.iter().filter_map(|hit| pipeline(&hit.place.context)).collect();
     let mut last: Option<&Place<'_>> = None;
@@ -49,11 +54,20 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
             findings.push(report(rule, analysis, place));
         }
     }
-    for (redirection, context) in &analysis.redirections {
-        if functions::writes_file(redirection) && is_undecorated(analysis, context) {
+}
+
+/// Compound commands whose output goes to a file; around markers that is a log of them.
+fn redirected(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
+    let mut hits: Vec<u32> = analysis.hits.iter().map(|hit| hit.place.command.span.start).collect();
+    hits.sort_unstable();
+    for (command, context) in &analysis.redirected {
+        let next = hits.get(hits.partition_point(|hit| *hit < command.span.start));
+        let has_marker = next.is_some_and(|next| *next < command.span.end);
+        let written = command.redirections.iter().find(|redirection| functions::writes_file(redirection));
+        if let Some(written) = written.filter(|_| !has_marker && is_undecorated(analysis, context)) {
             let message = "this writes a file on every run, and its failure is ignored";
-            let help = "put the whole behind a marker: `next_stage && { ...; } >FILE`";
-            findings.push(rule.finding(redirection.span, message).help(help));
+            let help = "put the whole behind a marker: `everytime && { ...; } >FILE`";
+            findings.push(rule.finding(written.span, message).help(help));
         }
     }
 }

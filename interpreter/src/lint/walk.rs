@@ -5,7 +5,7 @@ use bstr::ByteSlice;
 
 use super::{
     analysis::{Apart, Chain, Context, Judge, Place, Repetition},
-    decision::{Decisions, FIXED, Node, VARIES},
+    decision::{Decisions, FIXED, Gathered, Node, VARIES},
     misspelt_marker,
 };
 use crate::{
@@ -22,7 +22,7 @@ pub(super) fn walk<'t>(list: &'t List) -> Walker<'t> {
     let mut walker = Walker {
         places: Vec::new(),
         definitions: Vec::new(),
-        redirections: Vec::new(),
+        redirected: Vec::new(),
         alternatives: Vec::new(),
         decisions: Decisions::new(),
         last_marker: None,
@@ -35,7 +35,7 @@ pub(super) fn walk<'t>(list: &'t List) -> Walker<'t> {
 pub(super) struct Walker<'t> {
     pub(super) places: Vec<Place<'t>>,
     pub(super) definitions: Vec<&'t FunctionDefinition>,
-    pub(super) redirections: Vec<(&'t Redirection, Context<'t>)>,
+    pub(super) redirected: Vec<(&'t CompoundCommand, Context<'t>)>,
     pub(super) alternatives: Vec<&'t AndOrList>,
     pub(super) decisions: Decisions<'t>,
     /// The last marker that was passed, to learn whether a condition holds one.
@@ -45,12 +45,12 @@ pub(super) struct Walker<'t> {
 impl<'t> Walker<'t> {
     /// Looks at a list; gives what its status is made of.
     fn list(&mut self, list: &'t List, mut context: Context<'t>) -> Node {
-        let mut outcomes = Vec::new();
+        let mut outcomes = Gathered::default();
         for item in &list.items {
-            outcomes.push(self.item(item, context));
+            outcomes.add(self.item(item, context));
             context.left_behind = ends_in_marker(item);
         }
-        self.decisions.all(&outcomes)
+        self.decisions.gathered(&outcomes)
     }
 
     fn item(&mut self, item: &'t ListItem, mut context: Context<'t>) -> Node {
@@ -63,7 +63,7 @@ impl<'t> Walker<'t> {
         }
         let marker = and_or.pipelines().position(|pipeline| chain_in(pipeline).is_some());
         let asked = context.asked;
-        let mut outcomes = Vec::new();
+        let mut outcomes = Gathered::default();
         for (index, pipeline) in and_or.pipelines().enumerate() {
             context.asked = asked || marker.is_some_and(|marker| index < marker);
             let after = and_or.rest.get(index..).unwrap_or_default();
@@ -77,9 +77,9 @@ impl<'t> Walker<'t> {
                 context.chain = context.chain.or(chain_in(pipeline));
             }
             context.decision = self.decisions.then(context.decision, outcome, pipeline.span);
-            outcomes.push(outcome);
+            outcomes.add(outcome);
         }
-        self.decisions.all(&outcomes)
+        self.decisions.gathered(&outcomes)
     }
 
     fn pipeline(
@@ -180,8 +180,10 @@ impl<'t> Walker<'t> {
     }
 
     fn compound_command(&mut self, command: &'t CompoundCommand, context: Context<'t>) -> Node {
+        if !command.redirections.is_empty() {
+            self.redirected.push((command, context));
+        }
         for redirection in &command.redirections {
-            self.redirections.push((redirection, context));
             self.redirection(redirection, context);
         }
         let inner = Context { left_behind: false, ..context };
@@ -272,8 +274,11 @@ impl<'t> Walker<'t> {
 
     /// Looks at the parts of a word; gives what its value is made of.
     fn parts(&mut self, parts: &'t [Part], context: Context<'t>) -> Node {
-        let values: Vec<Node> = parts.iter().map(|part| self.part(part, context)).collect();
-        self.decisions.all(&values)
+        let mut values = Gathered::default();
+        for part in parts {
+            values.add(self.part(part, context));
+        }
+        self.decisions.gathered(&values)
     }
 
     fn part(&mut self, part: &'t Part, context: Context<'t>) -> Node {

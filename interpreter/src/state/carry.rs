@@ -4,7 +4,9 @@
 //! in the EXIT trap, which prints the new state between lines that carry a nonce ([`super::frame`] reads them).
 //! Only built-ins are used. A leading `\` keeps aliases away; options are set last and reset first.
 
-use super::{State, is_own, quote};
+use bstr::BString;
+
+use super::{State, Value, is_own, quote};
 use crate::{
     dispatch::{Hooks, Kind, Request},
     marker,
@@ -92,7 +94,8 @@ impl Program<'_> {
     fn variables(&mut self) {
         let state = self.state;
         let fresh = |name: &str| state.fresh(name);
-        for (name, old) in state.baseline.iter().flat_map(|baseline| &baseline.variables) {
+        let told = state.has_baseline().then_some(&state.baseline.variables);
+        for (name, old) in told.into_iter().flatten() {
             let gone = state.variables.get(name).is_none_or(|new| old.exported && !new.exported);
             if gone && !is_own(name) && !state.all_unknown {
                 self.line(&format!("\\unset {name} 2>/dev/null"));
@@ -114,17 +117,21 @@ impl Program<'_> {
     /// The working directory and what goes with it, `umask`, `getopts` and traps.
     fn surroundings(&mut self) {
         let state = self.state;
-        if let Some(directory) = state.changed_directory() {
+        let fresh = state.has_baseline().then_some(&state.baseline);
+        let not_fresh = |directory: &&BString| fresh.is_none_or(|fresh| fresh.directory != **directory);
+        if let Some(directory) = state.directory.as_ref().filter(not_fresh) {
             self.bytes(&[b"\\cd -L -- ".as_slice(), &quote(directory), b" 2>/dev/null"].concat());
         }
-        if let Some(value) = state.changed("OLDPWD") {
+        if let Value::Set(value) = state.variable("OLDPWD") {
             self.bytes(&[b"OLDPWD=".as_slice(), &quote(value)].concat());
         }
-        if let Some(value) = state.changed("OPTIND").filter(|value| value.iter().all(u8::is_ascii_digit)) {
+        if let Value::Set(value) = state.variable("OPTIND")
+            && value != "1"
+            && value.iter().all(u8::is_ascii_digit)
+        {
             self.bytes(&[b"OPTIND=".as_slice(), value].concat());
         }
-        let fresh = state.baseline.as_ref().map(|baseline| &baseline.umask);
-        if let Some(umask) = state.umask.as_ref().filter(|umask| Some(*umask) != fresh) {
+        if let Some(umask) = state.umask.as_ref().filter(|umask| fresh.is_none_or(|fresh| fresh.umask != **umask)) {
             self.bytes(&[b"\\umask ".as_slice(), umask].concat());
         }
         for (signal, action) in &state.traps {
@@ -164,7 +171,7 @@ impl Program<'_> {
     fn options(&mut self) {
         let state = self.state;
         let letters = |on: bool| {
-            let fresh = |letter: &char| state.baseline.as_ref().is_some_and(|fresh| fresh.options.contains(letter));
+            let fresh = |letter: &char| state.baseline.options.contains(letter);
             let is_on = |letter: &char| state.has_option(*letter);
             let differs = |letter: &char| is_on(letter) == on && fresh(letter) != on;
             super::CARRIED_OPTIONS.chars().filter(differs).collect::<String>()

@@ -66,7 +66,7 @@ impl Splitter {
     /// The stream has ended: output that was held back for nothing, and the state if it was printed whole.
     pub(crate) fn finish(self, before: &State) -> (Vec<u8>, Option<Dump>) {
         let fresh = match &self.baseline {
-            Some(text) => Some(Arc::new(read_baseline(text, &self.framing.nonce))),
+            Some(text) => Arc::new(read_baseline(text, &self.framing.nonce)),
             None => before.baseline.clone(),
         };
         if !self.in_frame {
@@ -152,6 +152,7 @@ fn read_baseline(text: &[u8], nonce: &str) -> Baseline {
     let mut variables = read_variables(text, nonce, 'b');
     variables.retain(|name, _| !name.starts_with("__ce_"));
     Baseline {
+        complete: true,
         variables,
         options: letters(section(text, nonce, 'o')),
         directory: line(section(text, nonce, 'd')),
@@ -159,7 +160,7 @@ fn read_baseline(text: &[u8], nonce: &str) -> Baseline {
     }
 }
 
-fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Option<Arc<Baseline>>) -> Option<Dump> {
+fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>) -> Option<Dump> {
     let mut variables = read_variables(text, nonce, 'v');
     let mut own = BTreeMap::new();
     variables.retain(|name, variable| {
