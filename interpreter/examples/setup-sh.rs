@@ -2,6 +2,8 @@
 //!
 //! The number of applied stages is kept in `DIR/done`. This is also the example for those who embed the interpreter.
 
+#![expect(clippy::print_stderr, reason = "a program tells of its failure")]
+
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use compeval_interpreter::{

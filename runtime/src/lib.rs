@@ -1,4 +1,37 @@
-//! The life of a computation's container.
+//! The life of a computation's container: found or created, set up as its commit says, called, replaced.
+//!
+//! [`Environment`] reads all that a call needs from the computation's directory, [`Lifecycle`] does the rest on an
+//! [`engine::Engine`]. The crate knows no shell grammar: that is the interpreter's.
+//!
+//! ```no_run
+//! use compeval_runtime::{
+//!     Environment, Lifecycle,
+//!     call::{Called, Command},
+//!     engine::{Stdin, docker::Docker},
+//!     lifecycle::Streams,
+//!     watch::Unwatched,
+//! };
+//!
+//! let environment = Environment::read("computations/align".as_ref(), Some("/data/gfs".as_ref()))?;
+//! let engine = Docker::connect()?;
+//! let lifecycle = Lifecycle {
+//!     engine: &engine,
+//!     environment: &environment,
+//!     state_directory: "/var/lib/me/compeval".into(),
+//!     lock_timeout: None,
+//! };
+//! let command = Command { argv: vec!["uname".into(), "-a".into()], user: None, stdin: Stdin::Null };
+//! let mut output = Vec::new();
+//! let streams = Streams {
+//!     started: &mut |_, _| {},
+//!     output: &mut |_, bytes| {
+//!         output.extend_from_slice(bytes);
+//!         Ok(())
+//!     },
+//! };
+//! assert_eq!(lifecycle.call(&command, &mut Unwatched, streams)?, Called::Ended(0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod call;
 pub mod computation;

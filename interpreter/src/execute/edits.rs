@@ -131,10 +131,9 @@ impl<'t, 'a> Editor<'t, 'a> {
             // At the end of the script the delimiter may be missing, or its newline.
             let written = self.source.slice(document.span);
             let last = written.strip_suffix(b"\n").unwrap_or(written).rsplit(|byte| *byte == b'\n').next();
-            let last = last.unwrap_or_default();
-            let ended =
-                last.strip_suffix(document.delimiter.as_slice()).is_some_and(|tabs| tabs.iter().all(|b| *b == b'\t'));
-            if !written.ends_with(b"\n") && !(written.is_empty() && text.ends_with(b"\n")) {
+            let tabs = last.unwrap_or_default().strip_suffix(document.delimiter.as_slice());
+            let ended = tabs.is_some_and(|tabs| tabs.iter().all(|byte| *byte == b'\t'));
+            if !text.ends_with(b"\n") {
                 text.push(b'\n');
             }
             if !ended {

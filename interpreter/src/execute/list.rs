@@ -225,7 +225,7 @@ fn chain_behind(and_or: &AndOrList, index: usize) -> Option<ListItem> {
 /// Some of an and-or list's pipelines as an and-or list of their own. What stands before the first decides whether
 /// it runs, so that its operator is left out.
 fn part_of(and_or: &AndOrList, range: std::ops::Range<usize>) -> ListItem {
-    let mut pipelines = and_or.pipelines().cloned().skip(range.start);
+    let mut pipelines = and_or.pipelines().skip(range.start).cloned();
     let first = pipelines.next().unwrap_or_else(|| and_or.first.clone());
     let rest: Vec<AndOrPart> =
         and_or.rest.iter().skip(range.start).take(range.len().saturating_sub(1)).cloned().collect();

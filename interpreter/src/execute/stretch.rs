@@ -114,8 +114,7 @@ impl Walk<'_> {
         let (first, last) = (items.first()?, items.last()?);
         let mut span = first.and_or.span.to(last.and_or.span);
         if last.background {
-            let behind =
-                self.source.slice(Span { start: span.end, end: u32::MAX.min(self.source.text().len() as u32) });
+            let behind = self.source.text().get(span.end as usize..).unwrap_or_default();
             span.end += behind.iter().position(|byte| *byte == b'&').map_or(0, |at| at as u32 + 1);
         }
         Some(span)

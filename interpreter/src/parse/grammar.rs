@@ -394,14 +394,14 @@ impl Builder for TreeBuilder<'_> {
         let ComplexWordKind::Single(WordKind::Simple(SimpleWordKind::Literal(text))) = kind else {
             return Err(NotOurs);
         };
-        let numbered: [(char, fn(usize) -> LexemeKind); 4] = [
-            ('c', LexemeKind::SimpleCommand),
-            ('w', LexemeKind::Word),
-            ('r', LexemeKind::Redirection),
-            ('k', LexemeKind::Compound),
+        let numbered = |prefix| number(&text, prefix);
+        let kinds = [
+            numbered('c').map(LexemeKind::SimpleCommand),
+            numbered('w').map(LexemeKind::Word),
+            numbered('r').map(LexemeKind::Redirection),
+            numbered('k').map(LexemeKind::Compound),
         ];
-        let mut kinds = numbered.into_iter().filter_map(|(prefix, kind)| Some(kind(number(&text, prefix)?)));
-        kinds.next().ok_or(NotOurs)
+        kinds.into_iter().flatten().next().ok_or(NotOurs)
     }
 
     fn redirect(&mut self, kind: RedirectKind<LexemeKind>) -> Result<Behind, NotOurs> {
