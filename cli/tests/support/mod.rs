@@ -1,0 +1,154 @@
+//! A computation on this machine, for tests of `ce-run` with a real daemon: files, Git, calls, and all of it removed.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use compeval_runtime::engine::{Container, Engine, docker::Docker};
+use tempfile::TempDir;
+
+/// Runs its arguments, so that a test says by each call what is to be computed.
+const EXEC: &str = "#!/bin/sh\n\"$@\"\n";
+
+/// A computation `align` in a repository of its own, with a storage. Dropping it removes its containers and files.
+pub(crate) struct Computation {
+    /// The daemon its containers live on.
+    pub(crate) docker: Docker,
+    top: TempDir,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// Its standard output.
+    pub(crate) stdout: Vec<u8>,
+    /// Its standard error.
+    pub(crate) stderr: String,
+    /// Its exit status.
+    pub(crate) status: Option<i32>,
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Run {
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        Run { stdout: output.stdout, stderr, status: output.status.code() }
+    }
+}
+
+impl Run {
+    /// The standard output of a call that went well.
+    pub(crate) fn text(self) -> String {
+        assert_eq!(self.status, Some(0), "{}", self.stderr);
+        String::from_utf8(self.stdout).unwrap()
+    }
+}
+
+impl Computation {
+    /// One whose container is made from `image` and set up by `script`, committed.
+    pub(crate) fn new(docker: Docker, image: &str, script: &str) -> Computation {
+        let computation = Computation { docker, top: tempfile::tempdir().unwrap() };
+        fs::create_dir_all(computation.directory()).unwrap();
+        fs::create_dir(computation.storage()).unwrap();
+        computation.write("docker.conf", format!("image = \"{image}\"\n"));
+        computation.write("docker-setup.sh", script);
+        computation.write("exec", EXEC);
+        fs::set_permissions(computation.path("exec"), fs::Permissions::from_mode(0o755)).unwrap();
+        computation.git("git init -q -b main .");
+        computation.commit("one");
+        computation
+    }
+
+    /// The directory of it all, without symbolic links.
+    pub(crate) fn top(&self) -> PathBuf {
+        self.top.path().canonicalize().unwrap()
+    }
+
+    /// The computation's directory.
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.top().join("align")
+    }
+
+    /// The global file storage.
+    pub(crate) fn storage(&self) -> PathBuf {
+        self.top().join("gfs")
+    }
+
+    /// A file of the computation.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory().join(name)
+    }
+
+    /// Writes a file of the computation.
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Commits all files of the computation.
+    pub(crate) fn commit(&self, message: &str) {
+        self.git(&format!("git add -A . && git commit -q --allow-empty -m '{message}'"));
+    }
+
+    /// Runs shell commands in the computation's directory, with a Git that knows nothing of this machine.
+    pub(crate) fn git(&self, script: &str) -> String {
+        sh(&self.directory(), script)
+    }
+
+    /// A command line of `ce-run`, to be run in the computation's directory.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ce-run"));
+        command.args(arguments).current_dir(self.directory()).stdin(Stdio::null());
+        command.env("GFSDIR", self.storage()).env("XDG_STATE_HOME", self.top().join("state"));
+        for name in ["SUDO_UID", "SUDO_GID", "NO_COLOR"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// Calls `ce-run`.
+    pub(crate) fn call(&self, arguments: &[&str]) -> Run {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// Its containers, of whichever commit, newest first.
+    pub(crate) fn containers(&self) -> Vec<Container> {
+        let directory = self.directory().display().to_string();
+        self.docker.containers(&[("compeval.directory", &directory)]).unwrap()
+    }
+
+    /// Its only container.
+    pub(crate) fn container(&self) -> Container {
+        let mut containers = self.containers();
+        assert_eq!(containers.len(), 1, "{containers:?}");
+        containers.remove(0)
+    }
+
+    /// The lines of a file in the storage, where a stage may have written that it ran.
+    pub(crate) fn lines(&self, name: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.storage().join(name)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Computation {
+    fn drop(&mut self) {
+        let directory = self.directory().display().to_string();
+        // A test that failed has more to say than this.
+        for container in self.docker.containers(&[("compeval.directory", &directory)]).unwrap_or_default() {
+            let _ = self.docker.remove(&container.id);
+        }
+    }
+}
+
+/// Runs shell commands in a directory and gives what they print.
+pub(crate) fn sh(directory: &Path, script: &str) -> String {
+    let who = ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"];
+    let mut command = Command::new("sh");
+    command.args(["-ec", script]).current_dir(directory).envs(who.map(|name| (name, "x")));
+    command.envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_SYSTEM", "/dev/null")]);
+    let run: Run = command.output().unwrap().into();
+    assert_eq!(run.status, Some(0), "{script}: {}", run.stderr);
+    String::from_utf8(run.stdout).unwrap().trim().to_owned()
+}

@@ -1,0 +1,351 @@
+//! The life of a container on the in-memory engine, whose containers are directories and whose programs are this
+//! machine's: what is run, what is repeated, what is replaced.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::{fs, path::PathBuf, process::Command as Process};
+
+use compeval_interpreter::dispatch::Kind;
+use compeval_runtime::{
+    Environment, Lifecycle, LifecycleError,
+    call::{Called, Command},
+    engine::{ContainerState, Engine, Stdin, Stream, memory::Memory},
+    ledger::LedgerError,
+    lifecycle::Streams,
+    plan::{Fate, Plan},
+    watch::{Notice, Unwatched, Watcher},
+};
+
+const IMAGE: &str = "test:1";
+
+/// A computation in a repository of its own, a storage, and an engine.
+struct World {
+    directory: tempfile::TempDir,
+    engine: Memory,
+}
+
+impl World {
+    fn new(script: &str) -> World {
+        let world = World { directory: tempfile::tempdir().unwrap(), engine: Memory::new().unwrap() };
+        world.engine.add_image(IMAGE);
+        fs::create_dir_all(world.computation()).unwrap();
+        fs::create_dir(world.path("gfs")).unwrap();
+        fs::write(world.computation().join("docker.conf"), format!("image = \"{IMAGE}\"\n")).unwrap();
+        world.git("init -q");
+        world.commit(script);
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn computation(&self) -> PathBuf {
+        self.path("align")
+    }
+
+    fn git(&self, arguments: &str) {
+        let mut git = Process::new("git");
+        git.args(["-c", "user.name=x", "-c", "user.email=x"])
+            .args(arguments.split(' '))
+            .current_dir(self.computation());
+        git.envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_SYSTEM", "/dev/null")]);
+        assert!(git.status().unwrap().success(), "git {arguments}");
+    }
+
+    fn commit(&self, script: &str) {
+        fs::write(self.computation().join("docker-setup.sh"), script).unwrap();
+        self.git("add -A");
+        self.git("commit -q -m change");
+    }
+
+    fn environment(&self) -> Environment {
+        Environment::read(&self.computation(), Some(&self.path("gfs"))).unwrap()
+    }
+
+    fn with<T>(&self, task: impl FnOnce(&Lifecycle<'_>) -> T) -> T {
+        let environment = self.environment();
+        task(&Lifecycle {
+            engine: &self.engine,
+            environment: &environment,
+            state_directory: self.path("state"),
+            lock_timeout: None,
+        })
+    }
+
+    fn set_up(&self, watcher: &mut dyn Watcher) -> Result<String, LifecycleError> {
+        self.with(|lifecycle| lifecycle.set_up(watcher)).map(|ready| ready.container)
+    }
+
+    /// Calls a shell command; gives what became of it and its standard output.
+    fn call(&self, script: &str) -> (Called, String) {
+        let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
+        let command = Command { argv, user: None, stdin: Stdin::Null };
+        let mut stdout = Vec::new();
+        let streams = Streams {
+            started: &mut |_, _| {},
+            output: &mut |stream, bytes| {
+                if stream == Stream::Stdout {
+                    stdout.extend_from_slice(bytes);
+                }
+                Ok(())
+            },
+        };
+        let called = self.with(|lifecycle| lifecycle.call(&command, &mut Unwatched, streams)).unwrap();
+        (called, String::from_utf8(stdout).unwrap())
+    }
+
+    fn plan(&self) -> Plan {
+        self.with(|lifecycle| lifecycle.plan()).unwrap().1
+    }
+
+    /// A file in a container, which scripts reach by its bare name.
+    fn file(&self, container: &str, name: &str) -> String {
+        let path = self.engine.directory(container).unwrap().join("root").join(name);
+        fs::read_to_string(path).unwrap_or_default()
+    }
+
+    fn ledger(&self, container: &str) -> PathBuf {
+        self.engine.directory(container).unwrap().join("var/lib/compeval/state.toml")
+    }
+}
+
+/// Keeps what was told.
+#[derive(Default)]
+struct Told(Vec<String>);
+
+impl Watcher for Told {
+    fn notice(&mut self, notice: Notice<'_>) {
+        match notice {
+            Notice::Creating { because, .. } => self.0.push(format!("creating: {}", because.unwrap_or("none yet"))),
+            Notice::WaitingForStage(stage) => self.0.push(format!("waiting for stage {stage}")),
+            Notice::Warning(text) => self.0.push(text.to_owned()),
+            Notice::WaitingForSetup | Notice::Setup(_) => {}
+        }
+    }
+
+    fn output(&mut self, _: Stream, _: &[u8]) {}
+}
+
+#[test]
+fn a_stage_runs_once_and_an_everytime_chain_on_every_call() {
+    let world = World::new("next_stage && echo s >>log\neverytime && echo e >>log\n");
+    let container = world.set_up(&mut Unwatched).unwrap();
+    assert_eq!(world.set_up(&mut Unwatched).unwrap(), container);
+    assert_eq!(world.file(&container, "log"), "s\ne\ne\n");
+}
+
+#[test]
+fn a_call_with_nothing_to_do_is_one_exec() {
+    let world = World::new("next_stage && echo s >>log\nv=1\nnext_stage && echo \"$v\" >>log\n");
+    assert_eq!(world.call("cat log; exit 3"), (Called::Ended(3), "s\n1\n".to_owned()));
+    let before = world.engine.calls().len();
+    assert_eq!(world.call("cat log"), (Called::Ended(0), "s\n1\n".to_owned()));
+    assert_eq!(world.engine.calls().split_off(before), ["container", "exec"]);
+}
+
+#[test]
+fn programs_that_cannot_run_are_told_apart() {
+    let world = World::new("");
+    let called = |program: &str| {
+        let command = Command { argv: vec![program.to_owned()], user: None, stdin: Stdin::Null };
+        let streams = Streams { started: &mut |_, _| {}, output: &mut |_, _| Ok(()) };
+        world.with(|lifecycle| lifecycle.call(&command, &mut Unwatched, streams)).unwrap()
+    };
+    assert_eq!(called("no-such-program"), Called::NotFound);
+    assert_eq!(called("/no/such/program"), Called::NotFound);
+    assert_eq!(called("/etc"), Called::NotExecutable);
+    assert_eq!(world.call("kill -9 $$").0, Called::Ended(137));
+    assert_eq!(world.call("exit 127").0, Called::Ended(127));
+}
+
+#[test]
+fn another_commit_has_another_container() {
+    let world = World::new("next_stage && echo one >>log\n");
+    let first = world.set_up(&mut Unwatched).unwrap();
+    world.commit("next_stage && echo one >>log\nnext_stage && echo two >>log\n");
+    let second = world.set_up(&mut Unwatched).unwrap();
+    assert_ne!(first, second);
+    assert_eq!((world.file(&first, "log"), world.file(&second, "log")), ("one\n".into(), "one\ntwo\n".into()));
+    world.git("checkout -q HEAD~1");
+    assert_eq!(world.set_up(&mut Unwatched).unwrap(), first);
+}
+
+#[test]
+fn uncommitted_changes_are_never_filed_under_the_commit() {
+    let world = World::new("next_stage && echo one >>log\n");
+    let clean = world.set_up(&mut Unwatched).unwrap();
+    fs::write(world.computation().join("docker-setup.sh"), "next_stage && echo other >>log\n").unwrap();
+    let changed = world.set_up(&mut Unwatched).unwrap();
+    assert_eq!((world.file(&clean, "log"), world.file(&changed, "log")), ("one\n".into(), "other\n".into()));
+    let commit = world.environment().computation.commit;
+    let label = world.engine.container(&changed).unwrap().unwrap().labels.remove("compeval.commit").unwrap();
+    assert!(label.starts_with(&commit) && label.len() > commit.len(), "{label}");
+}
+
+#[test]
+fn another_storage_has_another_container() {
+    let world = World::new("");
+    let first = world.set_up(&mut Unwatched).unwrap();
+    fs::rename(world.path("gfs"), world.path("old")).unwrap();
+    fs::create_dir(world.path("new")).unwrap();
+    std::os::unix::fs::symlink("new", world.path("gfs")).unwrap();
+    assert_ne!(world.set_up(&mut Unwatched).unwrap(), first);
+}
+
+#[test]
+fn a_container_whose_stage_failed_is_replaced() {
+    let world = World::new("next_stage && echo one >>log\nnext_stage && echo two >>log && [ -e \"$GFSDIR/ok\" ]\n");
+    let error = world.set_up(&mut Unwatched).unwrap_err();
+    let LifecycleError::ChainFailed { number: Some(2), status: 1, lost: false, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(world.plan().steps.iter().filter(|step| step.fate == Fate::Pending).count(), 2);
+    fs::write(world.path("gfs/ok"), "").unwrap();
+    let mut told = Told::default();
+    let container = world.set_up(&mut told).unwrap();
+    assert_eq!(told.0, ["creating: stage 2 did not end well in the last one"]);
+    assert_eq!(world.file(&container, "log"), "one\ntwo\n");
+    assert_eq!(world.engine.containers(&[]).unwrap().len(), 1);
+}
+
+#[test]
+fn an_everytime_chain_that_failed_leaves_the_container_as_it_is() {
+    let world = World::new("next_stage && echo one >>log\neverytime && [ -e \"$GFSDIR/ok\" ]\n");
+    let error = world.set_up(&mut Unwatched).unwrap_err();
+    assert!(matches!(error, LifecycleError::ChainFailed { number: None, status: 1, .. }), "{error:?}");
+    fs::write(world.path("gfs/ok"), "").unwrap();
+    let mut told = Told::default();
+    let container = world.set_up(&mut told).unwrap();
+    assert!(told.0.is_empty(), "{:?}", told.0);
+    assert_eq!(world.file(&container, "log"), "one\n");
+}
+
+#[test]
+fn a_stage_whose_shell_is_killed_has_failed() {
+    let world = World::new("next_stage && echo x >>log && kill -9 $$\n");
+    let error = world.set_up(&mut Unwatched).unwrap_err();
+    assert!(matches!(error, LifecycleError::ChainFailed { status: 137, lost: true, .. }), "{error:?}");
+    let mut told = Told::default();
+    world.set_up(&mut told).unwrap_err();
+    assert_eq!(told.0.last().unwrap(), "creating: stage 1 did not end well in the last one");
+}
+
+#[test]
+fn a_stage_left_running_is_waited_for() {
+    let world = World::new("next_stage && echo one >>log\n");
+    let container = world.set_up(&mut Unwatched).unwrap();
+    let ledger = world.ledger(&container);
+    // As a killed ce-run leaves it: begun, and its shell still at work.
+    let program = format!(
+        "\\unset BASH_EXECUTION_STRING\nsleep 0.7\nprintf '\\n[[record]]\\nstage = 1\\nstate = \"applied\"\\n' >>{}",
+        ledger.display()
+    );
+    let mut shell = Process::new("sh").args(["-c", &program]).spawn().unwrap();
+    let text = fs::read_to_string(&ledger).unwrap();
+    let begun = text.split("\n[[record]]").take(2).collect::<Vec<_>>().join("\n[[record]]");
+    let begun = begun.lines().map(|line| match line.starts_with("pid") {
+        true => format!("pid = {}\n", shell.id()),
+        false => format!("{line}\n"),
+    });
+    fs::write(&ledger, begun.collect::<String>()).unwrap();
+    let mut told = Told::default();
+    let found = std::thread::scope(|scope| {
+        // Its end has to be taken notice of, or it stays in the process table.
+        scope.spawn(|| shell.wait().unwrap());
+        world.set_up(&mut told).unwrap()
+    });
+    assert_eq!(found, container);
+    assert_eq!(told.0, ["waiting for stage 1"]);
+    assert_eq!(world.file(&container, "log"), "one\n");
+}
+
+#[test]
+fn a_stage_that_died_is_not_built_upon() {
+    let world = World::new("next_stage && echo one >>log\n");
+    let container = world.set_up(&mut Unwatched).unwrap();
+    let ledger = world.ledger(&container);
+    fs::write(&ledger, "schema = 1\n\n[[record]]\nstage = 1\nstate = \"started\"\npid = 999999999\n").unwrap();
+    let mut told = Told::default();
+    let replaced = world.set_up(&mut told).unwrap();
+    assert_eq!(told.0, ["waiting for stage 1", "creating: stage 1 did not end well in the last one"]);
+    assert_eq!(world.file(&replaced, "log"), "one\n");
+}
+
+#[test]
+fn a_damaged_ledger_makes_a_new_container_and_a_newer_one_is_left_alone() {
+    let world = World::new("next_stage && echo one >>log\n");
+    let container = world.set_up(&mut Unwatched).unwrap();
+    fs::write(world.ledger(&container), "schema = 99\n").unwrap();
+    let error = world.set_up(&mut Unwatched).unwrap_err();
+    assert!(matches!(error, LifecycleError::Ledger { source: LedgerError::Newer { found: 99 }, .. }), "{error:?}");
+    assert_eq!(world.file(&container, "log"), "one\n");
+    fs::write(world.ledger(&container), "nonsense").unwrap();
+    let mut told = Told::default();
+    world.set_up(&mut told).unwrap();
+    assert_eq!(told.0, ["creating: its ledger is damaged"]);
+}
+
+#[test]
+fn a_container_that_is_gone_stopped_or_paused_is_no_error() {
+    let world = World::new("next_stage && echo one >>log\n");
+    let first = world.set_up(&mut Unwatched).unwrap();
+    for state in [ContainerState::Exited, ContainerState::Paused] {
+        world.engine.set_state(&first, state).unwrap();
+        assert_eq!(world.call("cat log"), (Called::Ended(0), "one\n".to_owned()), "{state:?}");
+    }
+    world.engine.remove(&first).unwrap();
+    assert_eq!(world.call("cat log"), (Called::Ended(0), "one\n".to_owned()));
+}
+
+#[test]
+fn the_mapping_is_only_a_cache() {
+    let world = World::new("next_stage && echo one >>log\n");
+    let container = world.set_up(&mut Unwatched).unwrap();
+    let mapping = world.computation().join("docker-container");
+    assert!(fs::read_to_string(&mapping).unwrap().contains(&container));
+    fs::remove_file(&mapping).unwrap();
+    assert_eq!(world.set_up(&mut Unwatched).unwrap(), container);
+    fs::write(&mapping, "\0 nonsense").unwrap();
+    let mut told = Told::default();
+    assert_eq!(world.set_up(&mut told).unwrap(), container);
+    assert_eq!(told.0.len(), 1, "one warning: {:?}", told.0);
+    assert!(fs::read_to_string(&mapping).unwrap().contains(&container));
+}
+
+#[test]
+fn many_at_once_do_each_stage_once() {
+    let world = World::new("next_stage && echo one >>log && sleep 0.1\nnext_stage && echo two >>log\n");
+    let outputs: Vec<(Called, String)> = std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..10).map(|_| scope.spawn(|| world.call("cat log"))).collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    assert!(outputs.iter().all(|output| *output == (Called::Ended(0), "one\ntwo\n".to_owned())), "{outputs:?}");
+    assert_eq!(world.engine.containers(&[]).unwrap().len(), 1);
+}
+
+#[test]
+fn a_plan_touches_nothing_and_tells_what_is_sure() {
+    let script = "next_stage && echo one >>log\neverytime && echo e >>log\n[ -e x ] && next_stage && echo two\n";
+    let world = World::new(script);
+    let fates = |plan: &Plan| plan.steps.iter().map(|step| (step.kind, step.fate)).collect::<Vec<_>>();
+    let guard = |plan: &Plan| plan.steps.iter().find(|step| step.kind == Kind::Undecorated).unwrap().span;
+    let plan = world.plan();
+    let last = (Kind::Stage(2), Fate::Perhaps(guard(&plan)));
+    let rest = [(Kind::Everytime, Fate::Always), (Kind::Undecorated, Fate::Always), last];
+    assert_eq!(fates(&plan), [&[(Kind::Stage(1), Fate::Pending)][..], &rest].concat());
+    assert_eq!(world.engine.calls(), ["containers", "image"]);
+    world.set_up(&mut Unwatched).unwrap();
+    assert_eq!(fates(&world.plan()), [&[(Kind::Stage(1), Fate::Applied)][..], &rest].concat());
+}
+
+#[test]
+fn the_computation_is_seen_where_its_variable_points() {
+    let world = World::new("next_stage && cp \"$COMPDIR/docker.conf\" copy && echo \"$COMPDIR $GFSDIR\" >places\n");
+    let container = world.set_up(&mut Unwatched).unwrap();
+    assert!(world.file(&container, "copy").contains(IMAGE));
+    // The in-memory engine has its mounts where they are on this machine.
+    let directory = |name: &str| fs::canonicalize(world.path(name)).unwrap();
+    let expected = format!("{} {}\n", directory("align").display(), directory("gfs").display());
+    assert_eq!(world.file(&container, "places"), expected);
+}
