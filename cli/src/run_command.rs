@@ -12,7 +12,10 @@ use std::{
 };
 
 use clap::Parser;
-use compeval_interpreter::{Diagnostic, Source, dispatch::Chain};
+use compeval_interpreter::{
+    Diagnostic,
+    dispatch::{Chain, Kind},
+};
 use compeval_runtime::{
     Environment, Lifecycle, LifecycleError,
     call::{self, Called, Command, Running},
@@ -25,7 +28,7 @@ use signal_hook::{consts, iterator::Signals, low_level};
 
 use crate::{
     plan_report,
-    progress::{Progress, Reporter},
+    progress::{self, Progress, Reporter},
     report::{self, Color, Positions},
 };
 
@@ -136,8 +139,8 @@ impl Failure {
                 frames + &report::failure("ce-run", error, error.help().as_deref())
             }
             Failure::Environment(error) => report::failure("ce-run", error, error.help().as_deref()),
-            Failure::Lifecycle(error @ LifecycleError::ChainFailed { chain, script, status, lost, .. }) => {
-                let frame = chain_failed(chain, script, &error.to_string(), *status, *lost, colored);
+            Failure::Lifecycle(error @ LifecycleError::ChainFailed { chain, number, status, lost, .. }) => {
+                let frame = chain_failed(chain, *number, *status, *lost, colored);
                 frame + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
             }
             Failure::Lifecycle(error @ LifecycleError::SetupExited { .. }) => {
@@ -150,15 +153,16 @@ impl Failure {
 }
 
 /// A failed chain in its script.
-fn chain_failed(chain: &Chain, script: &Source, message: &str, status: i32, lost: bool, colored: bool) -> String {
+fn chain_failed(chain: &Chain, number: Option<u32>, status: i32, lost: bool, colored: bool) -> String {
     let ended = match (lost, status) {
         (true, 129..) => format!("its shell was killed by signal {}", status - 128),
         (true, _) => format!("its shell went away with status {status}"),
         (false, status) => format!("ended with status {status}"),
     };
-    let mut finding = Diagnostic::syntax_error(chain.span, message).label(ended);
+    let name = progress::name(number.map_or(Kind::Everytime, Kind::Stage));
+    let mut finding = Diagnostic::syntax_error(chain.span, format!("{name} failed")).label(ended);
     finding.code = "";
-    report::diagnostic(&mut Positions::new(script), &finding, colored)
+    report::diagnostic(&mut Positions::new(&chain.source), &finding, colored)
 }
 
 /// The last lines of the setup's output, and where the rest is.

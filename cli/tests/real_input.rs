@@ -141,6 +141,6 @@ fn assert_same_as_here(computation: &Computation, name: &str, option: &str) {
 /// How many stages the newest container's ledger says were applied, each of them once.
 fn applied(computation: &Computation) -> usize {
     let newest = computation.containers().remove(0);
-    let ledger = computation.docker.read_file(&newest.id, "/var/lib/compeval/state.toml").unwrap().unwrap();
+    let ledger = computation.docker().read_file(&newest.id, "/var/lib/compeval/state.toml").unwrap().unwrap();
     String::from_utf8(ledger).unwrap().matches("state = \"applied\"").count()
 }

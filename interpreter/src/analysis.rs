@@ -1,16 +1,16 @@
 //! What commands may do to the shell they run in, told from their text.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::BTreeSet;
 
 use bstr::{BString, ByteSlice};
 
-use crate::syntax::{
-    Command, CompoundCommand, CompoundKind, FunctionDefinition, ListItem, Operation, Parameter, ParameterExpansion,
-    Part, PartKind, Pipeline, SimpleCommand, Substitution, Word,
-    visit::{self, Visit},
+use crate::{
+    execute::Definitions,
+    syntax::{
+        Command, CompoundCommand, CompoundKind, FunctionDefinition, ListItem, Operation, Parameter, ParameterExpansion,
+        Part, PartKind, Pipeline, SimpleCommand, Substitution, Word,
+        visit::{self, Visit},
+    },
 };
 
 /// What running some commands may change in the shell itself. Everything that could happen counts.
@@ -28,7 +28,7 @@ pub(crate) struct Effects {
 
 impl Effects {
     /// The effects of and-or lists; the functions they may call are looked up among `definitions`.
-    pub(crate) fn of(items: &[ListItem], definitions: &BTreeMap<u32, Arc<FunctionDefinition>>) -> Effects {
+    pub(crate) fn of(items: &[ListItem], definitions: &Definitions) -> Effects {
         let mut finder = EffectFinder { definitions, called: BTreeSet::new(), effects: Effects::none() };
         items.iter().for_each(|item| finder.visit_and_or(&item.and_or));
         finder.effects
@@ -55,7 +55,7 @@ impl Effects {
 }
 
 struct EffectFinder<'d> {
-    definitions: &'d BTreeMap<u32, Arc<FunctionDefinition>>,
+    definitions: &'d Definitions,
     called: BTreeSet<String>,
     effects: Effects,
 }
@@ -85,15 +85,14 @@ impl EffectFinder<'_> {
 
     fn call(&mut self, name: &str) {
         if self.called.insert(name.to_owned()) {
-            let bodies: Vec<_> =
-                self.definitions.values().filter(|definition| definition.name == name).cloned().collect();
-            for definition in bodies {
+            let definitions = self.definitions;
+            for function in definitions.named(name) {
                 let mut inner = EffectFinder {
                     definitions: self.definitions,
                     called: std::mem::take(&mut self.called),
                     effects: std::mem::replace(&mut self.effects, Effects::none()),
                 };
-                inner.visit_compound_command(&definition.body);
+                inner.visit_compound_command(&function.definition.body);
                 (self.called, self.effects) = (inner.called, inner.effects);
             }
         }

@@ -40,6 +40,8 @@ pub enum Kind {
 /// A chain that a stretch may run: what a ledger says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
+    /// The text it stands in: the script, or what an `eval` in it was given.
+    pub source: Arc<Source>,
     /// From the marker to the end of the chain.
     pub span: Span,
     /// The chain's text, as written.

@@ -5,7 +5,7 @@
 //! [`compound`], [`function`]). *Delegated with its markers*: a construct that cannot be split from what is around it
 //! goes to the shell as a whole, with the markers defined there as functions ([`crate::marker`]).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use bstr::{BStr, BString};
 
@@ -23,6 +23,8 @@ pub(crate) mod edits;
 mod function;
 mod list;
 mod stretch;
+
+pub(crate) use function::Definitions;
 
 /// What was recorded of a container's stages, and what fingerprints need to know of the computation.
 pub trait Ledger {
@@ -168,12 +170,12 @@ pub fn run(
     dispatcher: &mut dyn Dispatcher,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, DispatchError> {
-    let mut definitions = Definitions::default();
-    definitions.visit_list(&script.list);
     let mut walk = Walk {
-        source: &script.source,
-        markers: Markers::of(script),
-        definitions: definitions.0,
+        source: Arc::clone(&script.source),
+        first_number: 0,
+        next_number: 0,
+        markers: Markers::default(),
+        definitions: Definitions::default(),
         state: settings.state.clone(),
         hits: 0,
         applied: ledger.applied(),
@@ -189,7 +191,7 @@ pub fn run(
         dispatcher,
         observer,
     };
-    let flow = walk.list(&script.list, Errexit::Counts)?;
+    let flow = walk.text(script, Errexit::Counts)?;
     let (end, status) = match flow {
         Flow::Stop(end) => (end, walk.state.status),
         Flow::Return => (End::Exited, walk.state.status),
@@ -198,15 +200,15 @@ pub fn run(
     walk.exit_trap(end, status)
 }
 
-/// All function definitions of a script by their number.
+/// Finds all function definitions of a text.
 #[derive(Default)]
-struct Definitions(BTreeMap<u32, Arc<FunctionDefinition>>);
+struct DefinitionFinder(Vec<Arc<FunctionDefinition>>);
 
-impl<'t> Visit<'t> for Definitions {
+impl<'t> Visit<'t> for DefinitionFinder {
     fn visit_pipeline(&mut self, pipeline: &'t crate::syntax::Pipeline) {
         for command in &pipeline.commands {
             if let crate::syntax::Command::Function(definition) = command {
-                self.0.insert(edits::definition_number(definition), Arc::clone(definition));
+                self.0.push(Arc::clone(definition));
             }
         }
         crate::syntax::visit::walk_pipeline(self, pipeline);
@@ -246,9 +248,14 @@ use next;
 
 /// A script being walked.
 struct Walk<'a> {
-    source: &'a Arc<Source>,
+    /// The text being walked: the script, or what an `eval` in it was given.
+    source: Arc<Source>,
+    /// The number of a definition at that text's beginning, and the first one no text has yet.
+    first_number: u32,
+    next_number: u32,
     markers: Markers,
-    definitions: BTreeMap<u32, Arc<FunctionDefinition>>,
+    /// The function definitions of all texts so far.
+    definitions: Definitions,
     state: State,
     hits: u32,
     applied: u32,
@@ -271,6 +278,30 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// Walks a text: the script, or one inside another.
+    fn text(&mut self, script: &Script, errexit: Errexit) -> Result<Flow, DispatchError> {
+        let source = std::mem::replace(&mut self.source, Arc::clone(&script.source));
+        let first_number = std::mem::replace(&mut self.first_number, self.next_number);
+        let length = u32::try_from(script.source.text().len()).unwrap_or(u32::MAX);
+        self.next_number = self.next_number.saturating_add(length).saturating_add(1);
+        let mut found = DefinitionFinder::default();
+        found.visit_list(&script.list);
+        for definition in found.0 {
+            let function = self.function(&definition);
+            self.definitions.insert(function);
+        }
+        self.markers.add(script);
+        let flow = self.list(&script.list, errexit);
+        (self.source, self.first_number) = (source, first_number);
+        flow
+    }
+
+    /// A definition in the text being walked, as a function.
+    fn function(&self, definition: &Arc<FunctionDefinition>) -> Function {
+        let number = self.first_number.saturating_add(definition.span.start);
+        Function { definition: Arc::clone(definition), source: Arc::clone(&self.source), number }
+    }
+
     /// What must come true before the current place is reached, or stages have the numbers they seem to have.
     fn doubt(&self) -> Option<Span> {
         self.depends_on.or(self.numbers_depend_on)
@@ -324,9 +355,8 @@ impl Walk<'_> {
             let word = String::from_utf8_lossy(word);
             if let Some(name) = word.strip_prefix('-') {
                 self.state.functions.remove(name);
-            } else if let Some(definition) = word.parse().ok().and_then(|number: u32| self.definitions.get(&number)) {
-                let function = Function { definition: Arc::clone(definition), source: Arc::clone(self.source) };
-                self.state.functions.insert(definition.name.clone(), function);
+            } else if let Some(function) = word.parse().ok().and_then(|number| self.definitions.numbered(number)) {
+                self.state.functions.insert(function.definition.name.clone(), function.clone());
             }
         }
     }
@@ -337,6 +367,7 @@ impl Walk<'_> {
     }
 
     fn chain(&self, span: Span, text: BString, fingerprint: Option<String>) -> Chain {
-        Chain { span, text, line: self.source.position(span.start).line, fingerprint }
+        let line = self.source.position(span.start).line;
+        Chain { source: Arc::clone(&self.source), span, text, line, fingerprint }
     }
 }

@@ -15,10 +15,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     analysis::{Effects, arithmetic_names},
-    execute::Ledger,
+    execute::{Definitions, Ledger},
     state::{State, Value},
     syntax::{
-        FunctionDefinition, ListItem, Operation, Parameter, Part, PartKind, SimpleCommand, Word, print,
+        ListItem, Operation, Parameter, Part, PartKind, SimpleCommand, Word, print,
         visit::{self, Visit},
     },
 };
@@ -109,7 +109,7 @@ impl Origin {
 pub(crate) struct Surroundings<'s> {
     pub(crate) state: &'s State,
     pub(crate) origin: &'s Origin,
-    pub(crate) definitions: &'s BTreeMap<u32, std::sync::Arc<FunctionDefinition>>,
+    pub(crate) definitions: &'s Definitions,
 }
 
 /// The fingerprint of a chain behind `link`; `None` when a value it depends on is not known.
@@ -175,7 +175,7 @@ fn hash<'p>(parts: impl IntoIterator<Item = (&'p str, &'p [u8])>) -> String {
 
 /// What a chain mentions, functions it calls included.
 struct Mentions<'d> {
-    definitions: &'d BTreeMap<u32, std::sync::Arc<FunctionDefinition>>,
+    definitions: &'d Definitions,
     functions: BTreeMap<String, BString>,
     variables: BTreeSet<String>,
     positional: bool,
@@ -184,7 +184,7 @@ struct Mentions<'d> {
 }
 
 impl<'d> Mentions<'d> {
-    fn new(definitions: &'d BTreeMap<u32, std::sync::Arc<FunctionDefinition>>) -> Self {
+    fn new(definitions: &'d Definitions) -> Self {
         Mentions {
             definitions,
             functions: BTreeMap::new(),
@@ -236,16 +236,15 @@ impl<'t> Visit<'t> for Mentions<'_> {
     fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
         let name = command.literal_name().map(|name| name.to_string());
         if let Some(name) = name.filter(|name| !self.functions.contains_key(name)) {
-            let bodies: Vec<_> =
-                self.definitions.values().filter(|definition| definition.name == name).cloned().collect();
-            for definition in &bodies {
-                let text = print::canonical_function(definition);
+            let definitions = self.definitions;
+            for function in definitions.named(&name) {
+                let text = print::canonical_function(&function.definition);
                 self.functions.entry(name.clone()).or_default().extend_from_slice(&text);
             }
-            for definition in bodies {
+            for function in definitions.named(&name) {
                 let mut inner = Mentions::new(self.definitions);
                 std::mem::swap(&mut inner.functions, &mut self.functions);
-                inner.visit_compound_command(&definition.body);
+                inner.visit_compound_command(&function.definition.body);
                 self.functions = inner.functions;
                 self.variables.extend(inner.variables);
                 self.files.extend(inner.files);

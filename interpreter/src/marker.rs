@@ -71,24 +71,29 @@ pub struct Markers {
 }
 
 impl Markers {
-    /// Looks through the whole script once, and through its functions until nothing new is found.
+    /// The markers of a script.
     pub fn of(script: &Script) -> Markers {
+        let mut markers = Markers::default();
+        markers.add(script);
+        markers
+    }
+
+    /// Adds those of another text: looks through it once, and through its functions until nothing new is found.
+    pub(crate) fn add(&mut self, script: &Script) {
         let mut all = Collector::default();
         all.visit_list(&script.list);
         let mentions = |marker: &Marker| script.source.text().find_iter(marker.name()).count();
-        let mut markers = Markers {
-            functions: BTreeSet::new(),
-            in_other_text: Marker::ALL.iter().map(mentions).sum::<usize>() > all.markers,
-        };
+        self.in_other_text |= Marker::ALL.iter().map(mentions).sum::<usize>() > all.markers;
         loop {
-            let found = all.functions.iter().filter(|definition| {
-                !markers.functions.contains(&definition.name) && markers.in_compound(&definition.body)
-            });
+            let found = all
+                .functions
+                .iter()
+                .filter(|definition| !self.functions.contains(&definition.name) && self.in_compound(&definition.body));
             let found: Vec<String> = found.map(|definition| definition.name.clone()).collect();
             if found.is_empty() {
-                return markers;
+                return;
             }
-            markers.functions.extend(found);
+            self.functions.extend(found);
         }
     }
 

@@ -71,6 +71,8 @@ pub struct Function {
     pub definition: Arc<FunctionDefinition>,
     /// The text its spans point into.
     pub source: Arc<Source>,
+    /// What stands for it in reports of the shell: unique among all texts of a run.
+    pub(crate) number: u32,
 }
 
 impl PartialEq for Function {

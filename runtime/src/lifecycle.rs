@@ -1,9 +1,8 @@
 //! The life of a computation's container: found or created, started, set up, called, removed. Read top down.
 
-use std::{cell::RefCell, collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, io, path::PathBuf, time::Duration};
 
 use compeval_interpreter::{
-    Source,
     dispatch::{Chain, DispatchError},
     execute::{End, Event, Observer, Outcome},
     run,
@@ -83,8 +82,6 @@ pub enum LifecycleError {
         number: Option<u32>,
         /// The chain.
         chain: Chain,
-        /// The script.
-        script: Arc<Source>,
         /// Its exit status.
         status: i32,
         /// Whether its shell was killed.
@@ -297,14 +294,9 @@ impl Lifecycle<'_> {
             End::Diverged { number, .. } => Ok(Some(format!(
                 "stage {number} is another one than was applied: which stages are reached depends on what earlier ones did"
             ))),
-            End::ChainFailed { number, chain, lost } => Err(LifecycleError::ChainFailed {
-                computation,
-                number,
-                chain,
-                script: Arc::clone(&self.environment.script.source),
-                status: outcome.status,
-                lost,
-            }),
+            End::ChainFailed { number, chain, lost } => {
+                Err(LifecycleError::ChainFailed { computation, number, chain, status: outcome.status, lost })
+            }
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
+    io::{Read, Write},
+    os::unix::{fs::PermissionsExt, net::UnixStream},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -15,8 +16,8 @@ const EXEC: &str = "#!/bin/sh\n\"$@\"\n";
 
 /// A computation `align` in a repository of its own, with a storage. Dropping it removes its containers and files.
 pub(crate) struct Computation {
-    /// The daemon its containers live on.
-    pub(crate) docker: Docker,
+    /// The daemon its containers live on, if it comes as far as that.
+    docker: Option<Docker>,
     top: TempDir,
 }
 
@@ -48,8 +49,8 @@ impl Run {
 
 impl Computation {
     /// One whose container is made from `image` and set up by `script`, committed.
-    pub(crate) fn new(docker: Docker, image: &str, script: &str) -> Computation {
-        let computation = Computation { docker, top: tempfile::tempdir().unwrap() };
+    pub(crate) fn new(docker: impl Into<Option<Docker>>, image: &str, script: &str) -> Computation {
+        let computation = Computation { docker: docker.into(), top: tempfile::tempdir().unwrap() };
         fs::create_dir_all(computation.directory()).unwrap();
         fs::create_dir(computation.storage()).unwrap();
         computation.write("docker.conf", format!("image = \"{image}\"\n"));
@@ -59,6 +60,11 @@ impl Computation {
         computation.git("git init -q -b main .");
         computation.commit("one");
         computation
+    }
+
+    /// The daemon its containers live on.
+    pub(crate) fn docker(&self) -> &Docker {
+        self.docker.as_ref().unwrap()
     }
 
     /// The directory of it all, without symbolic links.
@@ -115,7 +121,7 @@ impl Computation {
     /// Its containers, of whichever commit, newest first.
     pub(crate) fn containers(&self) -> Vec<Container> {
         let directory = self.directory().display().to_string();
-        self.docker.containers(&[("compeval.directory", &directory)]).unwrap()
+        self.docker().containers(&[("compeval.directory", &directory)]).unwrap()
     }
 
     /// Its only container.
@@ -123,6 +129,18 @@ impl Computation {
         let mut containers = self.containers();
         assert_eq!(containers.len(), 1, "{containers:?}");
         containers.remove(0)
+    }
+
+    /// Asks the daemon for what ce-run never asks: `pause`, or `stop?t=0`, of a container.
+    pub(crate) fn ask(&self, container: &Container, what: &str) {
+        let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+        let socket = host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock");
+        let mut stream = UnixStream::connect(socket).unwrap();
+        write!(stream, "POST /containers/{}/{what} HTTP/1.1\r\nHost: x\r\n", container.id).unwrap();
+        write!(stream, "Content-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 204"), "{what}: {answer}");
     }
 
     /// The lines of a file in the storage, where a stage may have written that it ran.
@@ -135,9 +153,10 @@ impl Computation {
 impl Drop for Computation {
     fn drop(&mut self) {
         let directory = self.directory().display().to_string();
+        let Some(docker) = &self.docker else { return };
         // A test that failed has more to say than this.
-        for container in self.docker.containers(&[("compeval.directory", &directory)]).unwrap_or_default() {
-            let _ = self.docker.remove(&container.id);
+        for container in docker.containers(&[("compeval.directory", &directory)]).unwrap_or_default() {
+            let _ = docker.remove(&container.id);
         }
     }
 }
@@ -148,6 +167,8 @@ pub(crate) fn sh(directory: &Path, script: &str) -> String {
     let mut command = Command::new("sh");
     command.args(["-ec", script]).current_dir(directory).envs(who.map(|name| (name, "x")));
     command.envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_SYSTEM", "/dev/null")]);
+    // The same commit ids every time.
+    command.envs(["GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"].map(|name| (name, "1700000000 +0000")));
     let run: Run = command.output().unwrap().into();
     assert_eq!(run.status, Some(0), "{script}: {}", run.stderr);
     String::from_utf8(run.stdout).unwrap().trim().to_owned()

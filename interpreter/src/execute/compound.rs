@@ -281,8 +281,8 @@ impl Walk<'_> {
 
     /// Has the shell expand what stands at `span`; gives the exit status.
     fn there(&mut self, span: Span, chunk: impl FnOnce(&[u8]) -> Vec<u8>) -> Result<Expanded<i32>, DispatchError> {
-        let text = edits::verbatim(self.source, span, []);
-        let source = std::sync::Arc::clone(self.source);
+        let text = edits::verbatim(&self.source, span, []);
+        let source = std::sync::Arc::clone(&self.source);
         let request = Request {
             kind: Kind::Expansion,
             source: &source,

@@ -22,6 +22,8 @@ use crate::{
 pub(crate) struct Surroundings {
     /// How many loops are around it, up to the next function.
     pub(crate) loops: usize,
+    /// The number of a definition at the beginning of its text.
+    pub(crate) first_number: u32,
 }
 
 /// The stretch as it is written, here-documents included.
@@ -58,14 +60,11 @@ pub(crate) fn function_text_with_markers(function: &Function) -> Vec<u8> {
 }
 
 fn definition_text(function: &Function, markers: Option<&Markers>) -> Vec<u8> {
-    let mut editor = Editor::new(&function.source, markers, Surroundings::default());
+    let first_number = function.number.wrapping_sub(function.definition.span.start);
+    let surroundings = Surroundings { loops: 0, first_number };
+    let mut editor = Editor::new(&function.source, markers, surroundings);
     editor.body(&function.definition);
     editor.apply(function.definition.span)
-}
-
-/// The number that stands for a definition in what the shell reports.
-pub(crate) fn definition_number(definition: &FunctionDefinition) -> u32 {
-    definition.span.start
 }
 
 /// Collects edits in source order; text is put in at `span.start` in place of what `span` covers.
@@ -323,7 +322,7 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
 
     fn visit_function(&mut self, definition: &'t FunctionDefinition) {
         if !self.in_subshell {
-            let number = definition_number(definition);
+            let number = self.surroundings.first_number.wrapping_add(definition.span.start);
             self.insert(definition.span.start, "{ ");
             self.body(definition);
             self.insert(definition.span.end, format!("; __ce_f=\"${{__ce_f-}} {number}\"; }}"));

@@ -1,36 +1,100 @@
-//! Calls of functions that hold markers (POSIX 2.9.5), walked without a shell of their own.
+//! Calls that hold markers and are walked without a shell of their own: of functions (POSIX 2.9.5), and of `eval`.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use bstr::BString;
 
 use super::{End, Errexit, Flow, Walk};
-use crate::{dispatch::DispatchError, syntax::SimpleCommand};
+use crate::{
+    Source, analysis,
+    dispatch::DispatchError,
+    parse,
+    state::Function,
+    syntax::{CompoundKind, SimpleCommand},
+};
 
 /// How deep calls may nest here; deeper recursion goes to the shell, which has its own limit.
 const DEEPEST: usize = 50;
 
+/// The function definitions of all texts of a run, found by number or by name.
+#[derive(Debug, Default)]
+pub(crate) struct Definitions {
+    functions: BTreeMap<u32, Function>,
+    names: HashMap<String, Vec<u32>>,
+}
+
+impl Definitions {
+    pub(super) fn insert(&mut self, function: Function) {
+        self.names.entry(function.definition.name.clone()).or_default().push(function.number);
+        self.functions.insert(function.number, function);
+    }
+
+    pub(super) fn numbered(&self, number: u32) -> Option<&Function> {
+        self.functions.get(&number)
+    }
+
+    /// All definitions of a name, in the order they were read.
+    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &Function> {
+        self.names.get(name).into_iter().flatten().filter_map(|number| self.functions.get(number))
+    }
+}
+
 impl Walk<'_> {
-    /// Walks a call. None when the command is no call of a known function that can be walked.
+    /// Walks a call. None when the command is no call that can be walked.
     pub(super) fn call(&mut self, command: &SimpleCommand, errexit: Errexit) -> Result<Option<Flow>, DispatchError> {
-        let plain = command.assignments.is_empty() && command.redirections.is_empty();
-        let name = command.unquoted_name().filter(|name| plain && self.markers.in_function(name));
-        let Some(function) = name.and_then(|name| self.state.functions.get(name)).cloned() else { return Ok(None) };
-        let body = &function.definition.body;
-        let is_local = |body: &crate::syntax::CompoundCommand| crate::analysis::declares_local(body);
-        let walkable = body.redirections.is_empty() && !is_local(body) && self.calls < DEEPEST;
-        let own_text = std::sync::Arc::ptr_eq(&function.source, self.source);
-        if !walkable || !own_text || matches!(body.kind, crate::syntax::CompoundKind::Subshell(_)) {
-            return Ok(None);
+        let plain = command.assignments.is_empty() && command.redirections.is_empty() && self.calls < DEEPEST;
+        let arguments = command.words.get(1..).unwrap_or_default();
+        match command.unquoted_name().filter(|_| plain) {
+            Some("eval") => {
+                let text = match self.words(arguments)? {
+                    Ok(words) => bstr::join(" ", words),
+                    Err(flow) => return Ok(Some(flow)),
+                };
+                let line = self.source.position(command.span.start).line;
+                let parsed = parse(Source::new(format!("{}:{line} (eval)", self.source.name()), text));
+                // What is wrong with the text is the shell's to say.
+                if !parsed.errors.is_empty() || self.unknown_status.is_some() {
+                    return Ok(None);
+                }
+                self.set_status(0);
+                self.text(&parsed.script, errexit).map(Some)
+            }
+            Some(name) if self.markers.in_function(name) => {
+                let Some(function) = self.state.functions.get(name).cloned() else { return Ok(None) };
+                let body = &function.definition.body;
+                let in_shell = matches!(body.kind, CompoundKind::Subshell(_)) || !body.redirections.is_empty();
+                if in_shell || analysis::declares_local(body) {
+                    return Ok(None);
+                }
+                match self.words(arguments)? {
+                    Ok(arguments) => self.function_call(&function, arguments, errexit),
+                    Err(flow) => Ok(Some(flow)),
+                }
+            }
+            _ => Ok(None),
         }
-        let arguments = match self.words(command.words.get(1..).unwrap_or_default())? {
-            Ok(arguments) => arguments,
-            Err(flow) => return Ok(Some(flow)),
-        };
+    }
+
+    fn function_call(
+        &mut self,
+        function: &Function,
+        arguments: Vec<BString>,
+        errexit: Errexit,
+    ) -> Result<Option<Flow>, DispatchError> {
+        let first_number = function.number.saturating_sub(function.definition.span.start);
+        let outer_text = std::mem::replace(&mut self.source, Arc::clone(&function.source));
+        let outer_number = std::mem::replace(&mut self.first_number, first_number);
         let positional = std::mem::replace(&mut self.state.positional, arguments);
         let loops = std::mem::take(&mut self.loops);
         self.calls += 1;
-        let flow = self.compound(body, errexit)?;
+        let flow = self.compound(&function.definition.body, errexit);
         self.calls -= 1;
-        self.loops = loops;
-        self.state.positional = positional;
-        let flow = match flow {
+        (self.source, self.first_number) = (outer_text, outer_number);
+        (self.state.positional, self.loops) = (positional, loops);
+        let flow = match flow? {
             Some(Flow::Return | Flow::Break(_) | Flow::Continue(_)) => Flow::Next,
             Some(flow) => flow,
             None => return Ok(None),

@@ -1,14 +1,11 @@
 //! Lists and and-or lists (POSIX 2.9.3): what is sent in one stretch, where chains begin, which stages are skipped.
 
-use std::sync::Arc;
-
 use super::{End, Errexit, Event, Flow, Walk, edits, next, stretch::Stretch};
 use crate::{
     Span, analysis,
     dispatch::{DispatchError, Kind},
     expand,
     marker::{self, Marker},
-    state::Function,
     syntax::{AndOr, AndOrList, AndOrPart, Command, List, ListItem, Pipeline},
 };
 
@@ -68,8 +65,7 @@ impl Walk<'_> {
         };
         match command {
             Command::Function(definition) if definition.body.redirections.is_empty() => {
-                let function = Function { definition: Arc::clone(definition), source: Arc::clone(self.source) };
-                self.state.functions.insert(definition.name.clone(), function);
+                self.state.functions.insert(definition.name.clone(), self.function(definition));
             }
             Command::Simple(command) if command.words.is_empty() && command.redirections.is_empty() => {
                 let mut state = self.state.clone();
@@ -192,7 +188,7 @@ impl Walk<'_> {
         let fingerprint = self.fingerprint(items);
         self.link.push(fingerprint.clone());
         self.origin.stage(&analysis::Effects::of(items, &self.definitions));
-        let text = edits::verbatim(self.source, span, items.iter().map(|item| &item.and_or));
+        let text = edits::verbatim(&self.source, span, items.iter().map(|item| &item.and_or));
         let chain = self.chain(span, text, fingerprint);
         let doubt = self.doubt();
         if doubt.is_none()

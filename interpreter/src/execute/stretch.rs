@@ -56,21 +56,21 @@ impl Walk<'_> {
         let span = self.span_of(stretch.items).unwrap_or_default();
         let nodes = || stretch.items.iter().map(|item| &item.and_or);
         let shown = stretch.marker.unwrap_or(span);
-        let text = edits::verbatim(self.source, shown, nodes());
+        let text = edits::verbatim(&self.source, shown, nodes());
         let effects = analysis::Effects::of(stretch.items, &self.definitions);
         let is_stage = matches!(stretch.kind, Kind::Stage(_));
         let fingerprint = (is_stage || stretch.markers).then(|| self.fingerprint(stretch.items)).flatten();
         let mut chains: Vec<Chain> =
             stretch.marker.map(|marker| self.chain(marker, text.clone(), fingerprint.clone())).into_iter().collect();
         let markers = stretch.markers.then_some(&self.markers);
-        let surroundings = edits::Surroundings { loops: self.loops };
-        let (chunk, inside) = edits::edited(self.source, span, stretch.items, markers, surroundings, chains.len());
+        let surroundings = edits::Surroundings { loops: self.loops, first_number: self.first_number };
+        let (chunk, inside) = edits::edited(&self.source, span, stretch.items, markers, surroundings, chains.len());
         for (index, span) in inside.into_iter().enumerate() {
-            let text = edits::verbatim(self.source, span, std::iter::empty::<&AndOrList>());
+            let text = edits::verbatim(&self.source, span, std::iter::empty::<&AndOrList>());
             let fingerprint = fingerprint.as_ref().map(|whole| format!("{whole}/{index}"));
             chains.push(self.chain(span, text, fingerprint));
         }
-        let source = std::sync::Arc::clone(self.source);
+        let source = std::sync::Arc::clone(&self.source);
         let state = self.state.clone();
         let request = Request {
             kind: stretch.kind,
@@ -86,7 +86,8 @@ impl Walk<'_> {
             saves_stdout: effects.redirects_shell,
         };
         let before = self.applied;
-        let depends_on = self.doubt();
+        // Doubts about the numbers of stages do not touch what has none.
+        let depends_on = if is_stage { self.doubt() } else { self.depends_on };
         self.observer.event(Event::Started { request: &request, depends_on });
         let answer = self.send(&request)?;
         match (is_stage, stretch.markers) {

@@ -1,0 +1,315 @@
+//! The command `ce-run`, run as a program, with a real daemon.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[allow(dead_code, reason = "every test program uses its part of it")]
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    process::{Child, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use compeval_machine_image::{Kind, docker_for_tests, ensure};
+use compeval_runtime::engine::{ContainerState, Engine};
+
+use support::{Computation, Run};
+
+/// A computation with this setup script, unless there is no daemon.
+fn computation(subject: &str, script: &str) -> Option<Computation> {
+    let docker = docker_for_tests(subject)?;
+    let image = ensure(&docker, Kind::Dash).unwrap();
+    Some(Computation::new(docker, &image, script))
+}
+
+/// Starts `ce-run`, with nowhere to write to.
+fn start(computation: &Computation, arguments: &[&str]) -> Child {
+    let mut command = computation.command(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(20), "waited too long: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn output_is_the_commands_own_byte_for_byte() {
+    let Some(computation) = computation("output", "next_stage && echo from the setup") else { return };
+    let run = computation.call(&["printf", r"a\0b\377\r\n\001c"]);
+    assert_eq!((run.status, run.stdout.as_slice()), (Some(0), &b"a\0b\xff\r\n\x01c"[..]));
+    let run = computation.call(&["sh", "-c", "echo out; echo err >&2"]);
+    assert_eq!((run.stdout.as_slice(), run.stderr.as_str()), (&b"out\n"[..], "err\n"));
+}
+
+#[test]
+fn input_reaches_the_command_to_its_end() {
+    let Some(computation) = computation("input", "") else { return };
+    let input: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+    let mut child = computation
+        .command(&["cat"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let expected = input.clone();
+    let writer = thread::spawn(move || stdin.write_all(&input).unwrap());
+    let run: Run = child.wait_with_output().unwrap().into();
+    writer.join().unwrap();
+    assert_eq!(run.status, Some(0), "{}", run.stderr);
+    assert!(run.stdout == expected);
+}
+
+#[test]
+fn the_exit_status_is_the_commands_own_or_says_why_there_is_none() {
+    let Some(computation) = computation("exit statuses", "") else { return };
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["true"], 0, ""),
+        (&["sh", "-c", "exit 1"], 1, ""),
+        (&["sh", "-c", "exit 125"], 125, ""),
+        (&["sh", "-c", "exit 126"], 126, ""),
+        (&["sh", "-c", "exit 127"], 127, ""),
+        (&["sh", "-c", "exit 255"], 255, ""),
+        (&["--entrypoint", "sh", "--", "-c", "kill -9 $$"], 137, ""),
+        (&["--entrypoint", "sh", "--", "-c", "kill -15 $$"], 143, ""),
+        (&["--entrypoint", "no-such-program"], 127, "ce-run: `no-such-program` is not there in the container\n"),
+        (&["--entrypoint", "/no/such/program"], 127, "ce-run: `/no/such/program` is not there in the container\n"),
+        (&["--entrypoint", "/etc/passwd"], 126, "ce-run: `/etc/passwd` cannot be executed in the container\n"),
+        (&["--entrypoint", "/etc"], 126, "ce-run: `/etc` cannot be executed in the container\n"),
+    ];
+    computation.call(&["--setup-only"]);
+    for (arguments, status, stderr) in cases {
+        let run = computation.call(arguments);
+        assert_eq!((run.status, run.stderr.as_str()), (Some(*status), *stderr), "{arguments:?}");
+    }
+}
+
+#[test]
+fn arguments_that_name_files_are_translated() {
+    let Some(computation) = computation("arguments", "") else { return };
+    fs::write(computation.storage().join("in"), "in the storage").unwrap();
+    computation.write("data", "in the computation");
+    computation.commit("data");
+    let storage = computation.storage().display().to_string();
+    for (argument, content) in [
+        (format!("{storage}/in"), "in the storage"),
+        ("../gfs/in".into(), "in the storage"),
+        (format!("{storage}/../align/data"), "in the computation"),
+        ("./data".into(), "in the computation"),
+        ("/compeval/gfs/in".into(), "in the storage"),
+    ] {
+        assert_eq!(computation.call(&["cat", &argument]).text(), content, "{argument}");
+    }
+    let output = format!("of={storage}/new/out");
+    computation.call(&["sh", "-c", "mkdir \"$GFSDIR\"/new && printf %s \"$0\" >\"${0#of=}\"", &output]).text();
+    assert_eq!(computation.lines("new/out"), ["of=/compeval/gfs/new/out"]);
+    let run = computation.call(&["sh", "-c", "echo >$COMPDIR/data"]);
+    assert!(run.status != Some(0) && run.stderr.contains("Read-only"), "{}", run.stderr);
+}
+
+#[test]
+fn the_setup_alone_and_another_program_need_no_exec() {
+    let Some(computation) = computation("--setup-only", "next_stage && echo 1 >>$GFSDIR/log") else { return };
+    fs::remove_file(computation.path("exec")).unwrap();
+    computation.commit("no exec");
+    let run = computation.call(&["--setup-only"]);
+    assert_eq!((run.status, run.stdout.as_slice()), (Some(0), &b""[..]), "{}", run.stderr);
+    assert_eq!(computation.call(&["--entrypoint=cat", "../gfs/log"]).text(), "1\n");
+    // In another directory, with another way to name the storage.
+    let mut command = computation.command(&["-C", "align", "--gfs", "gfs", "--entrypoint", "cat", "--", "gfs/log"]);
+    let run: Run = command.current_dir(computation.top()).env_remove("GFSDIR").output().unwrap().into();
+    assert_eq!(run.text(), "1\n");
+    assert_eq!(computation.lines("log"), ["1"]);
+}
+
+#[test]
+fn names_and_labels_tell_what_a_container_is() {
+    let Some(computation) = computation("names and labels", "next_stage && true") else { return };
+    computation.call(&["true"]).text();
+    let container = computation.container();
+    let chain = container.labels["compeval.chain"].clone();
+    assert_eq!(container.name, format!("ce-align-{}", &chain[..12]));
+    assert_eq!(chain.len(), 64);
+    let commit = computation.git("git rev-parse HEAD");
+    let expected = [
+        ("compeval.computation", "align".to_owned()),
+        ("compeval.directory", computation.directory().display().to_string()),
+        ("compeval.commit", commit.clone()),
+        ("compeval.chain", chain),
+        ("compeval.image", container.image_id.clone()),
+        ("compeval.gfs", computation.storage().display().to_string()),
+        ("compeval.lineage", String::new()),
+        ("compeval.role", "computation".to_owned()),
+        ("compeval.schema", "1".to_owned()),
+    ];
+    let expected: BTreeMap<String, String> = expected.map(|(name, value)| (name.to_owned(), value)).into();
+    assert_eq!(container.labels, expected);
+    let mapping: toml::Table = fs::read_to_string(computation.path("docker-container")).unwrap().parse().unwrap();
+    assert_eq!(mapping["containers"][&commit].as_str(), Some(container.id.as_str()));
+    assert_eq!(computation.git("git status --porcelain"), "");
+}
+
+#[test]
+fn a_dry_run_touches_nothing() {
+    let script = "next_stage && echo 1 >>$GFSDIR/log\neverytime && echo again >>$GFSDIR/log\n";
+    let Some(computation) = computation("dry runs", script) else { return };
+    let plan = |state: &str, stage: &str, applied: &str| {
+        let commit: String = computation.git("git rev-parse HEAD").chars().take(7).collect();
+        format!(
+            "computation align at commit {commit}\n{state}\n\n  \
+             {stage} stage 1    line 1    next_stage && echo 1 >>$GFSDIR/log\n  \
+             will run  everytime  line 2    everytime && echo again >>$GFSDIR/log\n\n\
+             stages: {applied}, 1 on every call\n"
+        )
+    };
+    let none = "no container yet: one will be created from compeval-test/dash:1";
+    assert_eq!(computation.call(&["--dry-run"]).text(), plan(none, "will run ", "0 applied, 1 to apply"));
+    assert!(computation.containers().is_empty());
+    assert!(!computation.top().join("state").exists() && !computation.path("docker-container").exists());
+
+    computation.call(&["true"]).text();
+    let running = computation.container();
+    let log = computation.lines("log");
+    for (action, state) in [("", "running"), ("pause", "paused"), ("stop?t=0", "stopped")] {
+        if !action.is_empty() {
+            let _ = computation.docker().unpause(&running.id);
+            computation.ask(&running, action);
+        }
+        let before = computation.container();
+        let expected = format!("container {} ({state})", running.name);
+        assert_eq!(computation.call(&["-n"]).text(), plan(&expected, "applied  ", "1 applied, 0 to apply"));
+        assert_eq!(computation.container(), before);
+    }
+    assert_eq!(computation.lines("log"), log);
+}
+
+#[test]
+fn a_container_that_is_stopped_paused_or_removed_is_no_obstacle() {
+    let Some(computation) = computation("containers in every state", "next_stage && echo 1 >>$GFSDIR/log") else {
+        return;
+    };
+    computation.call(&["true"]).text();
+    let container = computation.container();
+    for action in ["stop?t=0", "pause"] {
+        computation.ask(&container, action);
+        assert_eq!(computation.call(&["echo", "hi"]).text(), "hi\n");
+        let now = computation.container();
+        assert_eq!((now.id.as_str(), now.state), (container.id.as_str(), ContainerState::Running));
+    }
+    assert_eq!(computation.lines("log"), ["1"]);
+    computation.docker().remove(&container.id).unwrap();
+    assert_eq!(computation.call(&["echo", "hi"]).text(), "hi\n");
+    assert_ne!(computation.container().id, container.id);
+    assert_eq!(computation.lines("log"), ["1", "1"]);
+}
+
+#[test]
+fn a_mapping_that_is_lost_damaged_or_of_the_first_form_costs_nothing() {
+    let Some(computation) = computation("mappings", "next_stage && echo 1 >>$GFSDIR/log") else { return };
+    computation.call(&["true"]).text();
+    let container = computation.container().id;
+    let mapping = computation.path("docker-container");
+    let whole = fs::read(&mapping).unwrap();
+    fs::remove_file(&mapping).unwrap();
+    let cases = [None, Some("<<<<<<< HEAD\n".to_owned()), Some(container.clone()), Some("ab".repeat(32))];
+    for content in cases {
+        if let Some(content) = &content {
+            fs::write(&mapping, content).unwrap();
+        }
+        computation.call(&["--setup-only"]).text();
+        assert_eq!(computation.container().id, container, "{content:?}");
+        assert!(fs::read(&mapping).unwrap() == whole || content == Some(container.clone()), "{content:?}");
+    }
+    assert_eq!(computation.lines("log"), ["1"]);
+}
+
+#[test]
+fn every_commit_and_every_uncommitted_change_has_its_own_container() {
+    let Some(computation) = computation("commits", "next_stage && echo one >/version") else { return };
+    let version = || computation.call(&["cat", "/version"]).text();
+    assert_eq!(version(), "one\n");
+    let first = computation.container().id;
+    computation.write("docker-setup.sh", "next_stage && echo two >/version");
+    assert_eq!(version(), "two\n");
+    assert!(computation.call(&["-n"]).text().contains(" with uncommitted changes\n"));
+    computation.commit("two");
+    assert_eq!(version(), "two\n");
+    assert_eq!(computation.containers().len(), 3);
+    computation.git("git checkout -q HEAD~1");
+    assert_eq!(version(), "one\n");
+    assert_eq!(computation.containers().len(), 3);
+    assert!(computation.containers().iter().any(|container| container.id == first));
+}
+
+#[test]
+fn killed_anywhere_it_goes_on_where_it_was() {
+    let script: String = (1..=6).map(|n| format!("next_stage && echo {n} >>$GFSDIR/log && sleep 0.05\n")).collect();
+    let Some(computation) = computation("kills", &script) else { return };
+    for delay in (0..).map(|round| 150 + 130 * round % 500) {
+        let mut child = start(&computation, &["true"]);
+        thread::sleep(Duration::from_millis(delay));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if computation.lines("log").len() == 6 {
+            break;
+        }
+    }
+    computation.call(&["true"]).text();
+    assert_eq!(computation.lines("log"), ["1", "2", "3", "4", "5", "6"]);
+    computation.container();
+}
+
+#[test]
+fn a_stage_that_outlives_its_ce_run_is_waited_for() {
+    let script = "next_stage && echo 1 >>$GFSDIR/log\n\
+                  next_stage && echo 2 >>$GFSDIR/log && sleep 1 && echo end >>$GFSDIR/log\n\
+                  next_stage && echo 3 >>$GFSDIR/log\n";
+    let Some(computation) = computation("stages that outlive ce-run", script) else { return };
+    let mut child = start(&computation, &["true"]);
+    wait_until("stage 2", || computation.lines("log").len() == 2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let run = computation.call(&["echo", "done"]);
+    assert!(run.stderr.starts_with("ce-run: waiting for stage 2, which still runs\n"), "{}", run.stderr);
+    assert_eq!(run.text(), "done\n");
+    assert_eq!(computation.lines("log"), ["1", "2", "end", "3"]);
+}
+
+#[test]
+fn started_together_they_do_each_stage_once() {
+    let script = "next_stage && echo 1 >>$GFSDIR/log && sleep 0.3\nnext_stage && echo 2 >>$GFSDIR/log\n";
+    let Some(computation) = computation("ten at once", script) else { return };
+    let calls: Vec<Child> = (0..10)
+        .map(|number| {
+            let mut command = computation.command(&["echo", &number.to_string()]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for (number, call) in calls.into_iter().enumerate() {
+        assert_eq!(Run::from(call.wait_with_output().unwrap()).text(), format!("{number}\n"));
+    }
+    assert_eq!(computation.lines("log"), ["1", "2"]);
+    computation.container();
+}
+
+#[test]
+fn signals_reach_the_command() {
+    let Some(computation) = computation("signals", "") else { return };
+    computation.call(&["--setup-only"]).text();
+    for (signal, status) in [("TERM", 40), ("INT", 41), ("USR1", 42)] {
+        let script = format!("trap 'exit {status}' {signal}; echo >$GFSDIR/{signal}; while :; do sleep 0.05; done");
+        let mut child = start(&computation, &["--entrypoint", "sh", "--", "-c", &script]);
+        wait_until(signal, || computation.storage().join(signal).exists());
+        support::sh(&computation.top(), &format!("kill -{signal} {}", child.id()));
+        assert_eq!(child.wait().unwrap().code(), Some(status), "{signal}");
+    }
+}
