@@ -102,6 +102,7 @@ impl Reporter {
             Event::Skipped { number, chain, .. } => {
                 self.log.write(format!("# stage {number} (line {}): applied already\n", chain.line).as_bytes());
             }
+            Event::Started { request, .. } if request.kind == Kind::Expansion => {}
             Event::Started { request, .. } => {
                 (self.began, self.tail) = (Instant::now(), VecDeque::new());
                 let name = name(request.kind);

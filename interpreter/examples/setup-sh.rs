@@ -1,6 +1,7 @@
-//! `setup-sh SCRIPT --state DIR [--split]`: runs a setup script with this machine's `sh`.
+//! `setup-sh SCRIPT --state DIR [--split] [--trace-dispatch]`: runs a setup script with this machine's `sh`.
 //!
-//! The number of applied stages is kept in `DIR/done`. This is also the example for those who embed the interpreter.
+//! The number of applied stages is kept in `DIR/done`. `--trace-dispatch` shows on standard error what goes to a shell of
+//! its own, and why. This is also the example for those who embed the interpreter.
 
 #![expect(clippy::print_stderr, reason = "a program tells of its failure")]
 
@@ -11,6 +12,7 @@ use compeval_interpreter::{
     dispatch::{Hooks, local::Local},
     execute::{Counted, Event, Observer},
     parse, run,
+    syntax::print,
 };
 
 fn main() -> ExitCode {
@@ -24,7 +26,7 @@ fn main() -> ExitCode {
 }
 
 fn setup() -> Result<u8, Box<dyn std::error::Error>> {
-    let Arguments { script, state, split, shell } = arguments()?;
+    let Arguments { script, state, split, trace, shell } = arguments()?;
     let done = state.join("done");
     let scratch = state.to_str().ok_or("the state directory's name is not UTF-8")?;
     let applied = fs::read_to_string(&done).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
@@ -37,25 +39,34 @@ fn setup() -> Result<u8, Box<dyn std::error::Error>> {
     let shell: Vec<&str> = shell.split(' ').collect();
     let mut dispatcher = Local::new(&shell, Hooks { scratch, record: b":" });
     let settings = Settings { split, ..Settings::default() };
-    let mut counter = Counter { file: done, failed: None };
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, settings.cancel.flag())?;
+    }
+    let mut counter = Counter { file: done, trace, failed: None };
     let outcome = run(&parsed.script, &settings, &mut Counted(applied), &mut dispatcher, &mut counter)?;
     counter.failed.map_or(Ok(()), Err)?;
     Ok(u8::try_from(outcome.status & 255)?)
 }
 
-/// Writes the number of applied stages down after each that was applied.
+/// Writes the number of applied stages down after each that was applied, and tells what is sent.
 struct Counter {
     file: PathBuf,
+    trace: bool,
     failed: Option<std::io::Error>,
 }
 
 impl Observer for Counter {
     fn event(&mut self, event: Event<'_>) {
-        if let Event::Ended { applied, .. } = event
-            && !applied.is_empty()
-        {
-            let written = fs::write(&self.file, format!("{}\n", applied.end()));
-            self.failed = self.failed.take().or(written.err());
+        match event {
+            Event::Ended { applied, .. } if !applied.is_empty() => {
+                let written = fs::write(&self.file, format!("{}\n", applied.end()));
+                self.failed = self.failed.take().or(written.err());
+            }
+            Event::Started { request, .. } if self.trace => {
+                let text = print::summary(&request.text, 60);
+                eprintln!("dispatch: line {}, {:?}, {}: {text}", request.line(), request.kind, request.reason());
+            }
+            _ => {}
         }
     }
 }
@@ -64,21 +75,24 @@ struct Arguments {
     script: PathBuf,
     state: PathBuf,
     split: bool,
+    trace: bool,
     shell: String,
 }
 
 fn arguments() -> Result<Arguments, &'static str> {
-    const USAGE: &str = "usage: setup-sh SCRIPT --state DIR [--split] [--shell COMMAND]";
-    let (mut script, mut state, mut split, mut shell) = (None, None, false, "sh".to_owned());
+    const USAGE: &str = "usage: setup-sh SCRIPT --state DIR [--split] [--trace-dispatch] [--shell COMMAND]";
+    let (mut script, mut state, mut shell) = (None, None, "sh".to_owned());
+    let (mut split, mut trace) = (false, false);
     let mut words = std::env::args_os().skip(1);
     while let Some(word) = words.next() {
         match word.to_str() {
             Some("--state") => state = words.next().map(PathBuf::from),
             Some("--shell") => shell = words.next().and_then(|word| word.into_string().ok()).ok_or(USAGE)?,
             Some("--split") => split = true,
+            Some("--trace-dispatch") => trace = true,
             _ if script.is_none() => script = Some(PathBuf::from(word)),
             _ => return Err(USAGE),
         }
     }
-    Ok(Arguments { script: script.ok_or(USAGE)?, state: state.ok_or(USAGE)?, split, shell })
+    Ok(Arguments { script: script.ok_or(USAGE)?, state: state.ok_or(USAGE)?, split, trace, shell })
 }

@@ -69,6 +69,8 @@ pub struct Request<'r> {
     pub chains: Vec<Chain>,
     /// Set when markers may be hit in it.
     pub markers: Option<marker::Count>,
+    /// Stops the run: a dispatcher that waits looks at it at least every few dozen milliseconds.
+    pub cancel: &'r Cancel,
     /// The names of variables it may assign; `None` when any may be.
     pub assigns: Option<std::collections::BTreeSet<String>>,
     pub(crate) chunk: Vec<u8>,
@@ -145,6 +147,18 @@ impl Request<'_> {
         Program { text, framing }
     }
 
+    /// Why this goes to a shell and is not done by the walk itself.
+    pub fn reason(&self) -> &'static str {
+        match (self.kind, self.markers) {
+            (Kind::Expansion, _) => "words that only the shell can expand",
+            (_, Some(_)) => "markers that cannot be split from what is around them",
+            (Kind::Stage(_) | Kind::Everytime, None) => "the commands of a chain",
+            (Kind::Undecorated, None) => "commands outside of chains",
+            (Kind::Condition, None) => "commands that decide what comes next",
+            (Kind::ExitTrap, None) => "the action of an EXIT trap",
+        }
+    }
+
     /// The line it begins on, from 1.
     pub fn line(&self) -> usize {
         self.source.position(self.span.start).line
@@ -189,6 +203,11 @@ impl Cancel {
     /// Asks the run to stop.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// The flag itself, for a signal handler.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
     }
 
     /// Whether it was asked to.

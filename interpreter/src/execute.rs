@@ -330,6 +330,7 @@ impl Walk<'_> {
                 state: &self.state.clone(),
                 chains: Vec::new(),
                 markers: None,
+                cancel: &self.settings.cancel,
                 assigns: None,
                 chunk: source.text().to_vec(),
                 errexit_ignored: false,

@@ -147,6 +147,8 @@ impl Observer for Steps {
                 line: chain.line,
                 text: chain.text.clone(),
             },
+            // What words become is no step of its own.
+            Event::Started { request, .. } if request.kind == Kind::Expansion => return,
             Event::Started { request, depends_on } => Step {
                 kind: request.kind,
                 fate: match (depends_on, request.kind) {

@@ -3,7 +3,7 @@
 use bstr::BString;
 
 use super::{
-    Errexit, Flow, Walk, edits,
+    Errexit, Event, Flow, Walk, edits,
     list::Hit,
     next,
     stretch::{Answer, Stretch},
@@ -292,10 +292,13 @@ impl Walk<'_> {
             state: &self.state.clone(),
             chains: Vec::new(),
             markers: None,
+            cancel: &self.settings.cancel,
             assigns: Some(Default::default()),
             errexit_ignored: true,
             saves_stdout: false,
         };
+        let depends_on = self.depends_on;
+        self.observer.event(Event::Started { request: &request, depends_on });
         Ok(match self.send(&request)? {
             Answer::Unknown => Expanded::Unknown,
             Answer::Ended { flow: Flow::Next, status, .. } => Expanded::To(status),

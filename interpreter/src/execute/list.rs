@@ -87,7 +87,14 @@ impl Walk<'_> {
     }
 
     /// Walks an and-or list that holds a marker.
-    pub(super) fn and_or(&mut self, and_or: &AndOrList, errexit: Errexit) -> Result<Flow, DispatchError> {
+    fn and_or(&mut self, and_or: &AndOrList, errexit: Errexit) -> Result<Flow, DispatchError> {
+        let depends_on = self.depends_on;
+        let flow = self.pipelines(and_or, errexit);
+        self.depends_on = depends_on;
+        flow
+    }
+
+    fn pipelines(&mut self, and_or: &AndOrList, errexit: Errexit) -> Result<Flow, DispatchError> {
         let pipelines: Vec<&Pipeline> = and_or.pipelines().collect();
         let mut next = Some(0);
         while let Some((index, pipeline)) = next.and_then(|index| Some((index, *pipelines.get(index)?))) {

@@ -80,6 +80,7 @@ impl Walk<'_> {
             state: &state,
             chains,
             markers: stretch.markers.then_some(Count { hits: self.hits, applied: self.applied }),
+            cancel: &self.settings.cancel,
             assigns: effects.assigns.clone(),
             chunk,
             errexit_ignored: stretch.errexit == Errexit::Ignored,
