@@ -218,22 +218,22 @@ pub(crate) fn declares_local(body: &CompoundCommand) -> bool {
 /// How many and-or lists, from the first, need one shell between them because they share what cannot be carried to
 /// another process: descriptors that `exec` opened, functions from a sourced file, background processes that are
 /// waited for. 0 when they do not.
-pub(crate) fn tied_together(items: &[ListItem]) -> usize {
+pub(crate) fn tied_together(items: &[ListItem], definitions: &Definitions) -> usize {
     let Some(first) = items.first() else { return 0 };
-    let mut needs = Needs::default();
-    needs.item(first);
+    let needs_of = |item: &ListItem| {
+        let mut needs =
+            Needs { definitions, called: BTreeSet::new(), whole_rest: false, starts_process: false, waits: false };
+        needs.item(item);
+        needs
+    };
+    let needs = needs_of(first);
     if needs.whole_rest {
         return items.len();
     }
     if !needs.starts_process {
         return 0;
     }
-    let waits = |item: &ListItem| {
-        let mut needs = Needs::default();
-        needs.item(item);
-        needs.waits
-    };
-    items.iter().rposition(waits).map_or(0, |last| last + 1)
+    items.iter().rposition(|item| needs_of(item).waits).map_or(0, |last| last + 1)
 }
 
 /// Whether the literal text of a word has `()` in it, as a function definition does.
@@ -253,15 +253,16 @@ fn mentions_definition(word: &Word) -> bool {
 }
 
 /// What in a command refers to the shell process it runs in.
-#[derive(Default)]
-struct Needs {
+struct Needs<'d> {
+    definitions: &'d Definitions,
+    called: BTreeSet<String>,
     /// It opens a descriptor, or may define functions that only this shell knows.
     whole_rest: bool,
     starts_process: bool,
     waits: bool,
 }
 
-impl Needs {
+impl Needs<'_> {
     fn item(&mut self, item: &ListItem) {
         if item.background {
             self.starts_process = true;
@@ -271,7 +272,7 @@ impl Needs {
     }
 }
 
-impl<'t> Visit<'t> for Needs {
+impl<'t> Visit<'t> for Needs<'_> {
     fn visit_list(&mut self, list: &'t crate::syntax::List) {
         list.items.iter().for_each(|item| self.item(item));
     }
@@ -289,6 +290,21 @@ impl<'t> Visit<'t> for Needs {
             Some(".") => self.whole_rest = true,
             Some("eval") => self.whole_rest |= command.words.iter().any(mentions_definition),
             Some("wait" | "jobs" | "fg" | "bg") => self.waits = true,
+            Some("command") if command.words.get(1).is_some_and(|word| word.unquoted() == Some("exec")) => {
+                self.whole_rest |= command.words.len() == 2;
+            }
+            Some("kill") => {
+                let is_job = |word: &Word| word.literal().is_some_and(|text| text.starts_with(b"%"));
+                self.waits |= command.words.iter().any(is_job);
+            }
+            Some(name) if self.called.insert(name.to_owned()) => {
+                let definitions = self.definitions;
+                for function in definitions.named(name) {
+                    let mut inner = Needs { called: std::mem::take(&mut self.called), ..*self };
+                    inner.visit_compound_command(&function.definition.body);
+                    *self = inner;
+                }
+            }
             _ => {}
         }
         visit::walk_simple_command(self, command);

@@ -204,6 +204,7 @@ impl Expansion<'_> {
                 Ok(index.and_then(|index| self.state.positional.get(index)).cloned())
             }
             Parameter::Special(b'#') => Ok(Some(self.state.positional.len().to_string().into())),
+            Parameter::Special(b'$') => self.state.process.clone().map(Some).ok_or(NeedsShell),
             Parameter::Special(b'?') => Ok(Some(self.state.status.to_string().into())),
             Parameter::Special(_) => Err(NeedsShell),
         }

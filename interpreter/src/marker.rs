@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use bstr::ByteSlice;
 
 use crate::{
-    state::{Function, quote},
+    state::quote,
     syntax::{
         AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, Pipeline, Script, SimpleCommand,
         visit::{self, Visit},
@@ -300,11 +300,6 @@ if \[ -n "$__ce_q" ]; then __ce_j=${__ce_q%%" "*}; fi
 }
 next_stage() { \set -- "$?"; case $__ce_c in "| "*|"") ;; *) __ce_judge "$1";; esac; __ce_m s 0; }
 everytime() { \set -- "$?"; case $__ce_c in "| "*|"") ;; *) __ce_judge "$1";; esac; __ce_m e 0; }"#;
-
-/// A function's definition as the shell gets it where markers may be hit.
-pub(crate) fn rewrite_function(function: &Function) -> Vec<u8> {
-    crate::execute::edits::function_text_with_markers(function)
-}
 
 #[cfg(test)]
 mod tests {

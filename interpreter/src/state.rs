@@ -117,6 +117,8 @@ pub struct State {
     pub aliases: BTreeMap<BString, BString>,
     /// `$?`
     pub status: i32,
+    /// `$$`: the process id of the first shell, which stands for all of them.
+    pub(crate) process: Option<BString>,
     /// Variables whose value cannot be told: a dry run did not do what sets them.
     unknown: BTreeSet<String>,
     all_unknown: bool,

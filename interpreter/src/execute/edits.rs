@@ -9,21 +9,23 @@ use bstr::BString;
 use crate::{
     Source, Span,
     marker::{self, Marker, Markers},
-    state::Function,
+    state::{Function, State},
     syntax::{
-        AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, HereDocument, List, ListItem, Part,
-        PartKind, Pipeline, SimpleCommand,
+        AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, HereDocument, List, ListItem, Operation,
+        Parameter, Part, PartKind, Pipeline, SimpleCommand,
         visit::{self, Visit},
     },
 };
 
 /// What a stretch is part of, where that is walked outside the shell.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Surroundings {
+pub(crate) struct Surroundings<'a> {
     /// How many loops are around it, up to the next function.
     pub(crate) loops: usize,
     /// The number of a definition at the beginning of its text.
     pub(crate) first_number: u32,
+    /// What `$$` is, once that is known: each stretch has a process of its own.
+    pub(crate) process: Option<&'a BString>,
 }
 
 /// The stretch as it is written, here-documents included.
@@ -40,7 +42,7 @@ pub(crate) fn edited<'t>(
     span: Span,
     nodes: impl IntoIterator<Item = &'t ListItem>,
     markers: Option<&Markers>,
-    surroundings: Surroundings,
+    surroundings: Surroundings<'_>,
     first_chain: usize,
 ) -> (Vec<u8>, Vec<Span>) {
     let mut editor = Editor::new(source, markers, surroundings);
@@ -49,20 +51,12 @@ pub(crate) fn edited<'t>(
     (editor.apply(span), editor.chains)
 }
 
-/// A function's definition as a prelude defines it.
-pub(crate) fn function_text(function: &Function) -> Vec<u8> {
-    definition_text(function, None)
-}
-
-/// The same where markers may be hit.
-pub(crate) fn function_text_with_markers(function: &Function) -> Vec<u8> {
-    definition_text(function, Some(&Markers::everywhere()))
-}
-
-fn definition_text(function: &Function, markers: Option<&Markers>) -> Vec<u8> {
+/// A function's definition as a prelude defines it; with `markers`, they may be hit in it.
+pub(crate) fn function_text(function: &Function, markers: bool, state: &State) -> Vec<u8> {
+    let everywhere = Markers::everywhere();
     let first_number = function.number.wrapping_sub(function.definition.span.start);
-    let surroundings = Surroundings { loops: 0, first_number };
-    let mut editor = Editor::new(&function.source, markers, surroundings);
+    let surroundings = Surroundings { loops: 0, first_number, process: state.process.as_ref() };
+    let mut editor = Editor::new(&function.source, markers.then_some(&everywhere), surroundings);
     editor.body(&function.definition);
     editor.apply(function.definition.span)
 }
@@ -71,7 +65,7 @@ fn definition_text(function: &Function, markers: Option<&Markers>) -> Vec<u8> {
 struct Editor<'t, 'a> {
     source: &'a Source,
     markers: Option<&'a Markers>,
-    surroundings: Surroundings,
+    surroundings: Surroundings<'a>,
     edits: Vec<(Span, String)>,
     documents: Vec<&'t HereDocument>,
     only_documents: bool,
@@ -84,11 +78,13 @@ struct Editor<'t, 'a> {
     in_function: bool,
     /// In a subshell, pipeline or substitution: what is set there is lost.
     in_subshell: bool,
+    /// In the arguments of `kill`, `$$` must be a process that is there.
+    in_kill: bool,
     and_or: Span,
 }
 
 impl<'t, 'a> Editor<'t, 'a> {
-    fn new(source: &'a Source, markers: Option<&'a Markers>, surroundings: Surroundings) -> Self {
+    fn new(source: &'a Source, markers: Option<&'a Markers>, surroundings: Surroundings<'a>) -> Self {
         Editor {
             source,
             markers,
@@ -102,6 +98,7 @@ impl<'t, 'a> Editor<'t, 'a> {
             judged: 0,
             in_function: false,
             in_subshell: false,
+            in_kill: false,
             and_or: Span::default(),
         }
     }
@@ -283,9 +280,10 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
         match command.unquoted_name() {
             Some(name @ ("break" | "continue")) => self.leave_loop(command, name),
             Some("return") => self.leave_function(command),
-            Some("trap") if !self.in_subshell => {
+            // In a subshell only the list of traps is not its own.
+            Some("trap") if !self.in_subshell || command.words.len() == 1 => {
                 if let Some(word) = command.words.first() {
-                    self.replace(word.span, "__ce_trap");
+                    self.replace(word.span, if self.in_subshell { "__ce_traps" } else { "__ce_trap" });
                 }
             }
             Some("unset") if !self.in_subshell => self.unset(command),
@@ -296,7 +294,9 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
             }
             _ => {}
         }
+        let in_kill = std::mem::replace(&mut self.in_kill, command.unquoted_name() == Some("kill"));
         visit::walk_simple_command(self, command);
+        self.in_kill = in_kill;
     }
 
     fn visit_compound_command(&mut self, command: &'t CompoundCommand) {
@@ -338,6 +338,12 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
 
     fn visit_part(&mut self, part: &'t Part) {
         match &part.kind {
+            PartKind::Parameter(expansion) if expansion.parameter == Parameter::Special(b'$') && !self.in_kill => {
+                match (self.surroundings.process, &expansion.operation) {
+                    (Some(process), Operation::Value) => self.replace(part.span, process.to_string()),
+                    _ => visit::walk_part(self, part),
+                }
+            }
             PartKind::CommandSubstitution(_) => self.in_subshell(|editor| visit::walk_part(editor, part)),
             _ => visit::walk_part(self, part),
         }

@@ -17,7 +17,7 @@ impl Walk<'_> {
             if self.settings.cancel.is_cancelled() {
                 return Ok(Flow::Stop(End::Cancelled));
             }
-            let tied = analysis::tied_together(items);
+            let tied = analysis::tied_together(items, &self.definitions);
             if tied > 0 {
                 let (stretch, behind) = items.split_at(tied);
                 next!(self.undecorated(stretch, errexit));
@@ -47,7 +47,9 @@ impl Walk<'_> {
             let (Some(item), Some(previous)) = (items.get(index), items.get(index - 1)) else { return true };
             let last_line = self.source.position(previous.and_or.span.end).line;
             let separate = self.settings.split && first_line(item) > last_line;
-            separate || self.holds_marker(item) || analysis::tied_together(items.get(index..).unwrap_or_default()) > 0
+            separate
+                || self.holds_marker(item)
+                || analysis::tied_together(items.get(index..).unwrap_or_default(), &self.definitions) > 0
         };
         (1..items.len()).find(|index| ends(*index)).unwrap_or(items.len())
     }

@@ -63,7 +63,11 @@ impl Walk<'_> {
         let mut chains: Vec<Chain> =
             stretch.marker.map(|marker| self.chain(marker, text.clone(), fingerprint.clone())).into_iter().collect();
         let markers = stretch.markers.then_some(&self.markers);
-        let surroundings = edits::Surroundings { loops: self.loops, first_number: self.first_number };
+        let surroundings = edits::Surroundings {
+            loops: self.loops,
+            first_number: self.first_number,
+            process: self.state.process.as_ref(),
+        };
         let (chunk, inside) = edits::edited(&self.source, span, stretch.items, markers, surroundings, chains.len());
         for (index, span) in inside.into_iter().enumerate() {
             let text = edits::verbatim(&self.source, span, std::iter::empty::<&AndOrList>());

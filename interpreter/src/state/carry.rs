@@ -9,6 +9,7 @@ use bstr::BString;
 use super::{State, Value, is_own, quote};
 use crate::{
     dispatch::{Hooks, Kind, Request},
+    execute::edits,
     marker,
 };
 
@@ -39,11 +40,7 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Fra
     program.variables();
     program.surroundings();
     for function in request.state.functions.values() {
-        let text = match &request.markers {
-            Some(_) => marker::rewrite_function(function),
-            None => crate::execute::edits::function_text(function),
-        };
-        program.bytes(&text);
+        program.bytes(&edits::function_text(function, request.markers.is_some(), request.state));
     }
     for (name, value) in &request.state.aliases {
         program.bytes(&[b"\\alias ", quote(name).as_slice(), b"=", &quote(value)].concat());
@@ -52,7 +49,9 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Fra
     program.line(HELPERS);
     program.stage(request, hooks);
     program.readonly();
-    program.bytes(&[b"\\trap -- ".as_slice(), &quote(epilogue(request).as_bytes()), b" 0"].concat());
+    program.bytes(
+        &[b"__ce_arm() { \\trap -- ".as_slice(), &quote(epilogue(request).as_bytes()), b" 0; }; __ce_arm"].concat(),
+    );
     if request.saves_stdout {
         program.line(&format!("\\exec {SAVED_STDOUT}>&1"));
     }
@@ -67,11 +66,13 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Fra
 /// Functions that edits of the stretch call. `__ce_r N` sets `$?`, behind `&& :` even under `set -e`.
 /// `__ce_flow` leaves the shell where the script leaves a loop or function that is walked outside.
 /// `__ce_exec` runs a program in a process of its own, so that the state is still told. `__ce_trap` keeps the script's
-/// own EXIT trap from replacing ours.
+/// own EXIT trap from replacing ours, and ours from being listed; `__ce_traps` does that in a subshell.
 const HELPERS: &str = r#"__ce_r() { return "$1"; }
 __ce_flow() { \set -- "$?" "$@"; __ce_w="$2 ${3-}"; case $2 in return) \exit "${3-$1}";; esac; \exit "$1"; }
 __ce_exec() { \unset __ce_t; "$@"; \exit; }
-__ce_trap() { case ${1-} in --) \shift;; esac; case $# in 0) \trap; return;; 1) \set -- - "$1";; esac
+__ce_traps() { \trap - 0; \trap; case ${__ce_t+t} in t) \echo "trap -- '$__ce_t' EXIT";; esac; }
+__ce_trap() { case ${1-} in --) \shift;; esac; case $# in
+0) __ce_traps; __ce_arm; return;; 1) \set -- - "$1";; esac
 case $1 in [0-9]*) \set -- - "$@";; esac; __ce_a=$1; \shift; for __ce_q do case $__ce_q in
 0|EXIT) case $__ce_a in -) \unset __ce_t;; *) __ce_t=$__ce_a;; esac;; *) \trap -- "$__ce_a" "$__ce_q";; esac; done; }"#;
 
@@ -205,7 +206,7 @@ impl Program<'_> {
 /// The action of the EXIT trap. `__ce_x` is the status, `__ce_j` the status a chain is judged by.
 fn epilogue(request: &Request<'_>) -> String {
     let mut text = String::from(
-        "{ __ce_x=$? __ce_o=$-; \\set +efuvxC; \\set +a; } 2>/dev/null\n\
+        "{ __ce_x=$? __ce_o=$- __ce_y=$$; \\set +efuvxC; \\set +a; } 2>/dev/null\n\
          case ${__ce_done-} in 1) __ce_x=$__ce_s;; esac\n\
          __ce_j=$__ce_x; case ${__ce_w-} in break*|continue*) __ce_j=0;; esac\n",
     );

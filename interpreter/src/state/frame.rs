@@ -189,6 +189,7 @@ fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>) -> 
         traps,
         exit_trap: own.get("t").cloned(),
         aliases,
+        process: before.process.clone().or_else(|| own.get("y").cloned()),
         status: std::str::from_utf8(own.get("x")?).ok()?.parse().ok()?,
         unknown: BTreeSet::new(),
         all_unknown: false,
