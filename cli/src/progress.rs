@@ -110,12 +110,14 @@ impl Reporter {
             }
             Event::Ended { kind, status, applied, .. } => {
                 let took = seconds(self.began.elapsed());
-                let applied = match (kind, applied.start() <= applied.end()) {
-                    (Kind::Stage(_), true) => "applied".to_owned(),
-                    (_, true) => format!("stages {} to {} applied, status {status}", applied.start(), applied.end()),
-                    (_, false) => format!("status {status}"),
+                let ended = match (kind, applied.is_empty(), status) {
+                    (Kind::Stage(_), false, _) => "applied".to_owned(),
+                    (_, false, _) => format!("stages {} to {} applied", applied.start(), applied.end()),
+                    (Kind::Stage(_) | Kind::Everytime, true, 1..) => format!("failed with status {status}"),
+                    (_, true, 0) => "done".to_owned(),
+                    (_, true, status) => format!("ended with status {status}"),
                 };
-                self.say(&format!("{}: {applied} in {took}", name(kind)));
+                self.say(&format!("{}: {ended} in {took}", name(kind)));
             }
         }
     }

@@ -76,7 +76,7 @@ pub struct Arguments {
     lock_timeout: Option<u64>,
 
     /// Arguments of the command.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(trailing_var_arg = true)]
     arguments: Vec<OsString>,
 }
 
@@ -269,8 +269,7 @@ fn forward_signals() -> Target {
     std::thread::spawn(move || {
         let mut interrupts = 0;
         for signal in signals.forever() {
-            let running = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let Some((container, running)) = running else {
+            let Some((container, running)) = soon_running(&known) else {
                 let _ = low_level::emulate_default_handler(signal);
                 continue;
             };
@@ -282,6 +281,17 @@ fn forward_signals() -> Target {
         }
     });
     target
+}
+
+/// The command, if it runs or is just being started: its first word may still be on the way.
+fn soon_running(target: &Target) -> Option<(String, Running)> {
+    const LOOKS: u32 = 40;
+    (0..LOOKS).find_map(|look| {
+        if look > 0 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        target.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    })
 }
 
 fn signal_name(signal: i32) -> &'static str {

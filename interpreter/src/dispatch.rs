@@ -74,6 +74,8 @@ pub struct Request<'r> {
     /// The names of variables it may assign; `None` when any may be.
     pub assigns: Option<std::collections::BTreeSet<String>>,
     pub(crate) chunk: Vec<u8>,
+    /// The line of the script that the chunk begins on.
+    pub(crate) chunk_line: usize,
     pub(crate) errexit_ignored: bool,
     pub(crate) saves_stdout: bool,
 }
@@ -88,10 +90,23 @@ pub struct Hooks<'h> {
     pub record: &'h [u8],
 }
 
-/// A program for `sh -c`, and the reader of its standard output.
+/// A program for `sh -c`, and the readers of its output.
 pub struct Program {
     text: Vec<u8>,
     framing: Framing,
+    /// The line of the program that the stretch begins on, from 1.
+    first_line: usize,
+}
+
+/// Puts the places of the script into what a shell says on its standard error: there, lines are counted from the
+/// beginning of the program, and the script has no name.
+#[derive(Debug)]
+pub struct Messages {
+    shell: String,
+    script: String,
+    /// The stretch's first line in the program and in the script.
+    first_line: (usize, usize),
+    held: Vec<u8>,
 }
 
 /// Reads a program's standard output as it comes: output of the script goes on, the state is kept.
@@ -143,8 +158,8 @@ pub trait Dispatcher {
 impl Request<'_> {
     /// The program that runs this stretch in its state and prints the state after it.
     pub fn program(&self, hooks: &Hooks<'_>) -> Program {
-        let (text, framing) = carry::compose(self, hooks);
-        Program { text, framing }
+        let (text, framing, first_line) = carry::compose(self, hooks);
+        Program { text, framing, first_line }
     }
 
     /// Why this goes to a shell and is not done by the walk itself.
@@ -174,6 +189,52 @@ impl Program {
     /// A reader for one run of the program.
     pub fn output(&self) -> Output {
         Output { splitter: Splitter::new(self.framing.clone()) }
+    }
+}
+
+impl Messages {
+    /// For a program of `request` that `shell` runs, which is the name its messages begin with.
+    pub fn new(program: &Program, request: &Request<'_>, shell: &str) -> Messages {
+        Messages {
+            shell: shell.to_owned(),
+            script: request.source.name().to_owned(),
+            first_line: (program.first_line, request.chunk_line),
+            held: Vec::new(),
+        }
+    }
+
+    /// Takes the next bytes of standard error; gives those to be shown. The end of a line may be waited for.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut shown = Vec::with_capacity(bytes.len());
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.held.extend_from_slice(line);
+            let may_be_ours = self.held.iter().zip(self.shell.as_bytes()).all(|(a, b)| a == b);
+            if line.ends_with(b"\n") || !may_be_ours {
+                shown.append(&mut self.message(&self.held));
+                self.held.clear();
+            }
+        }
+        shown
+    }
+
+    /// What was still held back.
+    pub fn finish(self) -> Vec<u8> {
+        self.message(&self.held)
+    }
+
+    /// `SHELL: 7: text` or `SHELL: line 7: text` with the script's name and line.
+    fn message(&self, line: &[u8]) -> Vec<u8> {
+        let placed = || {
+            let rest = line.strip_prefix(self.shell.as_bytes())?.strip_prefix(b": ")?;
+            let rest = rest.strip_prefix(b"line ").unwrap_or(rest);
+            let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+            let (number, text) = rest.split_at(end);
+            let number: usize = std::str::from_utf8(number).ok()?.parse().ok()?;
+            let (in_program, in_script) = self.first_line;
+            let number = number.checked_sub(in_program)? + in_script;
+            Some([format!("{}: {number}", self.script).as_bytes(), text].concat())
+        };
+        placed().unwrap_or_else(|| line.to_vec())
     }
 }
 

@@ -332,6 +332,7 @@ impl Walk<'_> {
                 markers: None,
                 cancel: &self.settings.cancel,
                 assigns: None,
+                chunk_line: 1,
                 chunk: source.text().to_vec(),
                 errexit_ignored: false,
                 saves_stdout: false,

@@ -5,7 +5,7 @@ use std::{cell::RefCell, io};
 use bstr::ByteSlice;
 use compeval_interpreter::{
     Dispatcher, Request, Response,
-    dispatch::{DispatchError, Hooks},
+    dispatch::{DispatchError, Hooks, Messages},
 };
 
 use crate::{
@@ -37,12 +37,13 @@ impl Dispatcher for ContainerShell<'_, '_> {
         let record = ledger::record_commands(&request.chains, self.commit, &start);
         let program = request.program(&Hooks { scratch: ledger::DIRECTORY, record: record.as_bytes() });
         let mut output = program.output();
+        let mut messages = Messages::new(&program, request, self.shell);
         let argv = shell_arguments(self.shell, program.text());
         let exec = Exec { user: Some("0".to_owned()), ..Exec::new(argv) };
         let mut show = |stream: Stream, bytes: &[u8]| -> io::Result<()> {
             match stream {
                 Stream::Stdout => self.watcher.borrow_mut().output(stream, &output.push(bytes)),
-                Stream::Stderr => self.watcher.borrow_mut().output(stream, bytes),
+                Stream::Stderr => self.watcher.borrow_mut().output(stream, &messages.push(bytes)),
             }
             Ok(())
         };
@@ -52,6 +53,7 @@ impl Dispatcher for ContainerShell<'_, '_> {
         })?;
         let (rest, response) = output.finish(request, status);
         self.watcher.borrow_mut().output(Stream::Stdout, &rest);
+        self.watcher.borrow_mut().output(Stream::Stderr, &messages.finish());
         Ok(response)
     }
 }

@@ -101,11 +101,13 @@ pub enum LifecycleError {
         /// The computation.
         computation: String,
     },
-    /// The container went away again and again.
-    #[error("the container of computation `{computation}` does not stay")]
+    /// The container ended or went away again and again.
+    #[error("the container of computation `{computation}` does not keep running")]
     Unstable {
         /// The computation.
         computation: String,
+        /// The shell it is kept running by.
+        shell: String,
     },
 }
 
@@ -130,7 +132,10 @@ impl LifecycleError {
             LifecycleError::SetupExited { .. } => {
                 Some("an `exit` or an error outside of any chain ended it".to_owned())
             }
-            LifecycleError::Unstable { .. } => Some("see what removes or stops it, and run again".to_owned()),
+            LifecycleError::Unstable { shell, .. } => Some(format!(
+                "its image must have the shell `{shell}` (or another one that `shell` in docker.conf names), \
+                 and nothing else may stop or remove it"
+            )),
             LifecycleError::Dispatch(_) | LifecycleError::Ledger { .. } | LifecycleError::Cancelled { .. } => None,
         }
     }
@@ -243,7 +248,12 @@ impl Lifecycle<'_> {
                 Err(error) => return Err(error),
             }
         }
-        Err(LifecycleError::Unstable { computation: self.environment.computation.name.clone() })
+        Err(self.unstable())
+    }
+
+    fn unstable(&self) -> LifecycleError {
+        let Environment { computation, description, .. } = self.environment;
+        LifecycleError::Unstable { computation: computation.name.clone(), shell: description.shell.clone() }
     }
 
     fn is_gone(&self, error: &LifecycleError) -> bool {
@@ -395,7 +405,7 @@ impl Lifecycle<'_> {
                 Err(source) => return Err(doing(format!("start container `{name}`"))(source)),
             }
         }
-        Err(LifecycleError::Unstable { computation: self.environment.computation.name.clone() })
+        Err(self.unstable())
     }
 
     /// The container of this computation, directory, commit and storage, in whatever state.

@@ -67,6 +67,11 @@ impl Computation {
         self.docker.as_ref().unwrap()
     }
 
+    /// The same, `None` where there is none.
+    pub(crate) fn docker_if_any(&self) -> Option<&Docker> {
+        self.docker.as_ref()
+    }
+
     /// The directory of it all, without symbolic links.
     pub(crate) fn top(&self) -> PathBuf {
         self.top.path().canonicalize().unwrap()
@@ -107,6 +112,9 @@ impl Computation {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ce-run"));
         command.args(arguments).current_dir(self.directory()).stdin(Stdio::null());
         command.env("GFSDIR", self.storage()).env("XDG_STATE_HOME", self.top().join("state"));
+        if self.docker.is_none() {
+            command.env("DOCKER_HOST", format!("unix://{}/no.sock", self.top().display()));
+        }
         for name in ["SUDO_UID", "SUDO_GID", "NO_COLOR"] {
             command.env_remove(name);
         }

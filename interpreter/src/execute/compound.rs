@@ -287,6 +287,7 @@ impl Walk<'_> {
             kind: Kind::Expansion,
             source: &source,
             span,
+            chunk_line: source.position(span.start).line,
             chunk: chunk(&text),
             text,
             state: &self.state.clone(),

@@ -86,6 +86,7 @@ impl Walk<'_> {
             markers: stretch.markers.then_some(Count { hits: self.hits, applied: self.applied }),
             cancel: &self.settings.cancel,
             assigns: effects.assigns.clone(),
+            chunk_line: source.position(span.start).line,
             chunk,
             errexit_ignored: stretch.errexit == Errexit::Ignored,
             saves_stdout: effects.redirects_shell,

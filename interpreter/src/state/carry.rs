@@ -25,8 +25,8 @@ pub(crate) struct Framing {
     pub(crate) with_baseline: bool,
 }
 
-/// The program for `request`, and how to read what it prints.
-pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Framing) {
+/// The program for `request`, how to read what it prints, and the line that the stretch begins on, from 1.
+pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Framing, usize) {
     let nonce = nonce();
     let framing = Framing { with_baseline: !request.state.has_baseline(), nonce };
     let mut program = Program { text: Vec::with_capacity(1024 + request.chunk.len()), state: request.state };
@@ -59,8 +59,9 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Fra
         program.line(&format!("__ce_record {number} started 0 0"));
     }
     program.options();
+    let first_line = program.text.iter().filter(|byte| **byte == b'\n').count() + 1;
     program.chunk(request);
-    (program.text, framing)
+    (program.text, framing, first_line)
 }
 
 /// Functions that edits of the stretch call. `__ce_r N` sets `$?`, behind `&& :` even under `set -e`.
@@ -222,7 +223,7 @@ fn epilogue(request: &Request<'_>) -> String {
     text.push_str(&format!(
         "__ce_n=$# __ce_i=0\n\
          while \\[ \"$#\" -gt 0 ]; do __ce_i=$((__ce_i+1)); \\eval \"__ce_p$__ce_i=\\$1\"; \\shift; done\n\
-         {{ \\echo; \\echo \"$__ce_k v\"; \\set; \\echo \"$__ce_k x\"; \\export -p; \\echo \"$__ce_k r\"; \\readonly -p\n\
+         {{ \\echo \"$__ce_k v\"; \\set; \\echo \"$__ce_k x\"; \\export -p; \\echo \"$__ce_k r\"; \\readonly -p\n\
          \\echo \"$__ce_k p\"; \\set +o; \\echo \"$__ce_k t\"; \\trap; \\echo \"$__ce_k a\"; \\alias; \\echo \"$__ce_k u\"; \\umask\n\
          \\echo \"$__ce_k d\"; \\command pwd -L; \\echo \"$__ce_k e\"; }} {out} 2>/dev/null\n"
     ));

@@ -48,7 +48,7 @@ impl Splitter {
             let rest = self.held.split_off(at + end.len());
             self.baseline = Some(std::mem::replace(&mut self.held, rest));
         }
-        let begin = format!("\n{} v\n", self.framing.nonce);
+        let begin = format!("{} v\n", self.framing.nonce);
         if let Some(at) = self.held.find(&begin) {
             let frame = self.held.split_off(at);
             self.in_frame = true;

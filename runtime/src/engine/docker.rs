@@ -104,14 +104,17 @@ impl Docker {
 
     /// One of our errors for a failed request about container `id`.
     fn container_error(&self, error: Error, id: &str, doing: &str) -> EngineError {
-        let Error::DockerResponseServerError { status_code, message } = &error else {
-            return self.refusal(error, format!("{doing} container `{id}`"));
+        let (status, message) = match &error {
+            Error::DockerResponseServerError { status_code, message } => (*status_code, message.as_str()),
+            Error::DockerStreamError { error } => (0, error.as_str()),
+            _ => (0, ""),
         };
         let id = id.to_owned();
-        match status_code {
+        match status {
             404 => EngineError::NoSuchContainer { id },
             409 if message.contains("is paused") => EngineError::Paused { id },
-            409 if message.contains("is not running") => EngineError::NotRunning { id },
+            // The status differs when it ends between two requests of ours.
+            _ if message.contains("is not running") => EngineError::NotRunning { id },
             _ => self.refusal(error, format!("{doing} container `{id}`")),
         }
     }

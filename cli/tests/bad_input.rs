@@ -1,0 +1,197 @@
+//! What `ce-run` says when something is missing or wrong, each message in full.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[allow(dead_code, reason = "every test program uses its part of it")]
+mod support;
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, net::UnixListener, process::CommandExt},
+    process::{Command, Stdio},
+};
+
+use compeval_machine_image::{Kind, docker_for_tests, ensure};
+
+use support::{Computation, Run};
+
+/// What is done to a good computation, and how it is called then.
+type Case = (&'static str, fn(&Computation), &'static [&'static str]);
+
+/// A case's name, exit status and messages, without what differs from run to run.
+fn told(computation: &Computation, name: &str, run: &Run) -> String {
+    assert!(run.stdout.is_empty(), "{name}");
+    let mut text = run.stderr.replace(&computation.top().display().to_string(), "TOP");
+    text = hide(&text, "/logs/align/", ".log", "LOG");
+    text = hide(&text, "ce-align-", " `", "ID");
+    for container in computation.docker_if_any().map(|_| computation.containers()).unwrap_or_default() {
+        text = text.replace(&container.name, "ce-align-ID").replace(&container.id, "ID");
+    }
+    format!("## {name}: {}\n{text}\n", run.status.map_or("killed".to_owned(), |status| status.to_string()))
+}
+
+/// The text with what is between `before` and `after` replaced.
+fn hide(text: &str, before: &str, after: &str, replacement: &str) -> String {
+    let mut pieces = text.split(before);
+    let mut hidden = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        hidden += before;
+        match piece.split_once(after) {
+            Some((between, rest)) if !between.contains('\n') => hidden += &format!("{replacement}{after}{rest}"),
+            _ => hidden += piece,
+        }
+    }
+    hidden
+}
+
+/// Runs each case on a computation of its own.
+fn tell(cases: &[Case], new: impl Fn() -> Computation) -> String {
+    let tell = |(name, spoil, arguments): &Case| {
+        let computation = new();
+        spoil(&computation);
+        let run = computation.command(arguments).env("CE_TEST", "").output().unwrap().into();
+        told(&computation, name, &run)
+    };
+    cases.iter().map(tell).collect()
+}
+
+fn remove(computation: &Computation, name: &str) {
+    fs::remove_file(computation.path(name)).unwrap();
+}
+
+fn script(computation: &Computation, text: impl AsRef<[u8]>) {
+    computation.write("docker-setup.sh", text);
+}
+
+/// Found out without a daemon.
+const WITHOUT_A_DAEMON: &[Case] = &[
+    ("no docker.conf", |c| remove(c, "docker.conf"), &[]),
+    ("docker.conf is empty", |c| c.write("docker.conf", ""), &[]),
+    ("docker.conf is no TOML", |c| c.write("docker.conf", "image: debian\n"), &[]),
+    ("docker.conf misspells a key", |c| c.write("docker.conf", "imgae = \"debian\"\n"), &[]),
+    ("docker.conf has a wrong type", |c| c.write("docker.conf", "image = 13\n"), &[]),
+    ("no docker-setup.sh", |c| remove(c, "docker-setup.sh"), &[]),
+    (
+        "docker-setup.sh is a directory",
+        |c| {
+            remove(c, "docker-setup.sh");
+            fs::create_dir(c.path("docker-setup.sh")).unwrap();
+        },
+        &[],
+    ),
+    ("syntax errors in it", |c| script(c, "next_stage && {\n\techo 'a\n}\n"), &[]),
+    ("two syntax errors", |c| script(c, "next_stage && && a\nnext_stage && fi\nnext_stage && ok\n"), &["-n"]),
+    ("NUL in it", |c| script(c, b"next_stage && echo a\nnext_stage && echo \0b\n"), &[]),
+    ("not in a Git repository", |c| fs::remove_dir_all(c.path(".git")).unwrap(), &[]),
+    ("no commit yet", |c| drop(c.git("rm -rf .git; git init -q .")), &[]),
+    ("the Git repository is damaged", |c| drop(c.git("echo x >.git/HEAD")), &[]),
+    ("no exec", |c| remove(c, "exec"), &[]),
+    ("exec is not executable", |c| drop(c.git("chmod -x exec")), &[]),
+    ("exec is a directory", |c| drop(c.git("rm exec; mkdir exec")), &[]),
+    ("no directory", |_| {}, &["-C", "none"]),
+    ("no directory but a file", |_| {}, &["-C", "exec"]),
+    ("$GFSDIR is missing", |c| fs::remove_dir(c.storage()).unwrap(), &[]),
+    ("$GFSDIR is a file", |c| drop(c.git("rmdir ../gfs; echo >../gfs")), &[]),
+    ("a file that the container does not see", |c| fs::write(c.top().join("x"), "").unwrap(), &["../x"]),
+    ("an unknown option", |_| {}, &["--dry"]),
+    ("options that exclude each other", |_| {}, &["-n", "--setup-only"]),
+    ("no daemon", |_| {}, &[]),
+];
+
+#[test]
+fn what_is_missing_is_named_before_the_daemon_is_asked() {
+    let new = || Computation::new(None, "debian:13", "next_stage && true\n");
+    insta::assert_snapshot!(tell(WITHOUT_A_DAEMON, new));
+}
+
+#[test]
+fn the_storage_must_be_given() {
+    let computation = Computation::new(None, "debian:13", "");
+    let mut all = String::new();
+    for (name, value) in [("$GFSDIR is not set", None), ("$GFSDIR is empty", Some(""))] {
+        let mut command = computation.command(&[]);
+        match value {
+            Some(value) => command.env("GFSDIR", value),
+            None => command.env_remove("GFSDIR"),
+        };
+        all += &told(&computation, name, &command.output().unwrap().into());
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn a_daemon_that_cannot_be_used_is_told_apart_from_none() {
+    let computation = Computation::new(None, "debian:13", "");
+    let socket = computation.top().join("docker.sock");
+    let call = |name: &str, host: &str, command: &mut Command| {
+        told(&computation, name, &command.env("DOCKER_HOST", host).output().unwrap().into())
+    };
+    let host = format!("unix://{}", socket.display());
+    let mut all = call("over the network", "tcp://127.0.0.1:2375", &mut computation.command(&[]));
+    let listener = UnixListener::bind(&socket).unwrap();
+    drop(listener);
+    all += &call("nobody listens", &host, &mut computation.command(&[]));
+    fs::remove_file(&socket).unwrap();
+    let _listener = UnixListener::bind(&socket).unwrap();
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0)).unwrap();
+    let mut command = as_nobody(&computation);
+    all += &call("not allowed", &host, &mut command);
+    insta::assert_snapshot!(all);
+}
+
+/// A call by somebody who is not root, where root runs the tests.
+fn as_nobody(computation: &Computation) -> Command {
+    if support::sh(&computation.top(), "id -u") != "0" {
+        return computation.command(&[]);
+    }
+    // The program may be below a directory that only root can enter.
+    let program = computation.top().join("ce-run");
+    fs::copy(env!("CARGO_BIN_EXE_ce-run"), &program).unwrap();
+    fs::set_permissions(computation.top(), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(program);
+    command.current_dir(computation.directory()).stdin(Stdio::null()).uid(65534).gid(65534);
+    command.env("GFSDIR", computation.storage()).env("XDG_STATE_HOME", computation.top().join("state"));
+    command
+}
+
+const WITH_A_DAEMON: &[Case] = &[
+    ("no such image", |c| c.write("docker.conf", "image = \"compeval-test/none:1\"\n"), &["--progress=quiet"]),
+    ("no such image, dry run", |c| c.write("docker.conf", "image = \"compeval-test/none:1\"\n"), &["-n"]),
+    (
+        "docker.conf mounts what is not there",
+        |c| {
+            let text = fs::read_to_string(c.path("docker.conf")).unwrap();
+            c.write("docker.conf", text + "[[mounts]]\nsource = \"none\"\ntarget = \"/none\"\n");
+        },
+        &["--progress=quiet"],
+    ),
+    (
+        "the image has no such shell",
+        |c| {
+            let text = fs::read_to_string(c.path("docker.conf")).unwrap();
+            c.write("docker.conf", text + "shell = \"/bin/zsh\"\n");
+        },
+        &["--progress=quiet"],
+    ),
+    (
+        "a stage fails",
+        |c| script(c, "next_stage && true\nnext_stage && {\n\techo making x >&2\n\techo no space >&2\n\t(exit 3)\n}\n"),
+        &["--progress=quiet"],
+    ),
+    ("a stage fails without a word", |c| script(c, "next_stage && false\n"), &["--progress=quiet"]),
+    ("an everytime command fails", |c| script(c, "everytime && (exit 4)\n"), &["--progress=quiet"]),
+    ("a stage kills its shell", |c| script(c, "next_stage && kill -9 $$\n"), &["--progress=quiet"]),
+    ("a stage exits", |c| script(c, "next_stage && exit 5\n"), &["--progress=quiet"]),
+    ("the script exits", |c| script(c, "next_stage && true\necho that is it; exit 6\n"), &["--progress=quiet"]),
+    ("a stage calls what is not there", |c| script(c, "next_stage && apt-gte update\n"), &["--progress=quiet"]),
+    ("no exec", |c| remove(c, "exec"), &["--progress=quiet"]),
+    ("an interpreter that is not there", |c| c.write("exec", "#!/usr/bin/python9\n"), &["--progress=quiet"]),
+];
+
+#[test]
+fn what_the_daemon_or_the_container_refuses_is_told() {
+    let Some(docker) = docker_for_tests("messages about containers") else { return };
+    let image = ensure(&docker, Kind::Dash).unwrap();
+    let new = || Computation::new(docker_for_tests("messages about containers"), &image, "next_stage && true\n");
+    insta::assert_snapshot!(tell(WITH_A_DAEMON, new));
+}
