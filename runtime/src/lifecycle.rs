@@ -244,7 +244,9 @@ impl Lifecycle<'_> {
                     self.remove(&container)?;
                     because = Some(reason);
                 }
-                Err(error) if self.is_gone(&error) => because = Some("it was removed meanwhile".to_owned()),
+                Err(error) if self.is_gone(&container, &error) => {
+                    because = Some("the last one ended or was removed meanwhile".to_owned());
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -256,13 +258,11 @@ impl Lifecycle<'_> {
         LifecycleError::Unstable { computation: computation.name.clone(), shell: description.shell.clone() }
     }
 
-    fn is_gone(&self, error: &LifecycleError) -> bool {
-        let cause = match error {
-            LifecycleError::Engine { source, .. } => Some(source),
-            LifecycleError::Dispatch(error) => error.source.downcast_ref::<EngineError>(),
-            _ => None,
-        };
-        matches!(cause, Some(EngineError::NoSuchContainer { .. } | EngineError::NotRunning { .. }))
+    /// Whether what went wrong is that the container ended or was removed meanwhile: the engine says that in many ways.
+    fn is_gone(&self, container: &Container, error: &LifecycleError) -> bool {
+        let may_be = matches!(error, LifecycleError::Engine { .. } | LifecycleError::Dispatch(_));
+        let now = || self.engine.container(&container.id);
+        may_be && now().is_ok_and(|now| now.is_none_or(|now| now.state != ContainerState::Running))
     }
 
     /// Walks the script in a running container.
