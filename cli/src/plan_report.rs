@@ -51,7 +51,7 @@ fn line(environment: &Environment, step: &Step) -> String {
     let reason = match step.fate {
         Fate::Perhaps(span) => {
             let source = &environment.script.source;
-            let place = source.position(span.start).line;
+            let place = source.line_number(span.start);
             format!("   (depends on line {place}: {})", print::summary(source.slice(span), 40))
         }
         _ => String::new(),

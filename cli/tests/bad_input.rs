@@ -133,7 +133,7 @@ fn a_daemon_that_cannot_be_used_is_told_apart_from_none() {
     all += &call("nobody listens", &host, &mut computation.command(&[]));
     fs::remove_file(&socket).unwrap();
     let _listener = UnixListener::bind(&socket).unwrap();
-    fs::set_permissions(&socket, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o000)).unwrap();
     let mut command = as_nobody(&computation);
     all += &call("not allowed", &host, &mut command);
     insta::assert_snapshot!(all);

@@ -76,6 +76,8 @@ pub struct Request<'r> {
     pub(crate) chunk: Vec<u8>,
     /// The line of the script that the chunk begins on.
     pub(crate) chunk_line: usize,
+    /// Whether it may change the positional parameters.
+    pub(crate) changes_positional: bool,
     pub(crate) errexit_ignored: bool,
     pub(crate) saves_stdout: bool,
 }
@@ -176,7 +178,7 @@ impl Request<'_> {
 
     /// The line it begins on, from 1.
     pub fn line(&self) -> usize {
-        self.source.position(self.span.start).line
+        self.source.line_number(self.span.start)
     }
 }
 

@@ -334,6 +334,7 @@ impl Walk<'_> {
                 assigns: None,
                 chunk_line: 1,
                 chunk: source.text().to_vec(),
+                changes_positional: false,
                 errexit_ignored: false,
                 saves_stdout: false,
             };
@@ -369,7 +370,7 @@ impl Walk<'_> {
     }
 
     fn chain(&self, span: Span, text: BString, fingerprint: Option<String>) -> Chain {
-        let line = self.source.position(span.start).line;
+        let line = self.source.line_number(span.start);
         Chain { source: Arc::clone(&self.source), span, text, line, fingerprint }
     }
 }

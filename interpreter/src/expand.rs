@@ -90,7 +90,11 @@ struct Expansion<'s> {
     joins: bool,
 }
 
-impl Expansion<'_> {
+impl<'s> Expansion<'s> {
+    fn positional(&self) -> Result<&'s [BString], NeedsShell> {
+        self.state.known_positional().ok_or(NeedsShell)
+    }
+
     fn parts(&mut self, parts: &[Part], context: Context) -> Result<(), NeedsShell> {
         parts.iter().try_for_each(|part| self.part(part, context))
     }
@@ -104,7 +108,7 @@ impl Expansion<'_> {
                 self.bytes(text, Context::Quoted);
             }
             PartKind::DoubleQuoted(parts) => {
-                if !(self.state.positional.is_empty() && is_all_parameters(parts)) {
+                if !(self.positional()?.is_empty() && is_all_parameters(parts)) {
                     self.pieces.push(Piece::Quotes);
                 }
                 self.parts(parts, Context::Quoted)?;
@@ -200,10 +204,10 @@ impl Expansion<'_> {
                 Value::Unknown => Err(NeedsShell),
             },
             Parameter::Positional(number) => {
-                let index = (*number as usize).checked_sub(1);
-                Ok(index.and_then(|index| self.state.positional.get(index)).cloned())
+                let positional = self.positional()?;
+                Ok((*number as usize).checked_sub(1).and_then(|index| positional.get(index)).cloned())
             }
-            Parameter::Special(b'#') => Ok(Some(self.state.positional.len().to_string().into())),
+            Parameter::Special(b'#') => Ok(Some(self.positional()?.len().to_string().into())),
             Parameter::Special(b'$') => self.state.process.clone().map(Some).ok_or(NeedsShell),
             Parameter::Special(b'?') => Ok(Some(self.state.status.to_string().into())),
             Parameter::Special(_) => Err(NeedsShell),
@@ -220,18 +224,18 @@ impl Expansion<'_> {
 
     /// `$@` and `$*` (POSIX 2.5.2).
     fn all_parameters(&mut self, list: u8, context: Context) -> Result<(), NeedsShell> {
-        let state = self.state;
+        let (state, positional) = (self.state, self.positional()?);
         if list == b'*' && (context == Context::Quoted || self.joins) {
             let separators = separators(state)?;
             let separator = separators.get(..1).unwrap_or_default();
-            let joined = bstr::join(separator, &state.positional);
+            let joined = bstr::join(separator, positional);
             self.value(&joined, context);
             return Ok(());
         }
-        if self.joins && state.positional.len() > 1 {
+        if self.joins && positional.len() > 1 {
             return Err(NeedsShell);
         }
-        for (index, value) in state.positional.iter().enumerate() {
+        for (index, value) in positional.iter().enumerate() {
             if index > 0 {
                 self.pieces.push(Piece::Break);
             }

@@ -122,6 +122,7 @@ pub struct State {
     /// Variables whose value cannot be told: a dry run did not do what sets them.
     unknown: BTreeSet<String>,
     all_unknown: bool,
+    positional_unknown: bool,
 }
 
 /// What can be said of a variable.
@@ -164,10 +165,15 @@ impl State {
         self.unknown.contains(name) || (self.all_unknown && !self.variables.contains_key(name))
     }
 
-    /// Assigns a variable, keeping its attributes. False when it is readonly or belongs to the shell.
+    /// Whether a variable can be assigned without a shell: it is not readonly, and does not belong to the shell.
+    pub fn is_assignable(&self, name: &str) -> bool {
+        !is_own(name) && name != "OPTIND" && self.variables.get(name).is_none_or(|variable| !variable.readonly)
+    }
+
+    /// Assigns a variable, keeping its attributes. False when it is not assignable.
     #[must_use]
     pub fn assign(&mut self, name: &str, value: BString) -> bool {
-        if is_own(name) || name == "OPTIND" || self.variables.get(name).is_some_and(|variable| variable.readonly) {
+        if !self.is_assignable(name) {
             return false;
         }
         self.unknown.remove(name);
@@ -184,6 +190,35 @@ impl State {
     pub fn forget(&mut self, name: &str) {
         self.variables.remove(name);
         self.unknown.insert(name.to_owned());
+    }
+
+    /// Records that only running what sets the positional parameters could tell them.
+    pub fn forget_positional(&mut self) {
+        self.positional.clear();
+        self.positional_unknown = true;
+    }
+
+    /// Sets the positional parameters, `None` for unknown ones; gives what they were.
+    pub(crate) fn swap_positional(&mut self, new: Option<Vec<BString>>) -> Option<Vec<BString>> {
+        let was_unknown = std::mem::replace(&mut self.positional_unknown, new.is_none());
+        let old = std::mem::replace(&mut self.positional, new.unwrap_or_default());
+        (!was_unknown).then_some(old)
+    }
+
+    /// Records that it cannot be told whether what was changed since `before` was really changed.
+    pub(crate) fn forget_changes_since(&mut self, before: &State) {
+        let names = self.variables.keys().chain(before.variables.keys());
+        let changed = |name: &&String| self.variables.get(*name) != before.variables.get(*name);
+        let changed: BTreeSet<String> = names.filter(changed).cloned().collect();
+        changed.iter().for_each(|name| self.forget(name));
+        if self.positional != before.positional {
+            self.forget_positional();
+        }
+    }
+
+    /// The positional parameters, from `$1`, where they are known.
+    pub(crate) fn known_positional(&self) -> Option<&[BString]> {
+        (!self.positional_unknown).then_some(&self.positional)
     }
 
     /// Records that no variable's value can be told any more.

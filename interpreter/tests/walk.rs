@@ -137,7 +137,13 @@ impl Observer for Told {
 
 #[test]
 fn a_dry_run_is_sure_of_what_no_answer_can_change() {
-    let cases: [(&str, &[(Kind, bool)]); 7] = [
+    let cases: [(&str, &[(Kind, bool)]); 10] = [
+        (
+            "v=a; if [ -e x ]; then v=b; fi; case $v in a) next_stage && a;; esac",
+            &[(Kind::Undecorated, true), (Kind::Expansion, true), (Kind::Stage(1), false)],
+        ),
+        ("set -- a b; for i; do next_stage && $i; done", &[(Kind::Undecorated, true), (Kind::Stage(1), false)]),
+        ("f() { for i; do next_stage && $i; done; }; f a b", &[(Kind::Stage(1), true), (Kind::Stage(2), true)]),
         ("next_stage && a; everytime && b", &[(Kind::Stage(1), true), (Kind::Everytime, true)]),
         ("[ -e x ] && next_stage && a", &[(Kind::Undecorated, true), (Kind::Stage(1), false)]),
         (

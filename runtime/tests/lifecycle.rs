@@ -1,7 +1,7 @@
 //! The life of a container on the in-memory engine, whose containers are directories and whose programs are this
 //! machine's: what is run, what is repeated, what is replaced.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{fs, path::PathBuf, process::Command as Process};
 

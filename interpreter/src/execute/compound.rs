@@ -48,9 +48,7 @@ impl Walk<'_> {
             CompoundKind::BraceGroup(list) => self.list(list, errexit)?,
             CompoundKind::If(branches) => self.if_command(branches, command.span, errexit)?,
             CompoundKind::Case(case) => self.case(case, errexit)?,
-            CompoundKind::For(body) if self.state.clone().assign(&body.variable, BString::default()) => {
-                self.for_loop(body, errexit)?
-            }
+            CompoundKind::For(body) if self.state.is_assignable(&body.variable) => self.for_loop(body, errexit)?,
             CompoundKind::While(body) if marker::alone(&body.condition).is_none() => {
                 self.while_loop(body, true, errexit)?
             }
@@ -69,9 +67,11 @@ impl Walk<'_> {
         walk: impl FnOnce(&mut Self) -> Result<Flow, DispatchError>,
     ) -> Result<Flow, DispatchError> {
         let outer = self.depends_on;
+        let before = self.state.clone();
         self.depends_on = outer.or(Some(decided_by));
         let flow = walk(self)?;
         self.depends_on = outer;
+        self.state.forget_changes_since(&before);
         self.unknown_status = Some(decided_by);
         // Whether a loop is left or a function returns hangs on the answer too: go on behind it.
         Ok(if matches!(flow, Flow::Stop(_)) { flow } else { Flow::Next })
@@ -130,14 +130,17 @@ impl Walk<'_> {
 
     fn for_loop(&mut self, command: &ForLoop, errexit: Errexit) -> Result<Flow, DispatchError> {
         let fields = match &command.words {
-            None => Expanded::To(self.state.positional.clone()),
+            None => match self.state.known_positional() {
+                Some(positional) => Expanded::To(positional.to_vec()),
+                None => Expanded::Unknown,
+            },
             Some(words) => self.fields(words)?,
         };
         let fields = match fields {
             Expanded::To(fields) => fields,
             Expanded::Stop(flow) => return Ok(flow),
             Expanded::Unknown => {
-                let decided_by = self.unknown_status.unwrap_or_default();
+                let decided_by = self.unknown_status.or(command.body.span()).unwrap_or_default();
                 self.state.forget(&command.variable);
                 return self.perhaps(decided_by, |walk| Ok(walk.turn(&command.body, errexit)?.unwrap_or(Flow::Next)));
             }
@@ -227,12 +230,12 @@ impl Walk<'_> {
         Ok(Flow::Next)
     }
 
-    /// Expands words to fields, here or in the shell.
-    pub(super) fn words(&mut self, words: &[Word]) -> Result<Result<Vec<BString>, Flow>, DispatchError> {
+    /// Expands words to fields, here or in the shell; `None` when a dry run cannot tell.
+    pub(super) fn words(&mut self, words: &[Word]) -> Result<Result<Option<Vec<BString>>, Flow>, DispatchError> {
         Ok(match self.fields(words)? {
-            Expanded::To(fields) => Ok(fields),
+            Expanded::To(fields) => Ok(Some(fields)),
             Expanded::Stop(flow) => Err(flow),
-            Expanded::Unknown => Ok(Vec::new()),
+            Expanded::Unknown => Ok(None),
         })
     }
 
@@ -287,7 +290,7 @@ impl Walk<'_> {
             kind: Kind::Expansion,
             source: &source,
             span,
-            chunk_line: source.position(span.start).line,
+            chunk_line: source.line_number(span.start),
             chunk: chunk(&text),
             text,
             state: &self.state.clone(),
@@ -295,6 +298,7 @@ impl Walk<'_> {
             markers: None,
             cancel: &self.settings.cancel,
             assigns: Some(Default::default()),
+            changes_positional: false,
             errexit_ignored: true,
             saves_stdout: false,
         };

@@ -50,13 +50,14 @@ impl Walk<'_> {
         match command.unquoted_name().filter(|_| plain) {
             Some("eval") => {
                 let text = match self.words(arguments)? {
-                    Ok(words) => bstr::join(" ", words),
+                    Ok(Some(words)) => bstr::join(" ", words),
+                    Ok(None) => return Ok(None),
                     Err(flow) => return Ok(Some(flow)),
                 };
-                let line = self.source.position(command.span.start).line;
+                let line = self.source.line_number(command.span.start);
                 let parsed = parse(Source::new(format!("{}:{line} (eval)", self.source.name()), text));
                 // What is wrong with the text is the shell's to say.
-                if !parsed.errors.is_empty() || self.unknown_status.is_some() {
+                if !parsed.errors.is_empty() {
                     return Ok(None);
                 }
                 self.set_status(0);
@@ -81,19 +82,20 @@ impl Walk<'_> {
     fn function_call(
         &mut self,
         function: &Function,
-        arguments: Vec<BString>,
+        arguments: Option<Vec<BString>>,
         errexit: Errexit,
     ) -> Result<Option<Flow>, DispatchError> {
         let first_number = function.number.saturating_sub(function.definition.span.start);
         let outer_text = std::mem::replace(&mut self.source, Arc::clone(&function.source));
         let outer_number = std::mem::replace(&mut self.first_number, first_number);
-        let positional = std::mem::replace(&mut self.state.positional, arguments);
+        let positional = self.state.swap_positional(arguments);
         let loops = std::mem::take(&mut self.loops);
         self.calls += 1;
         let flow = self.compound(&function.definition.body, errexit);
         self.calls -= 1;
         (self.source, self.first_number) = (outer_text, outer_number);
-        (self.state.positional, self.loops) = (positional, loops);
+        self.state.swap_positional(positional);
+        self.loops = loops;
         let flow = match flow? {
             Some(Flow::Return | Flow::Break(_) | Flow::Continue(_)) => Flow::Next,
             Some(flow) => flow,

@@ -6,7 +6,7 @@ use crate::{
     dispatch::{DispatchError, Kind},
     expand,
     marker::{self, Marker},
-    syntax::{AndOr, AndOrList, AndOrPart, Command, List, ListItem, Pipeline},
+    syntax::{AndOr, AndOrList, AndOrPart, Assignment, Command, List, ListItem, Pipeline},
 };
 
 impl Walk<'_> {
@@ -42,10 +42,10 @@ impl Walk<'_> {
 
     /// How many and-or lists, from the first, go together: up to the next that holds a marker.
     fn stretch_length(&self, items: &[ListItem]) -> usize {
-        let first_line = |item: &ListItem| self.source.position(item.and_or.span.start).line;
+        let first_line = |item: &ListItem| self.source.line_number(item.and_or.span.start);
         let ends = |index: usize| {
             let (Some(item), Some(previous)) = (items.get(index), items.get(index - 1)) else { return true };
-            let last_line = self.source.position(previous.and_or.span.end).line;
+            let last_line = self.source.line_number(previous.and_or.span.end);
             let separate = self.settings.split && first_line(item) > last_line;
             separate
                 || self.holds_marker(item)
@@ -70,14 +70,9 @@ impl Walk<'_> {
                 self.state.functions.insert(definition.name.clone(), self.function(definition));
             }
             Command::Simple(command) if command.words.is_empty() && command.redirections.is_empty() => {
-                let mut state = self.state.clone();
-                for assignment in &command.assignments {
-                    let Ok(value) = expand::expand_value(&assignment.value, &state) else { return false };
-                    if !state.assign(&assignment.name, value) {
-                        return false;
-                    }
+                if !self.assign(&command.assignments) {
+                    return false;
                 }
-                self.state = state;
                 if self.depends_on.is_none() {
                     command.assignments.iter().for_each(|assignment| self.origin.assigned(&assignment.name));
                 }
@@ -86,6 +81,23 @@ impl Walk<'_> {
         }
         self.set_status(0);
         true
+    }
+
+    /// Makes all of the assignments, or none when the shell is needed for one, or traces them (`set -x`).
+    fn assign(&mut self, assignments: &[Assignment]) -> bool {
+        if self.state.has_option('x') {
+            return false;
+        }
+        // A later value may use an earlier variable.
+        let before = (assignments.len() > 1).then(|| self.state.clone());
+        let all = assignments.iter().all(|assignment| {
+            let value = expand::expand_value(&assignment.value, &self.state);
+            value.is_ok_and(|value| self.state.assign(&assignment.name, value))
+        });
+        if let (false, Some(before)) = (all, before) {
+            self.state = before;
+        }
+        all
     }
 
     /// Walks an and-or list that holds a marker.

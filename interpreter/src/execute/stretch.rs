@@ -86,9 +86,10 @@ impl Walk<'_> {
             markers: stretch.markers.then_some(Count { hits: self.hits, applied: self.applied }),
             cancel: &self.settings.cancel,
             assigns: effects.assigns.clone(),
-            chunk_line: source.position(span.start).line,
+            chunk_line: source.line_number(span.start),
             chunk,
             errexit_ignored: stretch.errexit == Errexit::Ignored,
+            changes_positional: effects.changes_options,
             saves_stdout: effects.redirects_shell,
         };
         let before = self.applied;
@@ -148,6 +149,9 @@ impl Walk<'_> {
                 match &request.assigns {
                     Some(names) => names.iter().for_each(|name| self.state.forget(name)),
                     None => self.state.forget_all(),
+                }
+                if request.changes_positional {
+                    self.state.forget_positional();
                 }
                 self.unknown_status = Some(request.span);
                 return Ok(Answer::Unknown);

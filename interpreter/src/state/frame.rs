@@ -193,6 +193,7 @@ fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>) -> 
         status: std::str::from_utf8(own.get("x")?).ok()?.parse().ok()?,
         unknown: BTreeSet::new(),
         all_unknown: false,
+        positional_unknown: false,
     };
     Some(Dump { state, own })
 }
