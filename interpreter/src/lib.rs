@@ -1,7 +1,7 @@
 //! Reads and walks `docker-setup.sh`: a POSIX shell script whose chains `next_stage && ...` run once in a container's
 //! life, and whose chains `everytime && ...` run every time.
 //!
-//! The script is not handed to a shell as a whole. It is read into a tree ([`parse`]), the tree is walked ([`run`]),
+//! The script is not handed to a shell as a whole. It is read into a tree ([`parse()`]), the tree is walked ([`run()`]),
 //! and each stretch of real commands goes to a [`Dispatcher`], which runs it in a shell somewhere. So what would run is
 //! known beforehand ([`dispatch::dry_run`]), a failure has a place in the script, and an applied stage is skipped
 //! without asking a shell. The crate knows nothing of Docker, terminals or async.
