@@ -280,7 +280,7 @@ fn a_damaged_ledger_makes_a_new_container_and_a_newer_one_is_left_alone() {
     let error = world.set_up(&mut Unwatched).unwrap_err();
     assert!(matches!(error, LifecycleError::Ledger { source: LedgerError::Newer { found: 99 }, .. }), "{error:?}");
     assert_eq!(world.file(&container, "log"), "one\n");
-    fs::write(world.ledger(&container), "nonsense").unwrap();
+    fs::write(world.ledger(&container), "nonsense\n").unwrap();
     let mut told = Told::default();
     world.set_up(&mut told).unwrap();
     assert_eq!(told.0, ["creating: its ledger is damaged"]);
