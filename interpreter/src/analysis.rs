@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bstr::{BString, ByteSlice};
 
 use crate::{
-    execute::Definitions,
+    definitions::Definitions,
     syntax::{
         Command, CompoundCommand, CompoundKind, FunctionDefinition, ListItem, Operation, Parameter, ParameterExpansion,
         Part, PartKind, Pipeline, SimpleCommand, Substitution, Word,

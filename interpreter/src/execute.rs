@@ -11,6 +11,7 @@ use bstr::{BStr, BString};
 
 use crate::{
     Source, Span,
+    definitions::Definitions,
     dispatch::{Cancel, Chain, DispatchError, Dispatcher, Kind, Request},
     fingerprint::{self, Link, Origin},
     marker::Markers,
@@ -23,8 +24,6 @@ pub(crate) mod edits;
 mod function;
 mod list;
 mod stretch;
-
-pub(crate) use function::Definitions;
 
 /// What was recorded of a container's stages, and what fingerprints need to know of the computation.
 pub trait Ledger {

@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     analysis::{Effects, arithmetic_names},
-    execute::{Definitions, Ledger},
+    definitions::Definitions,
+    execute::Ledger,
     state::{State, Value},
     syntax::{
         ListItem, Operation, Parameter, Part, PartKind, SimpleCommand, Word, print,

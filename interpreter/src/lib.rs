@@ -27,6 +27,7 @@
 //! ```
 
 mod analysis;
+mod definitions;
 mod diagnostic;
 mod fingerprint;
 mod source;

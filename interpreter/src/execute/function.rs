@@ -1,9 +1,6 @@
 //! Calls that hold markers and are walked without a shell of their own: of functions (POSIX 2.9.5), and of `eval`.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use bstr::BString;
 
@@ -18,29 +15,6 @@ use crate::{
 
 /// How deep calls may nest here; deeper recursion goes to the shell, which has its own limit.
 const DEEPEST: usize = 50;
-
-/// The function definitions of all texts of a run, found by number or by name.
-#[derive(Debug, Default)]
-pub(crate) struct Definitions {
-    functions: BTreeMap<u32, Function>,
-    names: HashMap<String, Vec<u32>>,
-}
-
-impl Definitions {
-    pub(super) fn insert(&mut self, function: Function) {
-        self.names.entry(function.definition.name.clone()).or_default().push(function.number);
-        self.functions.insert(function.number, function);
-    }
-
-    pub(super) fn numbered(&self, number: u32) -> Option<&Function> {
-        self.functions.get(&number)
-    }
-
-    /// All definitions of a name, in the order they were read.
-    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &Function> {
-        self.names.get(name).into_iter().flatten().filter_map(|number| self.functions.get(number))
-    }
-}
 
 impl Walk<'_> {
     /// Walks a call. None when the command is no call that can be walked.
