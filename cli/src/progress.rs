@@ -40,6 +40,8 @@ pub struct Reporter {
     progress: Progress,
     log: Log,
     tail: VecDeque<Vec<u8>>,
+    /// Where the last output came from.
+    stream: Stream,
     began: Instant,
 }
 
@@ -75,7 +77,7 @@ impl Reporter {
     /// A reporter whose log, if there is anything to log, will be at `log`.
     pub fn new(progress: Progress, log: PathBuf) -> Reporter {
         let log = Log { path: log, file: None, failed: false };
-        Reporter { progress, log, tail: VecDeque::new(), began: Instant::now() }
+        Reporter { progress, log, tail: VecDeque::new(), stream: Stream::Stdout, began: Instant::now() }
     }
 
     /// The last lines of output, oldest first, fit for a terminal.
@@ -156,11 +158,16 @@ impl Watcher for Reporter {
         }
     }
 
-    fn output(&mut self, _: Stream, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.log.write(bytes);
-            self.keep(bytes);
+    fn output(&mut self, stream: Stream, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
         }
+        // The end of a line may come late, after lines of the other stream.
+        let is_in_line = self.tail.back().is_some_and(|line| !line.is_empty());
+        let bytes = if is_in_line && self.stream != stream { &[b"\n", bytes].concat() } else { bytes };
+        self.stream = stream;
+        self.log.write(bytes);
+        self.keep(bytes);
     }
 }
 
@@ -178,4 +185,19 @@ pub(crate) fn name(kind: Kind) -> String {
 
 fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_streams_do_not_share_a_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut reporter = Reporter::new(Progress::Quiet, directory.path().join("log"));
+        for (stream, text) in [(Stream::Stdout, "making x"), (Stream::Stderr, "no space\n"), (Stream::Stdout, "\n")] {
+            reporter.output(stream, text.as_bytes());
+        }
+        assert_eq!(reporter.tail(), ["making x", "no space"]);
+    }
 }

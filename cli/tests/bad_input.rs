@@ -12,6 +12,7 @@ use std::{
 };
 
 use compeval_machine_image::{Kind, docker_for_tests, ensure};
+use compeval_runtime::engine::{ContainerSpec, Engine, Exec};
 
 use support::{Computation, Run};
 
@@ -23,9 +24,9 @@ fn told(computation: &Computation, name: &str, run: &Run) -> String {
     assert!(run.stdout.is_empty(), "{name}");
     let mut text = run.stderr.replace(&computation.top().display().to_string(), "TOP");
     text = hide(&text, "/logs/align/", ".log", "LOG");
-    text = hide(&text, "ce-align-", " `", "ID");
-    for container in computation.docker_if_any().map(|_| computation.containers()).unwrap_or_default() {
-        text = text.replace(&container.name, "ce-align-ID").replace(&container.id, "ID");
+    text = hide(&text, "/locks/align-", ".lock", "ID");
+    for id in text.clone().split("ce-align-").skip(1).filter_map(|rest| rest.get(..12)) {
+        text = text.replace(id, "ID");
     }
     format!("## {name}: {}\n{text}\n", run.status.map_or("killed".to_owned(), |status| status.to_string()))
 }
@@ -49,7 +50,7 @@ fn tell(cases: &[Case], new: impl Fn() -> Computation) -> String {
     let tell = |(name, spoil, arguments): &Case| {
         let computation = new();
         spoil(&computation);
-        let run = computation.command(arguments).env("CE_TEST", "").output().unwrap().into();
+        let run = computation.command(arguments).output().unwrap().into();
         told(&computation, name, &run)
     };
     cases.iter().map(tell).collect()
@@ -188,10 +189,77 @@ const WITH_A_DAEMON: &[Case] = &[
     ("an interpreter that is not there", |c| c.write("exec", "#!/usr/bin/python9\n"), &["--progress=quiet"]),
 ];
 
+/// A good computation, unless there is no daemon.
+fn computation() -> Option<Computation> {
+    let docker = docker_for_tests("messages about containers")?;
+    let image = ensure(&docker, Kind::Dash).unwrap();
+    Some(Computation::new(docker, &image, "next_stage && true\n"))
+}
+
 #[test]
 fn what_the_daemon_or_the_container_refuses_is_told() {
-    let Some(docker) = docker_for_tests("messages about containers") else { return };
-    let image = ensure(&docker, Kind::Dash).unwrap();
-    let new = || Computation::new(docker_for_tests("messages about containers"), &image, "next_stage && true\n");
-    insta::assert_snapshot!(tell(WITH_A_DAEMON, new));
+    if computation().is_some() {
+        insta::assert_snapshot!(tell(WITH_A_DAEMON, || computation().unwrap()));
+    }
+}
+
+/// Writes into the container's ledger.
+fn write_ledger(computation: &Computation, text: &str) {
+    let write = format!("printf '%b' '{text}' >/var/lib/compeval/state.toml; : >/var/lib/compeval/ready");
+    let exec = Exec::new(["sh", "-c", &write]);
+    let status = computation.docker().exec(&computation.container().id, &exec, &mut |_, _| Ok(()));
+    assert_eq!(status.unwrap(), 0);
+}
+
+#[test]
+fn what_is_mended_on_the_way_is_told() {
+    let Some(computation) = computation() else { return };
+    let mut all = String::new();
+    let mut call = |name: &str| {
+        let run = computation.command(&["--setup-only"]).output().unwrap().into();
+        let text = told(&computation, name, &run);
+        all += &hide(&text, " in ", " s\n", "N");
+    };
+    call("all is well");
+    computation.write("docker-container", "<<<<<<< HEAD\n");
+    call("docker-container is damaged");
+    computation.docker().remove(&computation.container().id).unwrap();
+    call("the container was removed");
+    write_ledger(&computation, "what is this\\n");
+    call("its ledger is damaged");
+    write_ledger(&computation, "schema = 99\\n");
+    call("its ledger is a later version's");
+    let name = computation.container().name;
+    computation.docker().remove(&computation.container().id).unwrap();
+    let image = ensure(computation.docker(), Kind::Dash).unwrap();
+    let other = computation.docker().create(&name, &ContainerSpec { image, ..ContainerSpec::default() }).unwrap();
+    call("its name is taken");
+    computation.docker().remove(&other).unwrap();
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn a_failed_stage_is_not_built_upon() {
+    let Some(computation) = computation() else { return };
+    let mut all = String::new();
+    computation.write("docker-setup.sh", "next_stage && mkdir /debris && [ -e $GFSDIR/ok ]\n");
+    for (name, before) in [("it fails", ":"), ("it could work now", "echo >../gfs/ok")] {
+        computation.git(before);
+        let run = computation.command(&["--setup-only"]).output().unwrap().into();
+        all += &hide(&told(&computation, name, &run), " in ", " s\n", "N");
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn waiting_for_another_setup_has_an_end_if_asked_for() {
+    let Some(computation) = computation() else { return };
+    computation.write("docker-setup.sh", "next_stage && echo >$GFSDIR/begun && sleep 2\n");
+    let mut other = computation.command(&["--setup-only", "--progress=quiet"]).spawn().unwrap();
+    while !computation.storage().join("begun").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let run = computation.command(&["--lock-timeout=0", "true"]).output().unwrap().into();
+    insta::assert_snapshot!(told(&computation, "another ce-run", &run));
+    assert!(other.wait().unwrap().success());
 }

@@ -24,13 +24,21 @@ pub(crate) struct Effects {
     pub changes_options: bool,
     /// Whether `exec` may redirect the shell's own descriptors.
     pub redirects_shell: bool,
+    /// Whether what follows may not be reached although nothing failed: `exit 0`, `return`, `break`, `continue`.
+    pub leaves: bool,
 }
 
 impl Effects {
     /// The effects of and-or lists; the functions they may call are looked up among `definitions`.
     pub(crate) fn of(items: &[ListItem], definitions: &Definitions) -> Effects {
-        let mut finder = EffectFinder { definitions, called: BTreeSet::new(), effects: Effects::none() };
-        items.iter().for_each(|item| finder.visit_and_or(&item.and_or));
+        let mut finder = EffectFinder {
+            definitions,
+            called: BTreeSet::new(),
+            effects: Effects::none(),
+            loops: 0,
+            in_function: false,
+        };
+        items.iter().for_each(|item| finder.item(item));
         finder.effects
     }
 
@@ -40,6 +48,7 @@ impl Effects {
             changes_directory: false,
             changes_options: false,
             redirects_shell: false,
+            leaves: false,
         }
     }
 
@@ -58,9 +67,30 @@ struct EffectFinder<'d> {
     definitions: &'d Definitions,
     called: BTreeSet<String>,
     effects: Effects,
+    loops: usize,
+    in_function: bool,
 }
 
 impl EffectFinder<'_> {
+    // What runs in a subshell has no effect on this one, so that nothing below goes into one.
+    fn item(&mut self, item: &ListItem) {
+        if !item.background {
+            self.visit_and_or(&item.and_or);
+        }
+    }
+
+    /// `exit`, `return`, `break` and `continue`.
+    fn leave(&mut self, name: &[u8], command: &SimpleCommand) {
+        let operand = command.words.get(1).and_then(Word::literal);
+        let fails = operand.is_some_and(|operand| operand.to_str().is_ok_and(|text| text.parse().unwrap_or(0) != 0));
+        self.effects.leaves |= match name {
+            b"exit" => !fails,
+            b"return" => !self.in_function && !fails,
+            // How many loops an operand other than 1 leaves is not looked at.
+            _ => self.loops == 0 || command.words.len() > 1,
+        };
+    }
+
     /// Operands such as `NAME` and `NAME=value`; one that is not literal may name anything.
     fn named_operands(&mut self, command: &SimpleCommand) {
         for word in command.words.iter().skip(1) {
@@ -88,6 +118,8 @@ impl EffectFinder<'_> {
             let definitions = self.definitions;
             for function in definitions.named(name) {
                 let mut inner = EffectFinder {
+                    loops: 0,
+                    in_function: true,
                     definitions: self.definitions,
                     called: std::mem::take(&mut self.called),
                     effects: std::mem::replace(&mut self.effects, Effects::none()),
@@ -107,7 +139,10 @@ impl<'t> Visit<'t> for EffectFinder<'_> {
             command.assignments.iter().for_each(|assignment| self.effects.assign(&assignment.name));
         }
         match name.as_deref().map(|name| name.as_bytes()) {
-            Some(b"eval" | b"." | b"source" | b"command" | b"builtin") => self.effects.anything(),
+            Some(b"eval" | b"." | b"source" | b"command" | b"builtin") => {
+                self.effects.anything();
+                self.effects.leaves = true;
+            }
             Some(b"read" | b"export" | b"readonly" | b"unset" | b"local" | b"declare" | b"typeset") => {
                 self.named_operands(command);
             }
@@ -120,13 +155,12 @@ impl<'t> Visit<'t> for EffectFinder<'_> {
                 ["PWD", "OLDPWD"].iter().for_each(|name| self.effects.assign(name));
             }
             Some(b"set" | b"shift") => self.effects.changes_options = true,
+            Some(name @ (b"exit" | b"return" | b"break" | b"continue")) => self.leave(name, command),
             Some(b"exec") => self.effects.redirects_shell |= !command.redirections.is_empty(),
             Some(name) => self.call(&name.to_str_lossy()),
-            None => {
-                if !command.words.is_empty() {
-                    self.effects.anything();
-                }
-            }
+            // A command whose name is made at run time: any but one that leaves, which nobody writes that way.
+            None if !command.words.is_empty() => self.effects.anything(),
+            None => {}
         }
         visit::walk_simple_command(self, command);
     }
@@ -135,7 +169,25 @@ impl<'t> Visit<'t> for EffectFinder<'_> {
         if let CompoundKind::For(body) = &command.kind {
             self.effects.assign(&body.variable);
         }
-        visit::walk_compound_command(self, command);
+        match &command.kind {
+            CompoundKind::Subshell(_) => {}
+            CompoundKind::For(_) | CompoundKind::While(_) | CompoundKind::Until(_) => {
+                self.loops += 1;
+                visit::walk_compound_command(self, command);
+                self.loops -= 1;
+            }
+            _ => visit::walk_compound_command(self, command),
+        }
+    }
+
+    fn visit_list(&mut self, list: &'t crate::syntax::List) {
+        list.items.iter().for_each(|item| self.item(item));
+    }
+
+    fn visit_pipeline(&mut self, pipeline: &'t Pipeline) {
+        if let [_] = pipeline.commands.as_slice() {
+            visit::walk_pipeline(self, pipeline);
+        }
     }
 
     // A definition does nothing until it is called.
@@ -154,6 +206,7 @@ impl<'t> Visit<'t> for EffectFinder<'_> {
                 }
             }
             PartKind::Arithmetic(parts) => arithmetic_names(parts).iter().for_each(|name| self.effects.assign(name)),
+            PartKind::CommandSubstitution(_) => return,
             _ => {}
         }
         visit::walk_part(self, part);

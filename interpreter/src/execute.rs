@@ -23,6 +23,7 @@ mod compound;
 pub(crate) mod edits;
 mod function;
 mod list;
+mod pure;
 mod stretch;
 
 /// What was recorded of a container's stages, and what fingerprints need to know of the computation.
@@ -185,6 +186,8 @@ pub fn run(
         depends_on: None,
         numbers_depend_on: None,
         unknown_status: None,
+        last_unknown: None,
+        may_have_left: None,
         settings,
         ledger,
         dispatcher,
@@ -270,6 +273,10 @@ struct Walk<'a> {
     numbers_depend_on: Option<Span>,
     /// The command whose unknown answer is the exit status now.
     unknown_status: Option<Span>,
+    /// A command without an answer that may have ended the script, a function or a loop.
+    may_have_left: Option<Span>,
+    /// The last command that gave no answer: a loop around it turns nobody knows how often.
+    last_unknown: Option<Span>,
     settings: &'a Settings,
     ledger: &'a mut dyn Ledger,
     dispatcher: &'a mut dyn Dispatcher,
@@ -303,7 +310,7 @@ impl Walk<'_> {
 
     /// What must come true before the current place is reached, or stages have the numbers they seem to have.
     fn doubt(&self) -> Option<Span> {
-        self.depends_on.or(self.numbers_depend_on)
+        self.depends_on.or(self.may_have_left).or(self.numbers_depend_on)
     }
 
     /// The fingerprint of the chain that is about to run or be skipped.

@@ -107,7 +107,6 @@ fn stretches_are_as_large_as_possible() {
         (Kind::Undecorated, "f; echo b"),
         (Kind::Stage(1), "next_stage && f"),
         (Kind::Undecorated, "f\ncat <<E\nx\nE\nfor i in 1 2; do f; done"),
-        (Kind::Condition, "[ $a = 1 ]"),
         (Kind::Everytime, "everytime && f"),
     ];
     assert_eq!(texts, expected);
@@ -137,7 +136,20 @@ impl Observer for Told {
 
 #[test]
 fn a_dry_run_is_sure_of_what_no_answer_can_change() {
-    let cases: [(&str, &[(Kind, bool)]); 10] = [
+    let cases: [(&str, &[(Kind, bool)]); 14] = [
+        ("a || exit 1; next_stage && b", &[(Kind::Undecorated, true), (Kind::Stage(1), true)]),
+        (
+            "everytime && { a || exit 0; }; (exit 0); next_stage && b; everytime && c",
+            &[(Kind::Everytime, true), (Kind::Undecorated, false), (Kind::Stage(1), false), (Kind::Everytime, false)],
+        ),
+        (
+            "while :; do a || break; next_stage && b; done; next_stage && c",
+            &[(Kind::Undecorated, true), (Kind::Stage(1), false), (Kind::Stage(2), false)],
+        ),
+        (
+            "v=b; if [ $v = a ]; then next_stage && a; fi; [ $v = b ] && next_stage && b; [ $v = a ] || everytime && c",
+            &[(Kind::Stage(1), true), (Kind::Everytime, true)],
+        ),
         (
             "v=a; if [ -e x ]; then v=b; fi; case $v in a) next_stage && a;; esac",
             &[(Kind::Undecorated, true), (Kind::Expansion, true), (Kind::Stage(1), false)],

@@ -91,6 +91,12 @@ pub enum ComputationError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// Its `exec` is something else.
+    #[error("`{}` is not a file", path.display())]
+    ExecNotAFile {
+        /// What is there.
+        path: PathBuf,
+    },
     /// Its `exec` cannot be run.
     #[error("`{}` is not executable", path.display())]
     ExecNotExecutable {
@@ -113,6 +119,7 @@ impl ComputationError {
             Self::NoWorkingTree { .. } => "use a clone that has a working tree".into(),
             Self::NoCommit { .. } => "results are filed under a commit: run `git add` and `git commit`".into(),
             Self::NoExec { .. } => "create it: a program that is called with the names of inputs and outputs".into(),
+            Self::ExecNotAFile { .. } => "it must be a program, called with the names of inputs and outputs".into(),
             Self::ExecNotExecutable { path } => format!("run `chmod +x {}`", path.display()),
             Self::Git { .. } | Self::Read { .. } => return None,
         })
@@ -182,13 +189,14 @@ impl Computation {
     /// Finds out before anything is set up whether `exec` is there and can be run.
     ///
     /// # Errors
-    /// [`ComputationError::NoExec`], [`ComputationError::ExecNotExecutable`].
+    /// [`ComputationError::NoExec`], [`ComputationError::ExecNotAFile`], [`ComputationError::ExecNotExecutable`].
     pub fn check_exec(&self) -> Result<(), ComputationError> {
         let path = self.exec();
         match fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ComputationError::NoExec { path }),
             Err(source) => Err(ComputationError::Read { path, source }),
-            Ok(metadata) if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 => Ok(()),
+            Ok(metadata) if !metadata.is_file() => Err(ComputationError::ExecNotAFile { path }),
+            Ok(metadata) if metadata.permissions().mode() & 0o111 != 0 => Ok(()),
             Ok(_) => Err(ComputationError::ExecNotExecutable { path }),
         }
     }

@@ -355,6 +355,7 @@ impl EngineError {
                 format!("run `docker pull {reference}`, or change `image` in docker.conf")
             }
             Self::Paused { id } => format!("run `docker unpause {id}`"),
+            Self::NameTaken { name } => format!("rename that one (`docker rename {name} NAME`), or remove it"),
             Self::ArgumentTooLong { .. } => "put the data into a file and pass its name".into(),
             Self::Lost { .. } => "run again: what was done is read from the container".into(),
             Self::BadMount { source_path } => format!("create `{}`, or correct the path", source_path.display()),

@@ -26,6 +26,10 @@ use crate::{
 /// The version of the labels.
 const SCHEMA: &str = "1";
 
+/// How often to look whether a container has ended, and how long to wait in between.
+const LOOKS: u32 = 10;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
 /// What the container of a setup does by itself: wait.
 const IDLE: &str = "read -r _";
 
@@ -121,8 +125,8 @@ impl LifecycleError {
         match self {
             LifecycleError::Engine { source, .. } => source.help(),
             LifecycleError::Lock(error) => error.help(),
-            LifecycleError::Ledger { source: LedgerError::Newer { .. }, .. } => {
-                Some("use the newer ce-run that set it up, or remove the container".to_owned())
+            LifecycleError::Ledger { container, source: LedgerError::Newer { .. } } => {
+                Some(format!("use the newer ce-run that set it up, or remove it (`docker rm -f {container}`)"))
             }
             LifecycleError::MountSource { .. } => Some("create it, or change `mounts` in docker.conf".to_owned()),
             LifecycleError::ChainFailed { number: Some(_), .. } => Some(
@@ -261,8 +265,16 @@ impl Lifecycle<'_> {
     /// Whether what went wrong is that the container ended or was removed meanwhile: the engine says that in many ways.
     fn is_gone(&self, container: &Container, error: &LifecycleError) -> bool {
         let may_be = matches!(error, LifecycleError::Engine { .. } | LifecycleError::Dispatch(_));
-        let now = || self.engine.container(&container.id);
-        may_be && now().is_ok_and(|now| now.is_none_or(|now| now.state != ContainerState::Running))
+        let is_running = || match self.engine.container(&container.id) {
+            Ok(now) => now.is_some_and(|now| now.state == ContainerState::Running),
+            Err(_) => true,
+        };
+        // Its processes end before the engine says that it has.
+        may_be
+            && (0..LOOKS).any(|look| {
+                std::thread::sleep(BETWEEN_LOOKS * look.min(1));
+                !is_running()
+            })
     }
 
     /// Walks the script in a running container.
@@ -494,13 +506,10 @@ impl Lifecycle<'_> {
         if self.find()?.is_some() {
             return Ok(());
         }
-        let task = || format!("use the name `{name}`");
-        match self.engine.container(name).map_err(doing(task()))? {
+        let task = format!("create the container of computation `{}`", self.environment.computation.name);
+        match self.engine.container(name).map_err(doing(task.as_str()))? {
             None => Ok(()),
-            Some(_) => {
-                let message = "another container has it, and it is not this computation's".to_owned();
-                Err(doing(task())(EngineError::Refused { doing: task(), message }))
-            }
+            Some(_) => Err(doing(task)(EngineError::NameTaken { name: name.to_owned() })),
         }
     }
 

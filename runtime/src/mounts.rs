@@ -75,13 +75,17 @@ impl MountError {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::GfsNotSet => "set GFSDIR to the directory of the global file storage, or pass `--gfs DIR`".into(),
-            Self::NoDirectory { path } => format!("create it (`mkdir {}`), or correct the path", path.display()),
+            Self::NoDirectory { path } => format!(
+                "it is to be the global file storage: create it (`mkdir {}`), or correct `$GFSDIR` or `--gfs`",
+                path.display()
+            ),
+            Self::NotADirectory { .. } => "it is to be the global file storage: correct `$GFSDIR` or `--gfs`".into(),
             Self::NotMounted { gfs, computation, .. } => format!(
                 "it sees $GFSDIR (`{}`) and the computation's directory (`{}`): put the file there",
                 gfs.display(),
                 computation.display()
             ),
-            Self::NotADirectory { .. } | Self::NotText { .. } | Self::Read { .. } => return None,
+            Self::NotText { .. } | Self::Read { .. } => return None,
         })
     }
 }

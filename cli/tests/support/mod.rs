@@ -67,11 +67,6 @@ impl Computation {
         self.docker.as_ref().unwrap()
     }
 
-    /// The same, `None` where there is none.
-    pub(crate) fn docker_if_any(&self) -> Option<&Docker> {
-        self.docker.as_ref()
-    }
-
     /// The directory of it all, without symbolic links.
     pub(crate) fn top(&self) -> PathBuf {
         self.top.path().canonicalize().unwrap()

@@ -5,7 +5,7 @@ use bstr::BString;
 use super::{
     Errexit, Event, Flow, Walk, edits,
     list::Hit,
-    next,
+    next, pure,
     stretch::{Answer, Stretch},
 };
 use crate::{
@@ -80,6 +80,10 @@ impl Walk<'_> {
     fn condition(&mut self, condition: &List) -> Result<Flow, DispatchError> {
         if self.markers.in_list(condition) {
             return self.list(condition, Errexit::Ignored);
+        }
+        if let Some(status) = pure::status_of_list(condition, &self.state) {
+            self.set_status(status);
+            return Ok(Flow::Next);
         }
         let items = &condition.items;
         self.stretch(Stretch { kind: Kind::Condition, items, errexit: Errexit::Ignored, markers: false, marker: None })
@@ -185,8 +189,18 @@ impl Walk<'_> {
                 self.set_status(last);
                 return Ok(Flow::Next);
             }
-            if let Some(flow) = self.turn(&command.body, errexit)? {
+            let unknown_before = self.last_unknown.take();
+            let flow = self.turn(&command.body, errexit)?;
+            let unknown = std::mem::replace(&mut self.last_unknown, unknown_before);
+            if let Some(flow) = flow {
                 return Ok(flow);
+            }
+            if let Some(decided_by) = unknown {
+                // A dry run: the next turns are as the first one, if there are any.
+                self.last_unknown = unknown;
+                self.unknown_status = unknown;
+                self.numbers_depend_on = self.numbers_depend_on.or(Some(decided_by));
+                return Ok(Flow::Next);
             }
             last = self.state.status;
         }
@@ -302,7 +316,7 @@ impl Walk<'_> {
             errexit_ignored: true,
             saves_stdout: false,
         };
-        let depends_on = self.depends_on;
+        let depends_on = self.depends_on.or(self.may_have_left);
         self.observer.event(Event::Started { request: &request, depends_on });
         Ok(match self.send(&request)? {
             Answer::Unknown => Expanded::Unknown,

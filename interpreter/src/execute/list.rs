@@ -1,6 +1,6 @@
 //! Lists and and-or lists (POSIX 2.9.3): what is sent in one stretch, where chains begin, which stages are skipped.
 
-use super::{End, Errexit, Event, Flow, Walk, edits, next, stretch::Stretch};
+use super::{End, Errexit, Event, Flow, Walk, edits, next, pure, stretch::Stretch};
 use crate::{
     Span, analysis,
     dispatch::{DispatchError, Kind},
@@ -145,8 +145,12 @@ impl Walk<'_> {
             } else {
                 let behind = pipelines.get(index + 1..).unwrap_or_default();
                 length += behind.iter().take_while(|pipeline| !self.markers.in_pipeline(pipeline)).count();
-                let items = [part_of(and_or, index..index + length)];
-                next!(self.undecorated(&items, errexit_of(length)));
+                let item = part_of(and_or, index..index + length);
+                let may_exit = errexit_of(length) == Errexit::Counts && self.state.has_option('e');
+                match pure::status_of_and_or(&item.and_or, &self.state).filter(|_| !may_exit) {
+                    Some(status) => self.set_status(status),
+                    None => next!(self.undecorated(&[item], errexit_of(length))),
+                }
             }
             next = self.next_to_run(and_or, index + length);
         }

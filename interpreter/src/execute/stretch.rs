@@ -94,7 +94,7 @@ impl Walk<'_> {
         };
         let before = self.applied;
         // Doubts about the numbers of stages do not touch what has none.
-        let depends_on = if is_stage { self.doubt() } else { self.depends_on };
+        let depends_on = if is_stage { self.doubt() } else { self.depends_on.or(self.may_have_left) };
         self.observer.event(Event::Started { request: &request, depends_on });
         let answer = self.send(&request)?;
         match (is_stage, stretch.markers) {
@@ -106,6 +106,9 @@ impl Walk<'_> {
             (false, false) => self.origin.outside(&effects),
         }
         let flow = self.judge(&request, answer);
+        if effects.leaves && self.last_unknown == Some(shown) {
+            self.may_have_left = self.may_have_left.or(Some(shown));
+        }
         match (is_stage, stretch.markers) {
             (true, _) => self.link.push(fingerprint),
             (false, true) => self.link.push(fingerprint.map(|whole| format!("{whole}#{}", self.hits))),
@@ -154,6 +157,7 @@ impl Walk<'_> {
                     self.state.forget_positional();
                 }
                 self.unknown_status = Some(request.span);
+                self.last_unknown = Some(request.span);
                 return Ok(Answer::Unknown);
             }
             Response::Ran { status, state: Some(ran) } => (status, ran.0),
