@@ -26,6 +26,14 @@ pub fn plan(environment: &Environment, container: Option<&Container>, plan: &Pla
         Some(container) => line(format_args!("container {} ({})", container.name, state(container.state))),
         None => line(format_args!("no container yet: one will be created from {}", environment.description.image)),
     }
+    if let Some(reason) = &plan.replaced {
+        line(format_args!("it will be replaced by a new one: {reason}"));
+    }
+    if let Some(number) = plan.unfinished {
+        line(format_args!(
+            "stage {number} has not ended: if it still runs, it is waited for, else a new container is made"
+        ));
+    }
     if let Some(number) = plan.edited {
         line(format_args!("stage {number} is not what was applied: all stages run in a new container"));
     }

@@ -2,8 +2,9 @@
 
 use std::{
     collections::VecDeque,
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -60,14 +61,19 @@ impl Log {
         let written = self.open().and_then(|file| file.write_all(bytes));
         if let Err(error) = written {
             self.failed = true;
-            let _ = writeln!(io::stderr(), "ce-run: warning: cannot write `{}`: {error}", self.path.display());
+            let _ = writeln!(
+                io::stderr(),
+                "ce-run: warning: cannot write `{}`: {error}",
+                printable(&self.path.display().to_string())
+            );
         }
     }
 
     fn open(&mut self) -> io::Result<&mut File> {
         if self.file.is_none() {
-            fs::create_dir_all(self.path.parent().unwrap_or(Path::new(".")))?;
-            self.file = Some(File::create(&self.path)?);
+            let directory = self.path.parent().unwrap_or(Path::new("."));
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+            self.file = Some(OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path)?);
         }
         self.file.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
     }

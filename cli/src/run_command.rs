@@ -169,7 +169,10 @@ fn chain_failed(chain: &Chain, number: Option<u32>, status: i32, lost: bool, col
 fn output_of(reporter: &Reporter) -> String {
     let lines: String = reporter.tail().iter().map(|line| format!("  | {line}\n")).collect();
     let heading = if lines.is_empty() { String::new() } else { format!("its last output:\n{lines}") };
-    let log = reporter.log().map(|log| format!("all of it: {}\n", log.display())).unwrap_or_default();
+    let log = reporter
+        .log()
+        .map(|log| format!("all of it: {}\n", report::printable(&log.display().to_string())))
+        .unwrap_or_default();
     format!("{heading}{log}\n")
 }
 
@@ -207,7 +210,17 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
         },
         output: &mut write_out,
     };
-    let called = lifecycle.call(&command, reporter, streams)?;
+    let called = lifecycle.call(&command, reporter, streams);
+    if let Err(LifecycleError::Engine { source: EngineError::Output(_), .. }) = &called
+        && let Some((container, running)) = target.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    {
+        // Nobody takes its output any more: without a word it would run on.
+        for name in ["PIPE", "KILL"] {
+            let _ = call::signal(&docker, &container, running, name);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+    let called = called?;
     Ok(exit_status(called, &command))
 }
 
@@ -216,7 +229,10 @@ fn exit_status(called: Called, command: &Command) -> u8 {
     let (complaint, status) = match called {
         Called::Ended(status) => return u8::try_from(status).unwrap_or(FAILED),
         Called::NotFound => (format!("`{program}` is not there in the container"), NOT_FOUND),
-        Called::NotExecutable => (format!("`{program}` cannot be executed in the container"), NOT_EXECUTABLE),
+        Called::NotExecutable => {
+            let why = "it is no program, or the container lacks what its `#!` line names";
+            (format!("`{program}` cannot be executed in the container: {why}"), NOT_EXECUTABLE)
+        }
         Called::NoShell => ("the container's shell cannot be started".to_owned(), FAILED),
         Called::Stale => ("the container was changed by somebody else meanwhile; run again".to_owned(), FAILED),
     };
@@ -309,7 +325,8 @@ fn signal_name(signal: i32) -> &'static str {
 fn state_directory() -> PathBuf {
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
     let base = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
-    base.unwrap_or_else(|| PathBuf::from("/var/tmp")).join("compeval")
+    // Without a home, the engine's socket is all that says who this is: only root has that everywhere.
+    base.unwrap_or_else(|| PathBuf::from("/var/lib")).join("compeval")
 }
 
 /// A log's name tells the computation, the time and the process.

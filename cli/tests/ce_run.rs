@@ -83,8 +83,16 @@ fn the_exit_status_is_the_commands_own_or_says_why_there_is_none() {
         (&["--entrypoint", "sh", "--", "-c", "kill -15 $$"], 143, ""),
         (&["--entrypoint", "no-such-program"], 127, "ce-run: `no-such-program` is not there in the container\n"),
         (&["--entrypoint", "/no/such/program"], 127, "ce-run: `/no/such/program` is not there in the container\n"),
-        (&["--entrypoint", "/etc/passwd"], 126, "ce-run: `/etc/passwd` cannot be executed in the container\n"),
-        (&["--entrypoint", "/etc"], 126, "ce-run: `/etc` cannot be executed in the container\n"),
+        (
+            &["--entrypoint", "/etc/passwd"],
+            126,
+            "ce-run: `/etc/passwd` cannot be executed in the container: it is no program, or the container lacks what its `#!` line names\n",
+        ),
+        (
+            &["--entrypoint", "/etc"],
+            126,
+            "ce-run: `/etc` cannot be executed in the container: it is no program, or the container lacks what its `#!` line names\n",
+        ),
     ];
     computation.call(&["--setup-only"]);
     for (arguments, status, stderr) in cases {

@@ -36,6 +36,14 @@ pub trait Ledger {
         None
     }
 
+    /// Whether `chain` is what was recorded as stage `number`, so that it may be skipped.
+    fn agrees(&self, number: u32, chain: &Chain) -> bool {
+        match (self.fingerprint(number), &chain.fingerprint) {
+            (Some(recorded), Some(now)) => recorded == *now,
+            _ => true,
+        }
+    }
+
     /// What the chain of fingerprints begins with: the identity of the image.
     fn root(&self) -> String {
         String::new()
@@ -111,6 +119,11 @@ pub enum End {
     Finished,
     /// At an `exit`, a `return` outside functions, or an error that ends a shell.
     Exited,
+    /// Because the shell of commands outside of chains went away before it could tell its state.
+    Lost {
+        /// The commands.
+        span: Span,
+    },
     /// With a chain that failed; nothing behind it was run.
     ChainFailed {
         /// The stage, or `None` for `everytime`.

@@ -47,7 +47,8 @@ impl Marker {
     /// The marker that a pipeline is, when it is nothing else: no `!`, no `|`.
     pub fn of_pipeline(pipeline: &Pipeline) -> Option<Marker> {
         match pipeline.single()? {
-            Command::Simple(command) => Marker::of(command),
+            // Redirections of a marker are the shell's to do.
+            Command::Simple(command) if command.redirections.is_empty() => Marker::of(command),
             _ => None,
         }
     }
@@ -252,51 +253,51 @@ pub(crate) fn functions(scratch: &str, count: &Count, inside_stage: bool) -> Vec
         .into_bytes()
 }
 
-const FUNCTIONS: &str = r#"\echo @HITS@ >|@D@/hits; \echo @APPLIED@ >|@D@/done; : >|@D@/open; : >|@D@/failed; __ce_c=
+const FUNCTIONS: &str = r#"\command echo @HITS@ >|@D@/hits; \command echo @APPLIED@ >|@D@/done; : >|@D@/open; : >|@D@/failed; __ce_c=
 __ce_m() {
 case $1 in s)
-IFS= \read -r __ce_n <@D@/hits; __ce_n=$((__ce_n+1)); \echo "$__ce_n" >|@D@/hits; IFS= \read -r __ce_q <@D@/done
-if \[ "$__ce_n" -le @APPLIED@ ]; then return 1; fi
+IFS= \command read -r __ce_n <@D@/hits; __ce_n=$((__ce_n+1)); \command echo "$__ce_n" >|@D@/hits; IFS= \command read -r __ce_q <@D@/done
+if \command [ "$__ce_n" -le @APPLIED@ ]; then return 1; fi
 __ce_c="$__ce_n:$2 $__ce_c"; __ce_record "$__ce_n" started 0 "$2";;
 *) __ce_c="e:$2 $__ce_c";; esac
-\echo "$__ce_c" >|@D@/open
+\command echo "$__ce_c" >|@D@/open
 }
 __ce_judge() {
 __ce_e=${__ce_c%%" "*}; __ce_c=${__ce_c#*" "}
 case $__ce_e:$1 in e:*:0) ;;
-*:0) __ce_record "${__ce_e%%:*}" applied 0 "${__ce_e#*:}"
-case @OUTER@$__ce_c in 1*|*[0-9]:*) ;; *) IFS= \read -r __ce_q <@D@/hits; \echo "$__ce_q" >|@D@/done;; esac;;
+*:0) if __ce_record "${__ce_e%%:*}" applied 0 "${__ce_e#*:}"; then :; else \command echo "1 ${__ce_e#*:} ${__ce_e%%:*}" >|@D@/failed; \exit 1; fi
+case @OUTER@$__ce_c in 1*|*[0-9]:*) ;; *) IFS= \command read -r __ce_q <@D@/hits; \command echo "$__ce_q" >|@D@/done;; esac;;
 *) case $__ce_e in e:*) ;; *) __ce_record "${__ce_e%%:*}" failed "$1" "${__ce_e#*:}";; esac
-\echo "$1 ${__ce_e#*:} ${__ce_e%%:*}" >|@D@/failed
-if \[ -z "${__ce_g-}" ]; then \exit "$1"; fi;; esac
+\command echo "$1 ${__ce_e#*:} ${__ce_e%%:*}" >|@D@/failed
+if \command [ -z "${__ce_g-}" ]; then \exit "$1"; fi;; esac
 }
 __ce_pop() {
 while :; do case $__ce_c in "| "*) __ce_c=${__ce_c#"| "}; return;; "") return;; esac; __ce_judge "$1"; done
 }
 __ce_enter() { \set -- "$?"; __ce_c="| $__ce_c"; return "$1"; }
-__ce_leave() { \set -- "$?"; __ce_look "$1"; __ce_pop "$1"; \echo "$__ce_c" >|@D@/open; return "$1"; }
+__ce_leave() { \set -- "$?"; __ce_look "$1"; __ce_pop "$1"; \command echo "$__ce_c" >|@D@/open; return "$1"; }
 __ce_check() { \set -- "$?"; __ce_look "$1"; return "$1"; }
 __ce_look() {
-__ce_q=; if IFS= \read -r __ce_q <@D@/failed; then \exit "${__ce_q%%" "*}"; fi
-IFS= \read -r __ce_q <@D@/open || :
+__ce_q=; if IFS= \command read -r __ce_q <@D@/failed; then \exit "${__ce_q%%" "*}"; fi
+IFS= \command read -r __ce_q <@D@/open || :
 case $__ce_q in "$__ce_c") return;; esac
 case $__ce_q in *[!" "]*"$__ce_c") ;; *) return;; esac
 __ce_h=$__ce_c; __ce_c=$__ce_q
-while \[ "$__ce_c" != "$__ce_h" ]; do case $__ce_c in "| "*) __ce_c=${__ce_c#"| "};; "") break;; *) __ce_judge "$1";; esac; done
-__ce_c=$__ce_h; \echo "$__ce_c" >|@D@/open
+while \command [ "$__ce_c" != "$__ce_h" ]; do case $__ce_c in "| "*) __ce_c=${__ce_c#"| "};; "") break;; *) __ce_judge "$1";; esac; done
+__ce_c=$__ce_h; \command echo "$__ce_c" >|@D@/open
 }
 __ce_closing() {
 __ce_z=$?; __ce_z=${2-$__ce_z}; __ce_i=$1
-while \[ "$__ce_i" -gt 0 ]; do __ce_pop "$__ce_z"; __ce_i=$((__ce_i-1)); done
-\echo "$__ce_c" >|@D@/open
+while \command [ "$__ce_i" -gt 0 ]; do __ce_pop "$__ce_z"; __ce_i=$((__ce_i-1)); done
+\command echo "$__ce_c" >|@D@/open
 }
 __ce_ended() {
-__ce_g=1; __ce_q=; IFS= \read -r __ce_q <@D@/failed || :
-if \[ -z "$__ce_q" ]; then
-while \[ -n "$__ce_c" ]; do case $__ce_c in "| "*) __ce_c=${__ce_c#"| "};; *) __ce_judge "$__ce_j";; esac; done
-IFS= \read -r __ce_q <@D@/failed || :; fi
-__ce_failed=$__ce_q; IFS= \read -r __ce_hits <@D@/hits; IFS= \read -r __ce_applied <@D@/done
-if \[ -n "$__ce_q" ]; then __ce_j=${__ce_q%%" "*}; fi
+__ce_g=1; __ce_q=; IFS= \command read -r __ce_q <@D@/failed || :
+if \command [ -z "$__ce_q" ]; then
+while \command [ -n "$__ce_c" ]; do case $__ce_c in "| "*) __ce_c=${__ce_c#"| "};; *) __ce_judge "$__ce_j";; esac; done
+IFS= \command read -r __ce_q <@D@/failed || :; fi
+__ce_failed=$__ce_q; IFS= \command read -r __ce_hits <@D@/hits; IFS= \command read -r __ce_applied <@D@/done
+if \command [ -n "$__ce_q" ]; then __ce_j=${__ce_q%%" "*}; fi
 }
 next_stage() { \set -- "$?"; case $__ce_c in "| "*|"") ;; *) __ce_judge "$1";; esac; __ce_m s 0; }
 everytime() { \set -- "$?"; case $__ce_c in "| "*|"") ;; *) __ce_judge "$1";; esac; __ce_m e 0; }"#;

@@ -75,9 +75,16 @@ pub struct Function {
     pub(crate) number: u32,
 }
 
+impl Function {
+    /// Its definition, as written.
+    pub(crate) fn text(&self) -> &[u8] {
+        self.source.slice(self.definition.span)
+    }
+}
+
 impl PartialEq for Function {
     fn eq(&self, other: &Function) -> bool {
-        self.source.slice(self.definition.span) == other.source.slice(other.definition.span)
+        self.text() == other.text()
     }
 }
 

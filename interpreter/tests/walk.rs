@@ -34,7 +34,19 @@ fn walk(text: &str, applied: u32, split: bool) -> (Outcome, String, Vec<(Kind, S
 type Case = (&'static str, u32, i32, u32, &'static str);
 
 /// Chains that fail end the setup wherever they stand; others are counted wherever they stand.
-const CASES: [Case; 40] = [
+const CASES: [Case; 45] = [
+    // A process left behind that prints later, a function named as what we use, a marker with a redirection.
+    ("everytime && { (sleep 0.05; echo late) & } && sleep 0.1; next_stage && echo two", 0, 0, 1, "late\ntwo\n"),
+    ("echo() { command echo \"[$*]\"; }; next_stage && echo a; next_stage && echo b", 0, 0, 2, "[a]\n[b]\n"),
+    (
+        "read() { :; }; printf() { :; }; alias umask=false; next_stage && echo a; (next_stage && echo b)",
+        0,
+        0,
+        2,
+        "a\nb\n",
+    ),
+    ("next_stage >m && echo r; ls m", 0, 0, 1, "r\nm\n"),
+    ("run() { \"$@\"; }; next_stage && run exec true; echo no", 0, 1, 0, ""),
     ("(next_stage && false); echo after", 0, 1, 0, ""),
     ("(next_stage && false; echo in); echo after", 0, 1, 0, ""),
     ("{ next_stage && false; } | cat; echo after", 0, 1, 0, ""),

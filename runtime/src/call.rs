@@ -45,20 +45,21 @@ pub enum Called {
 pub enum Expect<'e> {
     /// A finished setup that ended with this fingerprint.
     Ready(&'e str),
-    /// Just set up: this is written down as what it is ready for.
-    SetUp(Option<&'e str>),
+    /// Nothing more: it was just set up.
+    SetUp,
 }
 
 /// Prints one line, `NONCE PROCESS WORD`, and becomes the command. The engine's own exit code for a program that
-/// cannot be started does not tell missing from not executable, so the shell looks first (POSIX 2.8.2).
-const WRAPPER: &str = r#"n=$1 m=$2 w=$3; shift 3
-case $m in
-ready) h=; IFS= read -r h 2>/dev/null <@READY@; [ "$h" = "$w" ] || { printf '%s %s stale\n' "$n" "$$"; exit 125; };;
-setup) printf '%s\n' "$w" 2>/dev/null >@READY@;;
-esac
+/// cannot be started does not tell missing from not executable, so the shell looks first (POSIX 2.8.2), also for the
+/// interpreter that a script names.
+const WRAPPER: &str = r#"n=$1 w=$2; shift 2
+case $w in ?*) h=; IFS= read -r h 2>/dev/null <@READY@; [ "$h" = "$w" ] || { printf '%s %s stale\n' "$n" "$$"; exit 125; };; esac
 case $1 in
 */*) [ -e "$1" ] || { printf '%s %s missing\n' "$n" "$$"; exit 127; }
-     { [ ! -d "$1" ] && [ -x "$1" ]; } || { printf '%s %s denied\n' "$n" "$$"; exit 126; };;
+     { [ ! -d "$1" ] && [ -x "$1" ]; } || { printf '%s %s denied\n' "$n" "$$"; exit 126; }
+     h=; IFS=' 	' read -r h i 2>/dev/null <"$1"
+     case $h in '#!') h=${i%%[ 	]*};; '#!'*) h=${h#'#!'};; *) h=;; esac
+     case $h in /*) [ -x "$h" ] || { printf '%s %s denied\n' "$n" "$$"; exit 126; };; esac;;
 *) command -v "$1" >/dev/null 2>&1 || { printf '%s %s missing\n' "$n" "$$"; exit 127; };;
 esac
 printf '%s %s ok\n' "$n" "$$"
@@ -78,15 +79,14 @@ pub fn call(
     output: &mut dyn FnMut(Stream, &[u8]) -> io::Result<()>,
 ) -> Result<Called, EngineError> {
     let nonce = nonce();
-    let (mode, fingerprint) = match expect {
-        Expect::Ready(fingerprint) => ("ready", fingerprint),
-        Expect::SetUp(Some(fingerprint)) => ("setup", fingerprint),
-        Expect::SetUp(None) => ("none", ""),
+    let fingerprint = match expect {
+        Expect::Ready(fingerprint) => fingerprint,
+        Expect::SetUp => "",
     };
     let wrapper = WRAPPER.replace("@READY@", READY);
-    let words = [shell, "-c", &wrapper, "ce-run", &nonce, mode, fingerprint].map(str::to_owned);
+    let words = [shell, "-c", &wrapper, "ce-run", &nonce, fingerprint].map(str::to_owned);
     let mut exec = Exec::new(words.into_iter().chain(command.argv.iter().cloned()));
-    (exec.user, exec.stdin) = (command.user.clone(), command.stdin);
+    (exec.user, exec.stdin, exec.stdin_after) = (command.user.clone(), command.stdin, Some(" ok".to_owned()));
     let mut handshake = Handshake { nonce, line: Vec::new(), word: None };
     let status = engine.exec(container, &exec, &mut |stream, bytes| {
         let bytes = if stream == Stream::Stdout { handshake.take(bytes, started) } else { bytes };

@@ -64,10 +64,10 @@ fn shell_arguments(shell: &str, text: &[u8]) -> Vec<String> {
     let mut argv = vec![shell.to_owned(), "-c".to_owned()];
     match text.to_str() {
         Ok(text) if text.len() <= LONGEST_PART => argv.push(text.to_owned()),
-        Ok(text) => argv.extend(in_parts(text, "\\eval '\\set --\n'\"@\"")),
+        Ok(text) => argv.extend(in_parts(text, "\\unset BASH_EXECUTION_STRING; \\eval '\\set --\n'\"@\"")),
         Err(_) => {
             let octal: String = text.iter().map(octal).collect();
-            argv.extend(in_parts(&octal, "\\eval \"\\set --\n$(\\printf %b \"@\")\""));
+            argv.extend(in_parts(&octal, "\\unset BASH_EXECUTION_STRING; \\eval \"\\set --\n$(\\printf %b \"@\")\""));
         }
     }
     argv

@@ -226,6 +226,9 @@ pub struct Exec {
     pub working_dir: Option<String>,
     /// What it reads.
     pub stdin: Stdin,
+    /// When given, nothing is read for it before its first line on stdout, and only if that ends with this: what was
+    /// read for a command that did not want it is lost to the next one.
+    pub stdin_after: Option<String>,
 }
 
 /// What a command reads on its standard input.

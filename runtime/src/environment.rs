@@ -114,7 +114,10 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 fn read_script(computation: &Computation) -> Result<Script, EnvironmentError> {
     let path = computation.setup_script();
-    let text = fs::read(&path).map_err(|source| EnvironmentError::Script { path: path.clone(), source })?;
+    // Reading a pipe or a device would wait, or never end.
+    let is_file = fs::metadata(&path).is_ok_and(|metadata| metadata.is_file() || metadata.is_dir());
+    let text = if is_file { fs::read(&path) } else { fs::metadata(&path).and(Err(io::ErrorKind::InvalidInput.into())) };
+    let text = text.map_err(|source| EnvironmentError::Script { path: path.clone(), source })?;
     let parsed = parse(Source::new(shown(&path), text));
     if parsed.errors.is_empty() {
         Ok(parsed.script)

@@ -172,19 +172,30 @@ pub fn record_commands(chains: &[Chain], commit: &str, start: &str) -> String {
     let started = quote(&format!("commit = {}\nstart = {}", toml_string(commit), toml_string(start)));
     text.push_str(&format!(
         "esac\n\
-         __ce_u=0.0; if [ -r /proc/uptime ]; then IFS=' ' read -r __ce_u __ce_y </proc/uptime; fi\n\
+         __ce_u=0.0; if \\command [ -r /proc/uptime ]; then IFS=' ' \\command read -r __ce_u __ce_y </proc/uptime; fi\n\
          case $2 in\n\
-         started) printf '\\n[[record]]\\nstage = %s\\nstate = \"started\"\\npid = %s\\nuptime = %s\\n%s\\n%s\\n' \
+         started) \\command printf '\\n[[record]]\\nstage = %s\\nstate = \"started\"\\npid = %s\\nuptime = %s\\n%s\\n%s\\n' \
          \"$1\" \"$$\" \"$__ce_u\" {started} \"$__ce_q\" >>{FILE};;\n\
-         *) printf '\\n[[record]]\\nstage = %s\\nstate = \"%s\"\\nstatus = %s\\nuptime = %s\\n' \
+         *) \\command printf '\\n[[record]]\\nstage = %s\\nstate = \"%s\"\\nstatus = %s\\nuptime = %s\\n' \
          \"$1\" \"$2\" \"$3\" \"$__ce_u\" >>{FILE};;\n\
          esac"
     ));
     text
 }
 
+/// A basic string on one line: no line of a script may look like one of ours.
 fn toml_string(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            '\n' => quoted.push_str("\\n"),
+            character if character.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(character))),
+            character => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 fn quote(text: &str) -> String {

@@ -191,8 +191,7 @@ impl Lifecycle<'_> {
             }
         }
         let ready = self.set_up(watcher)?;
-        let expect = Expect::SetUp(ready.fingerprint.as_deref());
-        self.exec(&ready.container, command, expect, started, output).map_err(|error| self.command_failed(error))
+        self.exec(&ready.container, command, Expect::SetUp, started, output).map_err(|error| self.command_failed(error))
     }
 
     fn command_failed(&self, source: EngineError) -> LifecycleError {
@@ -225,9 +224,15 @@ impl Lifecycle<'_> {
         let text = self.engine.read_file(&container.id, FILE).map_err(doing("read the container's ledger"))?;
         let ledger = self.parse_ledger(&container, &text.unwrap_or_default())?;
         let root = self.root(&container.image_id);
-        // What is debris will not be used.
-        let ledger = ledger.filter(|ledger| ledger.failed().is_none()).unwrap_or_default();
-        Ok((Some(container), plan::plan(self.environment, &root, &ledger)))
+        // What is debris will not be used. A stage without an end may still run: then its end is waited for.
+        let replaced = match &ledger {
+            None => Some("its ledger is damaged".to_owned()),
+            Some(ledger) => ledger.failed().map(|record| format!("stage {} failed", record.stage)),
+        };
+        let unfinished = ledger.as_ref().and_then(Ledger::unfinished).map(|record| record.stage);
+        let ledger = ledger.filter(|_| replaced.is_none()).unwrap_or_default();
+        let plan = plan::plan(self.environment, &root, &ledger);
+        Ok((Some(container), Plan { replaced, unfinished, ..plan }))
     }
 
     /// Brings the computation's container up to date, and keeps others from doing so meanwhile.
@@ -298,10 +303,16 @@ impl Lifecycle<'_> {
         };
         let settings = plan::settings(environment);
         let outcome = run(&environment.script, &settings, &mut recorded, &mut shell, &mut Told(watcher))?;
-        match self.judge(outcome)? {
-            Some(reason) => Ok(SetUp::Unusable(reason)),
-            None => Ok(SetUp::Ready(plan::ready_fingerprint(environment, root))),
+        // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
+        let reached = outcome.fingerprint.clone().filter(|_| outcome.end == End::Finished);
+        if let Some(reason) = self.judge(outcome)? {
+            return Ok(SetUp::Unusable(reason));
         }
+        let fingerprint = plan::ready_fingerprint(environment, root).filter(|ready| Some(ready) == reached.as_ref());
+        if let Some(fingerprint) = &fingerprint {
+            self.in_shell(container, &format!("printf '%s\\n' '{fingerprint}' >{READY}"))?;
+        }
+        Ok(SetUp::Ready(fingerprint))
     }
 
     /// What a walk's end means; the reason when this container cannot be brought up to date.
@@ -312,10 +323,10 @@ impl Lifecycle<'_> {
             End::Exited if outcome.status == 0 => Ok(None),
             End::Exited => Err(LifecycleError::SetupExited { computation, status: outcome.status }),
             End::Cancelled => Err(LifecycleError::Cancelled { computation }),
-            // Within one commit the script stays the same, so its stages were counted differently.
-            End::Diverged { number, .. } => Ok(Some(format!(
-                "stage {number} is another one than was applied: which stages are reached depends on what earlier ones did"
-            ))),
+            End::Lost { .. } => Err(LifecycleError::SetupExited { computation, status: outcome.status.max(1) }),
+            End::Diverged { number, .. } => {
+                Ok(Some(format!("what stage {number} depends on is not as it was when it was applied")))
+            }
             End::ChainFailed { number, chain, lost } => {
                 Err(LifecycleError::ChainFailed { computation, number, chain, status: outcome.status, lost })
             }
@@ -349,6 +360,7 @@ impl Lifecycle<'_> {
         let read = format!(
             "[ -d {DIRECTORY} ] || mkdir -p {DIRECTORY} || exit\n\
              : >{READY}; [ -f {FILE} ] || printf '%s' '{header}' >{FILE} || exit\n\
+             if command -v cat >/dev/null; then exec cat {FILE}; fi\n\
              l=; while IFS= read -r l; do printf '%s\\n' \"$l\"; done <{FILE}; printf '%s' \"$l\""
         );
         let text = self.in_shell(container, &read)?;

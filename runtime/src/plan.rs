@@ -5,7 +5,7 @@ use std::path::Path;
 use bstr::{BStr, BString, ByteSlice};
 use compeval_interpreter::{
     Settings, Span, State,
-    dispatch::{Kind, dry_run::DryRun},
+    dispatch::{Chain, Kind, dry_run::DryRun},
     execute::{self, End, Event, Observer},
     run,
 };
@@ -47,6 +47,10 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// An applied stage that the script has different now: all runs anew, in a new container.
     pub edited: Option<u32>,
+    /// Why the container will be replaced by a new one, if it will.
+    pub replaced: Option<String>,
+    /// A stage that an ended call left without an end: it still runs, or the container will be replaced.
+    pub unfinished: Option<u32>,
     /// When nothing but applied stages would be reached: the last one's fingerprint.
     pub ready: Option<String>,
 }
@@ -73,6 +77,15 @@ impl execute::Ledger for Recorded<'_> {
 
     fn fingerprint(&self, number: u32) -> Option<String> {
         self.ledger.stage(number)?.fingerprint.clone()
+    }
+
+    /// Within one version of the computation the script is the same. Where another text stands at a stage's number, the
+    /// stages were counted differently, because of what earlier ones did: `sh` goes by the number then, and so do we.
+    fn agrees(&self, number: u32, chain: &Chain) -> bool {
+        let Some(record) = self.ledger.stage(number) else { return true };
+        let counted_differently = record.commit.as_deref() == Some(self.environment.computation.key().as_str())
+            && record.text.as_deref().is_some_and(|text| chain.text != text);
+        counted_differently || record.fingerprint.is_none() || record.fingerprint == chain.fingerprint
     }
 
     fn root(&self) -> String {
@@ -125,7 +138,7 @@ pub(crate) fn plan(environment: &Environment, root: &str, ledger: &Ledger) -> Pl
     }
     let all_applied = steps.0.iter().all(|step| step.fate == Fate::Applied);
     let ready = all_applied.then(|| ready_fingerprint(environment, root.to_owned())).flatten();
-    Plan { steps: steps.0, edited: None, ready }
+    Plan { steps: steps.0, edited: None, replaced: None, unfinished: None, ready }
 }
 
 /// How the script is walked: what is known of the shell before it begins.

@@ -314,6 +314,35 @@ fn the_mapping_is_only_a_cache() {
 }
 
 #[test]
+fn a_setup_that_ended_early_is_not_taken_for_a_whole_one() {
+    let world = World::new("next_stage && echo one >>log && exit 0\nnext_stage && echo two >>log\n");
+    assert_eq!(world.call("cat log").1, "one\n");
+    // The first stage is skipped now, and the second one is reached.
+    assert_eq!(world.call("cat log").1, "one\ntwo\n");
+}
+
+#[test]
+fn a_script_may_hold_lines_like_the_ledgers() {
+    let world = World::new("next_stage && cat <<E >>log\n[[record]]\nstage = 7\nE\nnext_stage && echo two >>log\n");
+    let container = world.set_up(&mut Unwatched).unwrap();
+    assert_eq!(world.set_up(&mut Unwatched).unwrap(), container);
+    assert_eq!(world.file(&container, "log"), "[[record]]\nstage = 7\ntwo\n");
+}
+
+#[test]
+fn stages_that_are_counted_differently_are_skipped_by_number_as_in_sh() {
+    let script = "next_stage && echo one >>log\n[ -e flag ] && next_stage && echo flag >>log\n\
+        next_stage && : >flag && echo two >>log\nnext_stage && echo last >>log\n";
+    let world = World::new(script);
+    let container = world.set_up(&mut Unwatched).unwrap();
+    let again = world.set_up(&mut Unwatched).unwrap();
+    assert_eq!(again, container);
+    assert_eq!(world.set_up(&mut Unwatched).unwrap(), container);
+    // `sh` does the same: the third hit is now the second chain, and the fourth one is new.
+    assert_eq!(world.file(&container, "log"), "one\ntwo\nlast\nlast\n");
+}
+
+#[test]
 fn many_at_once_do_each_stage_once() {
     let world = World::new("next_stage && echo one >>log && sleep 0.1\nnext_stage && echo two >>log\n");
     let outputs: Vec<(Called, String)> = std::thread::scope(|scope| {

@@ -320,7 +320,7 @@ impl Walk<'_> {
         self.observer.event(Event::Started { request: &request, depends_on });
         Ok(match self.send(&request)? {
             Answer::Unknown => Expanded::Unknown,
-            Answer::Ended { flow: Flow::Next, status, .. } => Expanded::To(status),
+            Answer::Ended { flow: Flow::Next, judged, .. } => Expanded::To(judged),
             Answer::Ended { flow, .. } => Expanded::Stop(flow),
         })
     }

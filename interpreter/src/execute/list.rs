@@ -211,15 +211,13 @@ impl Walk<'_> {
     fn skip<'i>(&mut self, span: Span, items: &[ListItem]) -> Hit<'i> {
         let number = self.hits;
         let fingerprint = self.fingerprint(items);
-        self.link.push(fingerprint.clone());
+        // What was recorded is what later stages were chained to.
+        self.link.push(self.ledger.fingerprint(number).or(fingerprint.clone()));
         self.origin.stage(&analysis::Effects::of(items, &self.definitions));
         let text = edits::verbatim(&self.source, span, items.iter().map(|item| &item.and_or));
         let chain = self.chain(span, text, fingerprint);
         let doubt = self.doubt();
-        if doubt.is_none()
-            && let (Some(recorded), Some(now)) = (self.ledger.fingerprint(number), &chain.fingerprint)
-            && recorded != *now
-        {
+        if doubt.is_none() && !self.ledger.agrees(number, &chain) {
             return Hit::Stop(Flow::Stop(End::Diverged { number, chain }));
         }
         self.observer.event(Event::Skipped { number, chain: &chain, depends_on: doubt });

@@ -27,7 +27,8 @@ pub(super) enum Answer {
     Ended {
         /// Where the script went in it.
         flow: Flow,
-        status: i32,
+        /// The exit status, or what a chain that was left is judged by.
+        judged: i32,
         /// Its shell went away before it could tell its state.
         lost: bool,
         marks: Option<Marks>,
@@ -134,10 +135,8 @@ impl Walk<'_> {
     /// A stage that was skipped inside a construct that is sent whole, and is none of its chains as recorded.
     fn diverged_inside(&self, request: &Request<'_>, hits_before: u32) -> Option<Flow> {
         let mut skipped = hits_before + 1..=self.hits.min(self.applied);
-        let known: Vec<&String> = request.chains.iter().filter_map(|chain| chain.fingerprint.as_ref()).collect();
-        let number = skipped.find(|number| {
-            self.ledger.fingerprint(*number).is_some_and(|recorded| !known.is_empty() && !known.contains(&&recorded))
-        })?;
+        let agrees = |number: u32| request.chains.iter().any(|chain| self.ledger.agrees(number, chain));
+        let number = skipped.find(|number| !agrees(*number))?;
         let chain = request.chains.last()?.clone();
         Some(Flow::Stop(End::Diverged { number, chain }))
     }
@@ -145,7 +144,7 @@ impl Walk<'_> {
     /// Has the dispatcher run a request, and takes over the state it leaves.
     pub(super) fn send(&mut self, request: &Request<'_>) -> Result<Answer, DispatchError> {
         if self.settings.cancel.is_cancelled() {
-            return Ok(Answer::Ended { flow: Flow::Stop(End::Cancelled), status: 130, lost: false, marks: None });
+            return Ok(Answer::Ended { flow: Flow::Stop(End::Cancelled), judged: 130, lost: false, marks: None });
         }
         let (status, dump) = match self.dispatcher.dispatch(request)? {
             Response::Unknown => {
@@ -163,8 +162,10 @@ impl Walk<'_> {
             Response::Ran { status, state: Some(ran) } => (status, ran.0),
             Response::Ran { status, state: None } => {
                 self.set_status(status);
-                let flow = if self.settings.cancel.is_cancelled() { End::Cancelled } else { End::Exited };
-                return Ok(Answer::Ended { flow: Flow::Stop(flow), status, lost: status != 0, marks: None });
+                let cancelled = self.settings.cancel.is_cancelled();
+                // A shell that came to its end has told its state: this one did not come to it, whatever its status.
+                let flow = if cancelled { End::Cancelled } else { End::Lost { span: request.span } };
+                return Ok(Answer::Ended { flow: Flow::Stop(flow), judged: status, lost: true, marks: None });
             }
         };
         let own = |name: &str| dump.own(name).map(ToString::to_string);
@@ -177,19 +178,20 @@ impl Walk<'_> {
             })
         });
         let defined = dump.own("f").cloned();
+        let judged = own("j").and_then(|status| status.parse().ok()).unwrap_or(dump.status());
         let status = if dump.is_completed() { dump.status() } else { status.max(dump.status()) };
         self.state = dump.into_state();
         self.set_status(status);
         if let Some(defined) = defined {
             self.define(defined.as_ref());
         }
-        Ok(Answer::Ended { flow, status, lost: false, marks })
+        Ok(Answer::Ended { flow, judged, lost: false, marks })
     }
 
     /// Judges the chains of a stretch that has ended (design: a chain that ends otherwise than with 0 ends the setup).
     fn judge(&mut self, request: &Request<'_>, answer: Answer) -> Flow {
-        let (flow, status, lost, marks) = match answer {
-            Answer::Ended { flow, status, lost, marks } => (flow, status, lost, marks),
+        let (flow, judged, lost, marks) = match answer {
+            Answer::Ended { flow, judged, lost, marks } => (flow, judged, lost, marks),
             Answer::Unknown => {
                 self.judge_unknown(request);
                 return Flow::Next;
@@ -220,7 +222,6 @@ impl Walk<'_> {
             Kind::Everytime => None,
             _ => return flow,
         };
-        let judged = if matches!(flow, Flow::Break(_) | Flow::Continue(_)) { 0 } else { status };
         match (judged, request.chains.first()) {
             (0, _) if !lost => {
                 if number.is_some() {
@@ -228,7 +229,10 @@ impl Walk<'_> {
                 }
                 flow
             }
-            (_, Some(chain)) => Flow::Stop(End::ChainFailed { number, chain: chain.clone(), lost }),
+            (_, Some(chain)) => {
+                self.set_status(judged.max(1));
+                Flow::Stop(End::ChainFailed { number, chain: chain.clone(), lost })
+            }
             (_, None) => Flow::Stop(End::Exited),
         }
     }

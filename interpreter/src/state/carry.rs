@@ -2,9 +2,9 @@
 //!
 //! The program has three parts: a prelude that brings the shell into the state, the stretch itself, and an epilogue
 //! in the EXIT trap, which prints the new state between lines that carry a nonce ([`super::frame`] reads them).
-//! Only built-ins are used. A leading `\` keeps aliases away; options are set last and reset first.
+//! Only built-ins are used. A leading `\` keeps aliases away, `command` functions; options are set last and reset first.
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 use super::{State, Value, is_own, quote};
 use crate::{
@@ -33,30 +33,27 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Fra
     program.line("\\unset BASH_EXECUTION_STRING 2>/dev/null");
     program.line(&format!("__ce_k={}", framing.nonce));
     if framing.with_baseline {
-        program.line("\\echo \"$__ce_k b\"; \\set; \\echo \"$__ce_k x\"; \\export -p; \\echo \"$__ce_k u\"; \\umask");
+        program.line("\\command echo \"$__ce_k b\"; \\set; \\command echo \"$__ce_k x\"; \\export -p; \\command echo \"$__ce_k u\"; \\command umask");
         program
-            .line("\\echo \"$__ce_k d\"; \\command pwd -L; \\echo \"$__ce_k o\"; \\echo \"$-\"; \\echo \"$__ce_k w\"");
+            .line("\\command echo \"$__ce_k d\"; \\command pwd -L; \\command echo \"$__ce_k o\"; \\command echo \"$-\"; \\command echo \"$__ce_k w\"");
     }
     program.variables();
     program.surroundings();
-    for function in request.state.functions.values() {
-        program.bytes(&edits::function_text(function, request.markers.is_some(), request.state));
-    }
-    for (name, value) in &request.state.aliases {
-        program.bytes(&[b"\\alias ", quote(name).as_slice(), b"=", &quote(value)].concat());
-    }
-    program.positional();
     program.line(HELPERS);
     program.stage(request, hooks);
+    if let Kind::Stage(number) = request.kind {
+        program.line(&format!("__ce_record {number} started 0 0"));
+    }
+    // From here on the script's own functions may stand in for built-ins.
+    program.functions(request);
+    program.positional();
     program.readonly();
-    program.bytes(
-        &[b"__ce_arm() { \\trap -- ".as_slice(), &quote(epilogue(request).as_bytes()), b" 0; }; __ce_arm"].concat(),
-    );
+    program.line(&format!("__ce_end() {{\n{}}}\n__ce_arm", epilogue(request)));
     if request.saves_stdout {
         program.line(&format!("\\exec {SAVED_STDOUT}>&1"));
     }
-    if let Kind::Stage(number) = request.kind {
-        program.line(&format!("__ce_record {number} started 0 0"));
+    if makes_text(request) {
+        program.line("\\command alias trap=__ce_trap");
     }
     program.options();
     let first_line = program.text.iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -64,18 +61,30 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Fra
     (program.text, framing, first_line)
 }
 
+/// Whether the stretch runs text that it makes or reads, where our edits are not made.
+fn makes_text(request: &Request<'_>) -> bool {
+    let holds = |text: &[u8]| text.contains_str("eval") || text.contains_str(". ");
+    holds(&request.chunk) || request.state.functions.values().any(|function| holds(function.text()))
+}
+
 /// Functions that edits of the stretch call. `__ce_r N` sets `$?`, behind `&& :` even under `set -e`.
 /// `__ce_flow` leaves the shell where the script leaves a loop or function that is walked outside.
 /// `__ce_exec` runs a program in a process of its own, so that the state is still told. `__ce_trap` keeps the script's
-/// own EXIT trap from replacing ours, and ours from being listed; `__ce_traps` does that in a subshell.
+/// own EXIT trap from replacing ours, and ours from being listed. A subshell that a function was called in has an
+/// EXIT trap of its own, and may list those of its parent (`__ce_traps`): only the process id tells.
 const HELPERS: &str = r#"__ce_r() { return "$1"; }
 __ce_flow() { \set -- "$?" "$@"; __ce_w="$2 ${3-}"; case $2 in return) \exit "${3-$1}";; esac; \exit "$1"; }
 __ce_exec() { \unset __ce_t; "$@"; \exit; }
-__ce_traps() { \trap - 0; \trap; case ${__ce_t+t} in t) \echo "trap -- '$__ce_t' EXIT";; esac; }
+__ce_top() { __ce_h=; \command read -r __ce_h </proc/self/stat; case $__ce_h in "$$ "*|"") return 0;; esac; return 1; } 2>/dev/null
+__ce_arm() { \trap -- '__ce_end "$@"' 0; }
+__ce_traps() { __ce_l=$(\trap); case $__ce_l in *__ce_end*) case ${__ce_t+t} in t) \command echo "trap -- '$__ce_t' EXIT";; esac
+__ce_l=${__ce_l#*__ce_end*EXIT}; case $__ce_l in ?*) \command echo "${__ce_l#?}";; esac;; *) \trap;; esac; }
 __ce_trap() { case ${1-} in --) \shift;; esac; case $# in
-0) __ce_traps; __ce_arm; return;; 1) \set -- - "$1";; esac
+0) if __ce_top; then \trap - 0; case ${__ce_t+t} in t) \trap -- "$__ce_t" 0;; esac; \trap; __ce_arm
+else __ce_traps; fi; return;; 1) \set -- - "$1";; esac
 case $1 in [0-9]*) \set -- - "$@";; esac; __ce_a=$1; \shift; for __ce_q do case $__ce_q in
-0|EXIT) case $__ce_a in -) \unset __ce_t;; *) __ce_t=$__ce_a;; esac;; *) \trap -- "$__ce_a" "$__ce_q";; esac; done; }"#;
+0|EXIT) if ! __ce_top; then \trap -- "$__ce_a" 0; else case $__ce_a in -) \unset __ce_t;; *) __ce_t=$__ce_a;; esac; fi;;
+*) \trap -- "$__ce_a" "$__ce_q";; esac; done; }"#;
 
 struct Program<'r> {
     text: Vec<u8>,
@@ -98,7 +107,10 @@ impl Program<'_> {
         let fresh = |name: &str| state.fresh(name);
         let told = state.has_baseline().then_some(&state.baseline.variables);
         for (name, old) in told.into_iter().flatten() {
-            let gone = state.variables.get(name).is_none_or(|new| old.exported && !new.exported);
+            let gone = state
+                .variables
+                .get(name)
+                .is_none_or(|new| (old.value.is_some() && new.value.is_none()) || (old.exported && !new.exported));
             if gone && !is_own(name) && !state.all_unknown {
                 self.line(&format!("\\unset {name} 2>/dev/null"));
             }
@@ -122,19 +134,13 @@ impl Program<'_> {
         let fresh = state.has_baseline().then_some(&state.baseline);
         let not_fresh = |directory: &&BString| fresh.is_none_or(|fresh| fresh.directory != **directory);
         if let Some(directory) = state.directory.as_ref().filter(not_fresh) {
-            self.bytes(&[b"\\cd -L -- ".as_slice(), &quote(directory), b" 2>/dev/null"].concat());
+            self.bytes(&[b"\\command cd -L -- ".as_slice(), &quote(directory), b" 2>/dev/null"].concat());
         }
         if let Value::Set(value) = state.variable("OLDPWD") {
             self.bytes(&[b"OLDPWD=".as_slice(), &quote(value)].concat());
         }
-        if let Value::Set(value) = state.variable("OPTIND")
-            && value != "1"
-            && value.iter().all(u8::is_ascii_digit)
-        {
-            self.bytes(&[b"OPTIND=".as_slice(), value].concat());
-        }
         if let Some(umask) = state.umask.as_ref().filter(|umask| fresh.is_none_or(|fresh| fresh.umask != **umask)) {
-            self.bytes(&[b"\\umask ".as_slice(), umask].concat());
+            self.bytes(&[b"\\command umask ".as_slice(), umask].concat());
         }
         for (signal, action) in &state.traps {
             self.bytes(&[b"\\trap -- ".as_slice(), &quote(action), b" ", signal.as_bytes()].concat());
@@ -144,10 +150,40 @@ impl Program<'_> {
         }
     }
 
+    /// Defines functions and aliases. Bodies may use aliases, which count while a definition is read; the name of a
+    /// definition must not be one. A function named `command` comes last, for all here need the built-in.
+    fn functions(&mut self, request: &Request<'_>) {
+        let state = self.state;
+        let is_function = |name: &BString| name.to_str().is_ok_and(|name| state.functions.contains_key(name));
+        let (after, before): (Vec<_>, Vec<_>) = state.aliases.iter().partition(|(name, _)| is_function(name));
+        let (last, first): (Vec<_>, Vec<_>) = state.functions.iter().partition(|(name, _)| *name == "command");
+        self.aliases(&before);
+        for (_, function) in first {
+            self.bytes(&edits::function_text(function, request.markers.is_some(), state));
+        }
+        self.aliases(&after);
+        for (_, function) in last {
+            self.bytes(&edits::function_text(function, request.markers.is_some(), state));
+        }
+    }
+
+    fn aliases(&mut self, aliases: &[(&BString, &BString)]) {
+        for (name, value) in aliases {
+            self.bytes(&[b"\\command alias ", quote(name).as_slice(), b"=", &quote(value)].concat());
+        }
+    }
+
     fn positional(&mut self) {
         if !self.state.positional.is_empty() {
             let words: Vec<Vec<u8>> = self.state.positional.iter().map(|value| quote(value)).collect();
             self.bytes(&[b"\\set -- ".as_slice(), &words.join(&b' ')].concat());
+        }
+        // Setting the parameters starts `getopts` anew.
+        if let Value::Set(value) = self.state.variable("OPTIND")
+            && value != "1"
+            && value.iter().all(u8::is_ascii_digit)
+        {
+            self.bytes(&[b"OPTIND=".as_slice(), value].concat());
         }
     }
 
@@ -195,7 +231,14 @@ impl Program<'_> {
     }
 
     fn chunk(&mut self, request: &Request<'_>) {
-        if request.errexit_ignored {
+        if request.kind == Kind::ExitTrap {
+            // As the trap of a subshell: there `exit` alone keeps the status that the trap began with.
+            let action = quote(&request.chunk);
+            let status = request.state.status;
+            self.bytes(
+                &[b"( \\trap -- ", action.as_slice(), format!(" 0; \\exit {status} ); \\exit").as_bytes()].concat(),
+            );
+        } else if request.errexit_ignored {
             self.bytes(&[b"{ ".as_slice(), &request.chunk, b"\n} && :"].concat());
         } else {
             self.bytes(&request.chunk);
@@ -206,8 +249,11 @@ impl Program<'_> {
 
 /// The action of the EXIT trap. `__ce_x` is the status, `__ce_j` the status a chain is judged by.
 fn epilogue(request: &Request<'_>) -> String {
+    // A child that bash starts may die of a signal before it has forgotten this trap.
     let mut text = String::from(
-        "{ __ce_x=$? __ce_o=$- __ce_y=$$; \\set +efuvxC; \\set +a; } 2>/dev/null\n\
+        "{ __ce_x=$? __ce_o=$- __ce_y=$$; \\set +efuvxC; \\set +a; \\unset -f command\n\
+         case ${BASHPID-$$} in $$) ;; *) \\exit \"$__ce_x\";; esac\n\
+         case ${BASH_VERSION-} in ?*) \\set -o posix;; esac; } 2>/dev/null\n\
          case ${__ce_done-} in 1) __ce_x=$__ce_s;; esac\n\
          __ce_j=$__ce_x; case ${__ce_w-} in break*|continue*) __ce_j=0;; esac\n",
     );
@@ -216,16 +262,22 @@ fn epilogue(request: &Request<'_>) -> String {
     }
     if let Kind::Stage(number) = request.kind {
         text.push_str(&format!(
-            "case $__ce_j in 0) __ce_record {number} applied 0 0;; *) __ce_record {number} failed \"$__ce_j\" 0;; esac\n"
+            "case $__ce_j in 0) __ce_record {number} applied 0 0 || __ce_j=1;; *) __ce_record {number} failed \"$__ce_j\" 0;; esac\n"
         ));
+    }
+    if makes_text(request) {
+        for name in request.state.functions.keys() {
+            text.push_str(&format!("\\command -v {name} >/dev/null || __ce_f=\"${{__ce_f-}} -{name}\"\n"));
+        }
+        text.push_str("\\command unalias trap 2>/dev/null\n");
     }
     let out = if request.saves_stdout { format!(">&{SAVED_STDOUT}") } else { String::new() };
     text.push_str(&format!(
         "__ce_n=$# __ce_i=0\n\
-         while \\[ \"$#\" -gt 0 ]; do __ce_i=$((__ce_i+1)); \\eval \"__ce_p$__ce_i=\\$1\"; \\shift; done\n\
-         {{ \\echo \"$__ce_k v\"; \\set; \\echo \"$__ce_k x\"; \\export -p; \\echo \"$__ce_k r\"; \\readonly -p\n\
-         \\echo \"$__ce_k p\"; \\set +o; \\echo \"$__ce_k t\"; \\trap; \\echo \"$__ce_k a\"; \\alias; \\echo \"$__ce_k u\"; \\umask\n\
-         \\echo \"$__ce_k d\"; \\command pwd -L; \\echo \"$__ce_k e\"; }} {out} 2>/dev/null\n"
+         while \\command [ \"$#\" -gt 0 ]; do __ce_i=$((__ce_i+1)); \\eval \"__ce_p$__ce_i=\\$1\"; \\shift; done\n\
+         {{ \\command echo \"$__ce_k v\"; \\set; \\command echo \"$__ce_k x\"; \\export -p; \\command echo \"$__ce_k r\"; \\readonly -p\n\
+         \\command echo \"$__ce_k p\"; \\set +o; \\command echo \"$__ce_k t\"; \\trap; \\command echo \"$__ce_k a\"; \\command alias; \\command echo \"$__ce_k u\"; \\command umask\n\
+         \\command echo \"$__ce_k d\"; \\command pwd -L; \\command echo \"$__ce_k e\"; }} {out} 2>/dev/null\n"
     ));
     text
 }

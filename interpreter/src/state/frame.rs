@@ -17,6 +17,7 @@ pub(crate) struct Splitter {
     held: Vec<u8>,
     baseline: Option<Vec<u8>>,
     in_frame: bool,
+    complete: bool,
 }
 
 /// The state that a program printed, and the shell's own variables for us (`__ce_...`).
@@ -28,19 +29,23 @@ pub(crate) struct Dump {
 
 impl Splitter {
     pub(crate) fn new(framing: Framing) -> Splitter {
-        Splitter { framing, held: Vec::new(), baseline: None, in_frame: false }
+        Splitter { framing, held: Vec::new(), baseline: None, in_frame: false, complete: false }
     }
 
     /// Whether the last frame is complete: what follows is only output of processes left behind.
     pub(crate) fn is_complete(&self) -> bool {
-        self.in_frame && self.held.ends_with(format!("\n{} e\n", self.framing.nonce).as_bytes())
+        self.complete
     }
 
     /// Takes the next bytes; gives those that are the stretch's own output.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
+        if self.complete {
+            return bytes.to_vec();
+        }
+        let searched = self.held.len();
         self.held.extend_from_slice(bytes);
         if self.in_frame {
-            return Vec::new();
+            return self.end_frame(searched);
         }
         if self.framing.with_baseline && self.baseline.is_none() {
             let end = format!("{} w\n", self.framing.nonce);
@@ -52,7 +57,9 @@ impl Splitter {
         if let Some(at) = self.held.find(&begin) {
             let frame = self.held.split_off(at);
             self.in_frame = true;
-            return std::mem::replace(&mut self.held, frame);
+            let mut output = std::mem::replace(&mut self.held, frame);
+            output.append(&mut self.end_frame(0));
+            return output;
         }
         // The end may be the beginning of the frame's first line.
         let kept = (1..begin.len().min(self.held.len() + 1)).rev().find(|length| {
@@ -61,6 +68,17 @@ impl Splitter {
         });
         let tail = self.held.split_off(self.held.len() - kept.unwrap_or(0));
         std::mem::replace(&mut self.held, tail)
+    }
+
+    /// Looks for the frame's last line, of which nothing ends before `searched`; gives what follows it: output of
+    /// processes left behind.
+    fn end_frame(&mut self, searched: usize) -> Vec<u8> {
+        let end = format!("\n{} e\n", self.framing.nonce);
+        let from = searched.saturating_sub(end.len());
+        let found = self.held.get(from..).and_then(|rest| rest.find(&end));
+        let Some(at) = found else { return Vec::new() };
+        self.complete = true;
+        self.held.split_off(from + at + end.len())
     }
 
     /// The stream has ended: output that was held back for nothing, and the state if it was printed whole.

@@ -148,17 +148,35 @@ impl Docker {
             return Err(lost());
         };
         // Kept to the end of the command: dropping it ends both the reading and the sending.
-        let _feed = match exec.stdin {
-            Stdin::Inherit => Some(Feed::start(input)?),
-            Stdin::Null => None,
-        };
+        let mut waiting = (exec.stdin == Stdin::Inherit).then_some(input);
+        let mut feed = None;
+        if exec.stdin_after.is_none()
+            && let Some(input) = waiting.take()
+        {
+            feed = Some(Feed::start(input)?);
+        }
+        let mut first_line = Vec::new();
         while let Some(piece) = pieces.next().await {
             match piece.map_err(|_| lost())? {
                 bollard::container::LogOutput::StdErr { message } => output(Stream::Stderr, &message),
-                other => output(Stream::Stdout, &other.into_bytes()),
+                other => {
+                    let bytes = other.into_bytes();
+                    if waiting.is_some() && !first_line.contains(&b'\n') {
+                        first_line.extend_from_slice(&bytes);
+                        let line = first_line.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+                        let awaited = exec.stdin_after.as_deref().unwrap_or_default();
+                        if line.strip_suffix(b"\n").is_some_and(|line| line.ends_with(awaited.as_bytes()))
+                            && let Some(input) = waiting.take()
+                        {
+                            feed = Some(Feed::start(input)?);
+                        }
+                    }
+                    output(Stream::Stdout, &bytes)
+                }
             }
             .map_err(EngineError::Output)?;
         }
+        drop(feed);
         self.exit_status(&exec_id).await.ok_or_else(lost)
     }
 
