@@ -242,7 +242,12 @@ impl Lifecycle<'_> {
     pub fn set_up(&self, watcher: &mut dyn Watcher) -> Result<Ready, LifecycleError> {
         let watcher = RefCell::new(watcher);
         let waiting = || watcher.borrow_mut().notice(Notice::WaitingForSetup);
-        let _setup = Lock::acquire(&self.lock_path(), self.lock_timeout, waiting)?;
+        // Everybody who sets this computation up has its directory in common, whatever their home is.
+        let _setup = match Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting) {
+            // Some network file systems do not lock directories.
+            Err(LockError::File { .. }) => Lock::acquire(&self.lock_path(), self.lock_timeout, waiting)?,
+            lock => lock?,
+        };
         let mut because = None;
         // A container may have to be replaced once, and be removed by somebody else in between.
         for _ in 0..4 {
@@ -411,7 +416,10 @@ impl Lifecycle<'_> {
                 None => match self.create(watcher, because)? {
                     Some(container) => container,
                     // Somebody else was faster: find theirs.
-                    None => continue,
+                    None => {
+                        std::thread::sleep(BETWEEN_LOOKS);
+                        continue;
+                    }
                 },
             };
             let name = &container.name;

@@ -55,7 +55,7 @@ impl LockError {
 }
 
 impl Lock {
-    /// Locks the file at `path`. It is created (mode 0600) with its directory (mode 0700) if it is missing, and stays
+    /// Locks the directory or file at `path`. A directory need not be writable. A file is created (mode 0600) with its directory (mode 0700) if it is missing, and stays
     /// afterwards. Waits for others
     /// as long as `timeout` says, `None` being for ever; `waiting` is called once when there is somebody to wait for.
     ///
@@ -63,12 +63,18 @@ impl Lock {
     /// [`LockError::Timeout`]; [`LockError::File`] when the file cannot be made, or is a symbolic link.
     pub fn acquire(path: &Path, timeout: Option<Duration>, waiting: impl FnOnce()) -> Result<Self, LockError> {
         let failed = |error: Errno| LockError::File { path: path.to_owned(), source: error.into() };
-        if let Some(directory) = path.parent() {
-            let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-            created.map_err(|source| LockError::File { path: path.to_owned(), source })?;
-        }
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = File::from(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?);
+        let file = if path.is_dir() {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            rustix::fs::open(path, flags, Mode::empty())
+        } else {
+            if let Some(directory) = path.parent() {
+                let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+                created.map_err(|source| LockError::File { path: path.to_owned(), source })?;
+            }
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
+        };
+        let file = File::from(file.map_err(failed)?);
         if !try_lock(&file).map_err(failed)? {
             waiting();
             match timeout {
