@@ -5,9 +5,12 @@ use nom::{
     branch::alt,
     bytes::complete::{tag, take_while, take_while1},
     combinator::{not, opt, peek, recognize, value},
+    error::Error,
     multi::many0_count,
-    sequence::{pair, terminated},
+    sequence::{pair, preceded, terminated},
 };
+
+use crate::syntax::RedirectionOperator;
 
 /// An operator that ends a word and is no redirection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +40,72 @@ impl Control {
     }
 }
 
-/// The words that are reserved where a command may begin (POSIX 2.4), and `in`.
-pub(crate) const RESERVED: [&str; 16] =
-    ["if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while", "until", "for", "{", "}", "!", "in"];
+/// A word that is reserved where a command may begin (POSIX 2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reserved {
+    If,
+    Then,
+    Else,
+    Elif,
+    Fi,
+    Do,
+    Done,
+    Case,
+    Esac,
+    While,
+    Until,
+    For,
+    In,
+    BraceOpen,
+    BraceClose,
+    Bang,
+}
+
+impl Reserved {
+    /// The reserved word that `word` is, if it is one.
+    pub(crate) fn of(word: &[u8]) -> Option<Reserved> {
+        Some(match word {
+            b"if" => Reserved::If,
+            b"then" => Reserved::Then,
+            b"else" => Reserved::Else,
+            b"elif" => Reserved::Elif,
+            b"fi" => Reserved::Fi,
+            b"do" => Reserved::Do,
+            b"done" => Reserved::Done,
+            b"case" => Reserved::Case,
+            b"esac" => Reserved::Esac,
+            b"while" => Reserved::While,
+            b"until" => Reserved::Until,
+            b"for" => Reserved::For,
+            b"in" => Reserved::In,
+            b"{" => Reserved::BraceOpen,
+            b"}" => Reserved::BraceClose,
+            b"!" => Reserved::Bang,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Reserved::If => "if",
+            Reserved::Then => "then",
+            Reserved::Else => "else",
+            Reserved::Elif => "elif",
+            Reserved::Fi => "fi",
+            Reserved::Do => "do",
+            Reserved::Done => "done",
+            Reserved::Case => "case",
+            Reserved::Esac => "esac",
+            Reserved::While => "while",
+            Reserved::Until => "until",
+            Reserved::For => "for",
+            Reserved::In => "in",
+            Reserved::BraceOpen => "{",
+            Reserved::BraceClose => "}",
+            Reserved::Bang => "!",
+        }
+    }
+}
 
 /// Whether `byte` ends an unquoted word.
 pub(crate) fn ends_word(byte: u8) -> bool {
@@ -48,57 +114,71 @@ pub(crate) fn ends_word(byte: u8) -> bool {
 
 type Read<'t, O> = IResult<&'t [u8], O>;
 
+/// A `\` and the newline behind it, which are taken out wherever they stand outside quotes (POSIX 2.2.1).
+const CONTINUATION: &[u8] = b"\\\n";
+
 /// Blanks and line continuations, as many as there are.
 pub(crate) fn blanks(text: &[u8]) -> Read<'_, &[u8]> {
-    recognize(many0_count(alt((take_while1(|byte| byte == b' ' || byte == b'\t'), tag(&b"\\\n"[..]))))).parse(text)
+    recognize(many0_count(alt((take_while1(|byte| byte == b' ' || byte == b'\t'), tag(CONTINUATION))))).parse(text)
 }
 
-/// A comment, without its newline.
-pub(crate) fn comment(text: &[u8]) -> Read<'_, &[u8]> {
-    recognize(pair(tag(&b"#"[..]), take_while(|byte| byte != b'\n'))).parse(text)
+/// Line continuations, as many as there are.
+pub(crate) fn continuations(text: &[u8]) -> Read<'_, usize> {
+    many0_count(tag(CONTINUATION)).parse(text)
+}
+
+/// An operator, perhaps with line continuations inside.
+fn operator<'t>(spelling: &'static str) -> impl Parser<&'t [u8], Output = (), Error = Error<&'t [u8]>> {
+    move |text: &'t [u8]| {
+        let (mut rest, _) = tag(spelling.get(..1).unwrap_or_default())(text)?;
+        for byte in spelling.bytes().skip(1) {
+            rest = preceded(continuations, tag(&[byte][..])).parse(rest)?.0;
+        }
+        Ok((rest, ()))
+    }
 }
 
 /// An operator other than a redirection's, the longest that fits.
 pub(crate) fn control(text: &[u8]) -> Read<'_, Control> {
     alt((
-        value(Control::AndIf, tag(&b"&&"[..])),
-        value(Control::OrIf, tag(&b"||"[..])),
-        value(Control::DoubleSemicolon, tag(&b";;"[..])),
-        value(Control::Semicolon, tag(&b";"[..])),
-        value(Control::Ampersand, tag(&b"&"[..])),
-        value(Control::Pipe, tag(&b"|"[..])),
-        value(Control::ParenOpen, tag(&b"("[..])),
-        value(Control::ParenClose, tag(&b")"[..])),
+        value(Control::AndIf, operator("&&")),
+        value(Control::OrIf, operator("||")),
+        value(Control::DoubleSemicolon, operator(";;")),
+        value(Control::Semicolon, operator(";")),
+        value(Control::Ampersand, operator("&")),
+        value(Control::Pipe, operator("|")),
+        value(Control::ParenOpen, operator("(")),
+        value(Control::ParenClose, operator(")")),
     ))
     .parse(text)
 }
 
 /// A redirection's operator, the longest that fits, with the descriptor number before it.
-pub(crate) fn redirection(text: &[u8]) -> Read<'_, (Option<&[u8]>, crate::syntax::RedirectionOperator)> {
-    use crate::syntax::RedirectionOperator as Operator;
+pub(crate) fn redirection(text: &[u8]) -> Read<'_, (Option<&[u8]>, RedirectionOperator)> {
+    use RedirectionOperator as Operator;
     let operator = alt((
-        value(Operator::HereDocumentStripTabs, tag(&b"<<-"[..])),
-        value(Operator::HereDocument, tag(&b"<<"[..])),
-        value(Operator::DuplicateInput, tag(&b"<&"[..])),
-        value(Operator::ReadWrite, tag(&b"<>"[..])),
-        value(Operator::Input, tag(&b"<"[..])),
-        value(Operator::Append, tag(&b">>"[..])),
-        value(Operator::DuplicateOutput, tag(&b">&"[..])),
-        value(Operator::Clobber, tag(&b">|"[..])),
-        value(Operator::Output, tag(&b">"[..])),
+        value(Operator::HereDocumentStripTabs, operator("<<-")),
+        value(Operator::HereDocument, operator("<<")),
+        value(Operator::DuplicateInput, operator("<&")),
+        value(Operator::ReadWrite, operator("<>")),
+        value(Operator::Input, operator("<")),
+        value(Operator::Append, operator(">>")),
+        value(Operator::DuplicateOutput, operator(">&")),
+        value(Operator::Clobber, operator(">|")),
+        value(Operator::Output, operator(">")),
     ));
-    pair(opt(digits), operator).parse(text)
+    pair(opt(terminated(digits, continuations)), operator).parse(text)
 }
 
 /// A name (POSIX 3.235): a letter or `_`, then letters, digits and `_`.
 pub(crate) fn name(text: &[u8]) -> Read<'_, &[u8]> {
     let head = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
-    recognize(pair(take_while1(head), take_while(|byte: u8| byte.is_ascii_alphanumeric() || byte == b'_'))).parse(text)
+    recognize(pair(take_while1(head), name_bytes)).parse(text)
 }
 
-/// A name with the `=` of an assignment behind it.
-pub(crate) fn assignment(text: &[u8]) -> Read<'_, &[u8]> {
-    terminated(name, tag(&b"="[..])).parse(text)
+/// What a name may go on with: letters, digits and `_`, perhaps none.
+pub(crate) fn name_bytes(text: &[u8]) -> Read<'_, &[u8]> {
+    take_while(|byte: u8| byte.is_ascii_alphanumeric() || byte == b'_').parse(text)
 }
 
 /// One or more digits.
@@ -111,7 +191,7 @@ pub(crate) fn tilde(text: &[u8], in_value: bool) -> Read<'_, &[u8]> {
     let login = take_while(|byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     let goes_on = move |byte: u8| !(byte == b'/' || byte == b'}' || ends_word(byte) || (in_value && byte == b':'));
     let ended = not(nom::character::complete::one_of::<_, &[u8], _>(&b"\\'\"$`"[..]));
-    let (rest, login) = nom::sequence::preceded(tag(&b"~"[..]), terminated(login, ended)).parse(text)?;
+    let (rest, login) = preceded(tag(&b"~"[..]), terminated(login, ended)).parse(text)?;
     peek(not(take_while1(goes_on))).parse(rest)?;
     Ok((rest, login))
 }
@@ -119,7 +199,6 @@ pub(crate) fn tilde(text: &[u8], in_value: bool) -> Read<'_, &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syntax::RedirectionOperator;
 
     #[test]
     fn the_longest_operator_is_taken() {
@@ -128,13 +207,14 @@ mod tests {
         assert_eq!(redirection(b"2>&1"), Ok((&b"1"[..], (Some(&b"2"[..]), RedirectionOperator::DuplicateOutput))));
         assert_eq!(redirection(b"<<-E"), Ok((&b"E"[..], (None, RedirectionOperator::HereDocumentStripTabs))));
         assert!(redirection(b"2x>").is_err());
+        assert_eq!(control(b"&\\\n&x"), Ok((&b"x"[..], Control::AndIf)), "a line continuation inside");
+        assert_eq!(control(b"&\\\nx"), Ok((&b"\\\nx"[..], Control::Ampersand)));
     }
 
     #[test]
-    fn names_and_assignments() {
-        assert_eq!(assignment(b"A_1=x"), Ok((&b"x"[..], &b"A_1"[..])));
-        assert!(assignment(b"1A=x").is_err());
-        assert!(assignment(b"A =x").is_err());
+    fn a_name_begins_with_no_digit() {
+        assert_eq!(name(b"A_1=x"), Ok((&b"=x"[..], &b"A_1"[..])));
+        assert!(name(b"1A=x").is_err());
     }
 
     #[test]

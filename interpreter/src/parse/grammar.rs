@@ -21,125 +21,140 @@ use crate::{
         AndOr, AndOrList, AndOrPart, CaseCommand, CaseItem, Command, CompoundCommand, CompoundKind, ForLoop,
         FunctionDefinition, IfCommand, List, ListItem, Loop, Pipeline, Redirection, SimpleCommand, Word,
     },
-    token::Control,
+    token::{Control, Reserved},
 };
 
-/// The and-or lists of one complete command, or every error in it, in order.
-pub(super) fn parse(lexemes: &[Lexeme], items: Items) -> Result<Vec<ListItem>, Vec<Diagnostic>> {
-    match attempt(lexemes, items) {
-        Ok(list) => Ok(list),
-        Err(failure) => Err(all_errors(lexemes.to_vec(), failure)),
+/// The and-or lists of one complete command. The reader has found what is wrong in it, so an error here is what it
+/// overlooked.
+pub(super) fn parse(lexemes: &[Lexeme], items: &mut Items) -> Result<Vec<ListItem>, Box<Diagnostic>> {
+    let lexemes = &fold(lexemes, items)[..];
+    if let [Lexeme { kind: LexemeKind::Stretch(number), .. }] = *lexemes
+        && let Some(list) = take(&mut items.stretches, number)
+    {
+        return Ok(list);
     }
-}
-
-/// Replaces the command around each failure by a placeholder and tries again, to find the errors behind it.
-fn all_errors(mut lexemes: Vec<Lexeme>, mut failure: Failure) -> Vec<Diagnostic> {
-    let mut errors = Vec::new();
-    let mut last_place = None;
-    loop {
-        let place = lexemes.get(failure.index).map_or(u32::MAX, |lexeme| lexeme.span.start);
-        if last_place.is_some_and(|last| place <= last) || errors.len() >= super::ERROR_LIMIT {
-            return errors;
-        }
-        last_place = Some(place);
-        errors.push(failure.diagnostic(&lexemes));
-        if failure.index >= lexemes.len() {
-            return errors;
-        }
-        let range = command_around(&lexemes, failure.index);
-        let span = Span { start: place, end: place };
-        lexemes.splice(range, [Lexeme { kind: LexemeKind::SimpleCommand(usize::MAX), span }]);
-        match attempt(&lexemes, Items::default()) {
-            Ok(_) => return errors,
-            Err(next) => failure = next,
-        }
-    }
-}
-
-/// The lexemes between the separators before and behind `index`; empty when it is a separator itself.
-fn command_around(lexemes: &[Lexeme], index: usize) -> std::ops::Range<usize> {
-    let separates = |lexeme: &Lexeme| match lexeme.kind {
-        LexemeKind::Newline => true,
-        LexemeKind::Control(control) => !matches!(control, Control::AndIf | Control::OrIf | Control::Pipe),
-        LexemeKind::Reserved(word) => word != "!",
-        _ => false,
-    };
-    let before = lexemes.get(..index).unwrap_or_default();
-    let start = before.iter().rposition(separates).map_or(0, |at| at + 1);
-    let behind = lexemes.get(index..).unwrap_or_default();
-    let end = behind.iter().position(separates).map_or(lexemes.len(), |at| index + at);
-    start..end.max(start)
-}
-
-/// Where the grammar stopped.
-struct Failure {
-    index: usize,
-    missing: Option<(&'static str, &'static str)>,
-}
-
-impl Failure {
-    fn diagnostic(&self, lexemes: &[Lexeme]) -> Diagnostic {
-        let error = explain::unexpected(lexemes, self.index);
-        match self.missing {
-            // A lexeme of another kind than the missing word says more than the missing word.
-            Some((command, word)) if error.help.is_none() || error.message.starts_with("unexpected") => {
-                Diagnostic { message: format!("`{word}` is missing in `{command}`"), ..error }
-                    .help(format!("put `{word}` before this, behind `;` or a newline"))
-            }
-            _ => error,
-        }
-    }
-}
-
-fn attempt(lexemes: &[Lexeme], items: Items) -> Result<Vec<ListItem>, Failure> {
-    let mut tokens = Vec::with_capacity(lexemes.len() * 2);
-    let mut starts = Vec::with_capacity(lexemes.len());
-    let mut length = 0;
-    for (index, lexeme) in lexemes.iter().enumerate() {
-        starts.push(length);
-        let first = tokens.len();
-        let previous = index.checked_sub(1).and_then(|index| lexemes.get(index));
-        lexeme_tokens(*lexeme, previous, &mut tokens);
-        length += tokens.iter().skip(first).map(Token::len).sum::<usize>();
-    }
-    let index_of = |position: SourcePos| starts.partition_point(|start| *start <= position.byte).saturating_sub(1);
-
-    let mut parser = Parser::with_builder(tokens.into_iter(), TreeBuilder { items, lexemes });
+    let tokens = (0..lexemes.len()).flat_map(|index| tokens(lexemes, index));
+    let mut parser = Parser::with_builder(tokens, TreeBuilder { items, lexemes, stretch: None });
     let mut list = Vec::new();
     loop {
-        let error = match parser.complete_command() {
-            Ok(Some(item)) => {
-                list.push(item);
-                continue;
-            }
+        match parser.complete_command() {
+            Ok(Some(items)) => list.extend(items),
             Ok(None) => return Ok(list),
-            Err(error) => error,
-        };
-        return Err(match error {
-            ParseError::IncompleteCmd(command, _, word, position) => {
-                let at_end = position.byte >= length;
-                let index = if at_end { lexemes.len() } else { index_of(position) };
-                Failure { index, missing: Some((command, word)) }
+            Err(error) => {
+                let position = place(&error).unwrap_or_else(|| parser.pos());
+                return Err(explain::unexpected(lexemes, index_of(lexemes, position)).into());
             }
-            ParseError::Unexpected(_, position)
-            | ParseError::BadFd(position, _)
-            | ParseError::BadIdent(_, position)
-            | ParseError::BadSubst(_, position)
-            | ParseError::Unmatched(_, position) => Failure { index: index_of(position), missing: None },
-            ParseError::UnexpectedEOF => Failure { index: lexemes.len(), missing: None },
-            // The word was read already: it is the lexeme before the parser's place.
-            ParseError::Custom(NotOurs) => {
-                let position = parser.pos();
-                let index = starts.partition_point(|start| *start < position.byte).saturating_sub(1);
-                Failure { index, missing: None }
-            }
-        });
+        }
     }
 }
 
-fn lexeme_tokens(lexeme: Lexeme, previous: Option<&Lexeme>, tokens: &mut Vec<Token>) {
-    tokens.push(Token::Whitespace(" ".into()));
-    let token = match lexeme.kind {
+/// Makes one lexeme of simple commands that stand side by side, each an and-or list by itself. They are most of a
+/// script, need no grammar, and each would cost conch some fifty looks ahead.
+fn fold(lexemes: &[Lexeme], items: &mut Items) -> Vec<Lexeme> {
+    let mut row = Vec::with_capacity(lexemes.len().min(16));
+    let mut rest = lexemes;
+    let mut may_begin = true;
+    while let [first, behind @ ..] = rest {
+        let (commands, length) = if may_begin { stretch(rest, items) } else { (Vec::new(), 0) };
+        if length > 0 {
+            row.push(Lexeme { kind: items.stretch(commands), span: first.span });
+            rest = rest.get(length..).unwrap_or_default();
+        } else {
+            row.push(*first);
+            rest = behind;
+        }
+        may_begin = length == 0 && list_begins_behind(first.kind);
+    }
+    row
+}
+
+/// Whether an and-or list begins behind `kind`, if it is a command that stands there.
+fn list_begins_behind(kind: LexemeKind) -> bool {
+    use Reserved::{BraceOpen, Do, Elif, Else, If, Then, Until, While};
+    match kind {
+        LexemeKind::Newline => true,
+        LexemeKind::Control(control) => !matches!(control, Control::AndIf | Control::OrIf | Control::Pipe),
+        LexemeKind::Reserved(word) => matches!(word, If | Then | Elif | Else | While | Until | Do | BraceOpen),
+        _ => false,
+    }
+}
+
+/// The simple commands at the beginning of `rest` with a separator or the end of a list behind each, and how many
+/// lexemes they are.
+fn stretch(rest: &[Lexeme], items: &mut Items) -> (Vec<ListItem>, usize) {
+    let mut commands = Vec::new();
+    let mut length = 0;
+    while let Some(Lexeme { kind: LexemeKind::SimpleCommand(number), span }) = rest.get(length).copied() {
+        let behind = rest.get(length + 1).map(|lexeme| lexeme.kind);
+        let (is_separated, background) = match behind {
+            Some(LexemeKind::Newline | LexemeKind::Control(Control::Semicolon)) => (true, false),
+            Some(LexemeKind::Control(Control::Ampersand)) => (true, true),
+            None | Some(LexemeKind::Control(Control::ParenClose | Control::DoubleSemicolon)) => (false, false),
+            _ => break,
+        };
+        let Some(command) = take(&mut items.simple_commands, number) else { break };
+        let first = Pipeline { negation: None, commands: vec![Command::Simple(command)], span };
+        commands.push(ListItem { and_or: AndOrList { first, rest: Vec::new(), span }, background });
+        length += 1 + usize::from(is_separated);
+    }
+    commands.shrink_to_fit();
+    (commands, length)
+}
+
+/// Where the parser was when it failed; `None` for where it is now.
+fn place(error: &ParseError<NotOurs>) -> Option<SourcePos> {
+    match error {
+        ParseError::IncompleteCmd(_, _, _, position)
+        | ParseError::Unexpected(_, position)
+        | ParseError::BadFd(position, _)
+        | ParseError::BadIdent(_, position)
+        | ParseError::BadSubst(_, position)
+        | ParseError::Unmatched(_, position) => Some(*position),
+        ParseError::UnexpectedEOF | ParseError::Custom(NotOurs) => None,
+    }
+}
+
+/// The lexeme whose tokens cover the parser's position, or the number of lexemes at the end.
+fn index_of(lexemes: &[Lexeme], position: SourcePos) -> usize {
+    let mut end = 0;
+    let behind = |index: &usize| {
+        end += tokens(lexemes, *index).map(|token| token.len()).sum::<usize>();
+        end > position.byte
+    };
+    (0..lexemes.len()).find(behind).unwrap_or(lexemes.len())
+}
+
+/// What conch gets for a lexeme: perhaps something that keeps it apart from the one before it, and the token itself.
+fn tokens(lexemes: &[Lexeme], index: usize) -> impl Iterator<Item = Token> {
+    let kind = lexemes.get(index).map(|lexeme| lexeme.kind);
+    let previous = index.checked_sub(1).and_then(|index| lexemes.get(index)).map(|lexeme| lexeme.kind);
+    let apart = match (previous, kind) {
+        // conch asks for a separator where POSIX does not: `(a) }`, `done fi`.
+        (Some(LexemeKind::Compound(_) | LexemeKind::Redirection(_)), Some(LexemeKind::Reserved(_))) => {
+            Some(Token::Semi)
+        }
+        // A stretch has taken the separator behind it with it.
+        (Some(LexemeKind::Stretch(_)), Some(kind)) if !ends_list(kind) => Some(Token::Semi),
+        (_, Some(LexemeKind::Compound(_) | LexemeKind::Redirection(_))) => Some(Token::Great),
+        // An empty blank: only that it stands there counts.
+        (Some(previous), Some(kind)) if is_word(previous) && is_word(kind) => Some(Token::Whitespace(String::new())),
+        _ => None,
+    };
+    apart.into_iter().chain(kind.map(token))
+}
+
+/// Whether a list may end before `kind` without a separator.
+fn ends_list(kind: LexemeKind) -> bool {
+    matches!(kind, LexemeKind::Control(Control::ParenClose | Control::DoubleSemicolon))
+}
+
+/// Whether two of these side by side would be read as one word.
+fn is_word(kind: LexemeKind) -> bool {
+    !matches!(kind, LexemeKind::Newline | LexemeKind::Control(_))
+}
+
+fn token(kind: LexemeKind) -> Token {
+    match kind {
         LexemeKind::Newline => Token::Newline,
         LexemeKind::Control(control) => match control {
             Control::AndIf => Token::AndIf,
@@ -151,60 +166,58 @@ fn lexeme_tokens(lexeme: Lexeme, previous: Option<&Lexeme>, tokens: &mut Vec<Tok
             Control::ParenOpen => Token::ParenOpen,
             Control::ParenClose => Token::ParenClose,
         },
-        LexemeKind::Reserved(word) => {
-            // conch asks for a separator where POSIX does not: `(a) }`, `done fi`.
-            if matches!(previous, Some(Lexeme { kind: LexemeKind::Compound(_) | LexemeKind::Redirection(_), .. })) {
-                tokens.push(Token::Semi);
-            }
-            match word {
-                "{" => Token::CurlyOpen,
-                "}" => Token::CurlyClose,
-                "!" => Token::Bang,
-                _ => Token::Name(word.to_owned()),
-            }
-        }
-        LexemeKind::SimpleCommand(number) => Token::Name(format!("c{number}")),
-        LexemeKind::Word(number) => Token::Name(format!("w{number}")),
-        LexemeKind::Name(number) => Token::Name(format!("n{number}")),
-        LexemeKind::Compound(number) => {
-            tokens.push(Token::Great);
-            Token::Name(format!("k{number}"))
-        }
-        LexemeKind::Redirection(number) => {
-            tokens.push(Token::Great);
-            Token::Name(format!("r{number}"))
-        }
-        LexemeKind::Misplaced => Token::Literal("misplaced".into()),
-    };
-    tokens.push(token);
+        LexemeKind::Reserved(Reserved::BraceOpen) => Token::CurlyOpen,
+        LexemeKind::Reserved(Reserved::BraceClose) => Token::CurlyClose,
+        LexemeKind::Reserved(Reserved::Bang) => Token::Bang,
+        LexemeKind::Reserved(word) => Token::Name(word.text().to_owned()),
+        LexemeKind::SimpleCommand(number) => numbered('c', number),
+        LexemeKind::Stretch(number) => numbered('s', number),
+        LexemeKind::Word(number) => numbered('w', number),
+        LexemeKind::Name(number) => numbered('n', number),
+        LexemeKind::Compound(number) => numbered('k', number),
+        LexemeKind::Redirection(number) => numbered('r', number),
+    }
 }
 
-/// conch took a reserved word or a misplaced one for a word.
+/// The name that stands for an item: a letter for its kind, and its number.
+fn numbered(kind: char, number: u32) -> Token {
+    let mut name = String::with_capacity(8);
+    name.push(kind);
+    name.push_str(&number.to_string());
+    Token::Name(name)
+}
+
+/// The number in a name made by [`numbered`].
+fn number(text: &str, kind: char) -> Option<u32> {
+    text.strip_prefix(kind)?.parse().ok()
+}
+
+/// conch took something for a word, a name or a redirection that is none.
 struct NotOurs;
 
 /// A redirection behind a compound command: a real one, or the made-up one.
 enum Behind {
     Redirection(Redirection),
     Compound(Span),
-    /// In a further attempt, when the items are gone and only errors count.
-    Nothing,
 }
 
 struct TreeBuilder<'l> {
-    items: Items,
+    items: &'l mut Items,
+    /// The stretch that was read last, until the separator behind it.
+    stretch: Option<Vec<ListItem>>,
     lexemes: &'l [Lexeme],
 }
 
-fn take<T>(items: &mut [Option<T>], number: usize) -> Option<T> {
-    items.get_mut(number)?.take()
+fn take<T>(items: &mut [Option<T>], number: u32) -> Option<T> {
+    items.get_mut(number as usize)?.take()
 }
 
-fn number(text: &str, prefix: char) -> Option<usize> {
-    text.strip_prefix(prefix)?.parse().ok()
-}
-
-fn list(group: CommandGroup<ListItem>) -> List {
-    List { items: group.commands }
+fn list(group: CommandGroup<Vec<ListItem>>) -> List {
+    let mut commands = group.commands.into_iter();
+    let mut items = commands.next().unwrap_or_default();
+    items.extend(commands.flatten());
+    items.shrink_to_fit();
+    List { items }
 }
 
 impl TreeBuilder<'_> {
@@ -216,13 +229,12 @@ impl TreeBuilder<'_> {
     }
 
     fn name(&mut self, text: &str) -> Result<(String, Span), NotOurs> {
-        let number = number(text, 'n').ok_or(NotOurs)?;
-        Ok(take(&mut self.items.names, number).unwrap_or_default())
+        number(text, 'n').and_then(|number| take(&mut self.items.names, number)).ok_or(NotOurs)
     }
 
     fn word_item(&mut self, item: LexemeKind) -> Result<Word, NotOurs> {
         match item {
-            LexemeKind::Word(number) => Ok(take(&mut self.items.words, number).unwrap_or_default()),
+            LexemeKind::Word(number) => take(&mut self.items.words, number).ok_or(NotOurs),
             _ => Err(NotOurs),
         }
     }
@@ -234,7 +246,6 @@ impl TreeBuilder<'_> {
             match item {
                 Behind::Compound(span) => body_span = span,
                 Behind::Redirection(redirection) => redirections.push(redirection),
-                Behind::Nothing => {}
             }
         }
         let span = redirections.last().map_or(body_span, |last: &Redirection| body_span.to(last.span));
@@ -243,7 +254,7 @@ impl TreeBuilder<'_> {
 }
 
 impl Builder for TreeBuilder<'_> {
-    type Command = ListItem;
+    type Command = Vec<ListItem>;
     type CommandList = AndOrList;
     type ListableCommand = Pipeline;
     type PipeableCommand = Command;
@@ -258,8 +269,9 @@ impl Builder for TreeBuilder<'_> {
         and_or: AndOrList,
         separator: SeparatorKind,
         _: Option<Newline>,
-    ) -> Result<ListItem, NotOurs> {
-        Ok(ListItem { and_or, background: separator == SeparatorKind::Amp })
+    ) -> Result<Vec<ListItem>, NotOurs> {
+        let one = || vec![ListItem { and_or, background: separator == SeparatorKind::Amp }];
+        Ok(self.stretch.take().unwrap_or_else(one))
     }
 
     fn and_or_list(
@@ -284,10 +296,13 @@ impl Builder for TreeBuilder<'_> {
     }
 
     fn pipeline(&mut self, bang: bool, commands: Vec<(Vec<Newline>, Command)>) -> Result<Pipeline, NotOurs> {
-        let commands: Vec<Command> = commands.into_iter().map(|(_, command)| command).collect();
+        // Not collected in place, which would keep the room of what conch has with them.
+        let mut only_commands = Vec::with_capacity(commands.len());
+        only_commands.extend(commands.into_iter().map(|(_, command)| command));
+        let commands: Vec<Command> = only_commands;
         let (Some(first), Some(last)) = (commands.first(), commands.last()) else { return Err(NotOurs) };
         let span = first.span().to(last.span());
-        let negation = bang.then(|| self.last_before(span.start, LexemeKind::Reserved("!"))).flatten();
+        let negation = bang.then(|| self.last_before(span.start, LexemeKind::Reserved(Reserved::Bang))).flatten();
         Ok(Pipeline { negation, span: negation.map_or(span, |bang| bang.to(span)), commands })
     }
 
@@ -299,25 +314,36 @@ impl Builder for TreeBuilder<'_> {
         let mut words = words.into_iter();
         match (before.is_empty(), words.next(), words.next()) {
             (true, Some(RedirectOrCmdWord::CmdWord(LexemeKind::SimpleCommand(number))), None) => {
-                let command = take(&mut self.items.simple_commands, number);
-                Ok(Command::Simple(command.unwrap_or_else(placeholder)))
+                take(&mut self.items.simple_commands, number).map(Command::Simple).ok_or(NotOurs)
+            }
+            (true, Some(RedirectOrCmdWord::CmdWord(LexemeKind::Stretch(number))), None) => {
+                self.stretch = take(&mut self.items.stretches, number);
+                Ok(stands_for_stretch())
             }
             _ => Err(NotOurs),
         }
     }
 
-    fn brace_group(&mut self, group: CommandGroup<ListItem>, behind: Vec<Behind>) -> Result<CompoundCommand, NotOurs> {
+    fn brace_group(
+        &mut self,
+        group: CommandGroup<Vec<ListItem>>,
+        behind: Vec<Behind>,
+    ) -> Result<CompoundCommand, NotOurs> {
         Ok(self.compound(CompoundKind::BraceGroup(list(group)), behind))
     }
 
-    fn subshell(&mut self, group: CommandGroup<ListItem>, behind: Vec<Behind>) -> Result<CompoundCommand, NotOurs> {
+    fn subshell(
+        &mut self,
+        group: CommandGroup<Vec<ListItem>>,
+        behind: Vec<Behind>,
+    ) -> Result<CompoundCommand, NotOurs> {
         Ok(self.compound(CompoundKind::Subshell(list(group)), behind))
     }
 
     fn loop_command(
         &mut self,
         kind: LoopKind,
-        pair: GuardBodyPairGroup<ListItem>,
+        pair: GuardBodyPairGroup<Vec<ListItem>>,
         behind: Vec<Behind>,
     ) -> Result<CompoundCommand, NotOurs> {
         let body = Loop { condition: list(pair.guard), body: list(pair.body) };
@@ -330,7 +356,7 @@ impl Builder for TreeBuilder<'_> {
 
     fn if_command(
         &mut self,
-        fragments: IfFragments<ListItem>,
+        fragments: IfFragments<Vec<ListItem>>,
         behind: Vec<Behind>,
     ) -> Result<CompoundCommand, NotOurs> {
         let branches = fragments.conditionals.into_iter().map(|pair| (list(pair.guard), list(pair.body))).collect();
@@ -340,7 +366,7 @@ impl Builder for TreeBuilder<'_> {
 
     fn for_command(
         &mut self,
-        fragments: ForFragments<LexemeKind, ListItem>,
+        fragments: ForFragments<LexemeKind, Vec<ListItem>>,
         behind: Vec<Behind>,
     ) -> Result<CompoundCommand, NotOurs> {
         let (variable, _) = self.name(&fragments.var)?;
@@ -354,10 +380,10 @@ impl Builder for TreeBuilder<'_> {
 
     fn case_command(
         &mut self,
-        fragments: CaseFragments<LexemeKind, ListItem>,
+        fragments: CaseFragments<LexemeKind, Vec<ListItem>>,
         behind: Vec<Behind>,
     ) -> Result<CompoundCommand, NotOurs> {
-        let mut item = |arm: CaseArm<LexemeKind, ListItem>| {
+        let mut item = |arm: CaseArm<LexemeKind, Vec<ListItem>>| {
             let patterns = arm
                 .patterns
                 .pattern_alternatives
@@ -390,13 +416,14 @@ impl Builder for TreeBuilder<'_> {
         Ok(())
     }
 
-    fn word(&mut self, kind: ComplexWordKind<ListItem>) -> Result<LexemeKind, NotOurs> {
+    fn word(&mut self, kind: ComplexWordKind<Vec<ListItem>>) -> Result<LexemeKind, NotOurs> {
         let ComplexWordKind::Single(WordKind::Simple(SimpleWordKind::Literal(text))) = kind else {
             return Err(NotOurs);
         };
         let numbered = |prefix| number(&text, prefix);
         let kinds = [
             numbered('c').map(LexemeKind::SimpleCommand),
+            numbered('s').map(LexemeKind::Stretch),
             numbered('w').map(LexemeKind::Word),
             numbered('r').map(LexemeKind::Redirection),
             numbered('k').map(LexemeKind::Compound),
@@ -405,18 +432,21 @@ impl Builder for TreeBuilder<'_> {
     }
 
     fn redirect(&mut self, kind: RedirectKind<LexemeKind>) -> Result<Behind, NotOurs> {
-        Ok(match kind {
+        let behind = match kind {
             RedirectKind::Write(None, LexemeKind::Redirection(number)) => {
-                take(&mut self.items.redirections, number).map_or(Behind::Nothing, Behind::Redirection)
+                take(&mut self.items.redirections, number).map(Behind::Redirection)
             }
             RedirectKind::Write(None, LexemeKind::Compound(number)) => {
-                take(&mut self.items.compounds, number).map_or(Behind::Nothing, Behind::Compound)
+                take(&mut self.items.compounds, number).map(Behind::Compound)
             }
-            _ => return Err(NotOurs),
-        })
+            _ => None,
+        };
+        behind.ok_or(NotOurs)
     }
 }
 
-fn placeholder() -> SimpleCommand {
-    SimpleCommand { assignments: Vec::new(), words: Vec::new(), redirections: Vec::new(), span: Span::default() }
+/// What conch carries to the separator behind a stretch, where the commands of the stretch take its place.
+fn stands_for_stretch() -> Command {
+    let span = Span::default();
+    Command::Simple(SimpleCommand { assignments: Vec::new(), words: Vec::new(), redirections: Vec::new(), span })
 }

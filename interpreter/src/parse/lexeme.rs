@@ -2,8 +2,8 @@
 
 use crate::{
     Span,
-    syntax::{Redirection, SimpleCommand, Word},
-    token::Control,
+    syntax::{ListItem, Redirection, SimpleCommand, Word},
+    token::{Control, Reserved},
 };
 
 /// One symbol of a complete command, with its place.
@@ -16,42 +16,60 @@ pub(super) struct Lexeme {
 /// The symbols. Numbers point into [`Items`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LexemeKind {
+    /// Newlines and comments between commands.
     Newline,
     Control(Control),
     /// A reserved word where it is one.
-    Reserved(&'static str),
+    Reserved(Reserved),
     /// A whole simple command.
-    SimpleCommand(usize),
+    SimpleCommand(u32),
+    /// Simple commands side by side, folded by the grammar.
+    Stretch(u32),
     /// A word of `for` or `case`.
-    Word(usize),
+    Word(u32),
     /// The variable of `for`, or the name of a function.
-    Name(usize),
+    Name(u32),
     /// A redirection behind a compound command.
-    Redirection(usize),
+    Redirection(u32),
     /// The end of a compound command, which knows where it began.
-    Compound(usize),
-    /// Something that fits nowhere: the grammar will refuse it.
-    Misplaced,
+    Compound(u32),
+}
+
+impl LexemeKind {
+    /// The symbol as it is written; empty for one with a text of its own.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            LexemeKind::Control(control) => control.text(),
+            LexemeKind::Reserved(word) => word.text(),
+            _ => "",
+        }
+    }
 }
 
 /// What the numbers in lexemes stand for; each is taken once.
 #[derive(Default)]
 pub(super) struct Items {
     pub(super) simple_commands: Vec<Option<SimpleCommand>>,
+    pub(super) stretches: Vec<Option<Vec<ListItem>>>,
     pub(super) words: Vec<Option<Word>>,
     pub(super) names: Vec<Option<(String, Span)>>,
     pub(super) redirections: Vec<Option<Redirection>>,
     pub(super) compounds: Vec<Option<Span>>,
 }
 
-fn push<T>(items: &mut Vec<Option<T>>, item: T) -> usize {
+fn push<T>(items: &mut Vec<Option<T>>, item: T) -> u32 {
     items.push(Some(item));
-    items.len() - 1
+    // Each item is at least a byte of a source of at most 4 GiB.
+    items.len() as u32 - 1
 }
 
 impl Items {
     pub(super) fn simple_command(&mut self, command: SimpleCommand) -> LexemeKind {
         LexemeKind::SimpleCommand(push(&mut self.simple_commands, command))
+    }
+
+    pub(super) fn stretch(&mut self, commands: Vec<ListItem>) -> LexemeKind {
+        LexemeKind::Stretch(push(&mut self.stretches, commands))
     }
 
     pub(super) fn word(&mut self, word: Word) -> LexemeKind {
@@ -68,5 +86,14 @@ impl Items {
 
     pub(super) fn compound(&mut self, span: Span) -> LexemeKind {
         LexemeKind::Compound(push(&mut self.compounds, span))
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.simple_commands.clear();
+        self.stretches.clear();
+        self.words.clear();
+        self.names.clear();
+        self.redirections.clear();
+        self.compounds.clear();
     }
 }

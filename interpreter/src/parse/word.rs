@@ -2,7 +2,7 @@
 
 use bstr::BString;
 
-use super::{Broken, End, Reader};
+use super::{Broken, End, Reader, explain};
 use crate::{
     Diagnostic, Span,
     syntax::{
@@ -40,7 +40,7 @@ impl Place {
         match byte {
             b'$' | b'`' | b'\\' => true,
             b'"' => self != Place::HereDocument,
-            b'}' => self == Place::QuotedBraces,
+            b'}' => self == Place::QuotedBraces || !self.is_quoted(),
             _ => !self.is_quoted(),
         }
     }
@@ -51,6 +51,21 @@ struct Parts {
     done: Vec<Part>,
     literal: Vec<u8>,
     literal_start: usize,
+}
+
+impl Parts {
+    fn push_part(&mut self, part: Part) {
+        // Most words have one part: do not take room for four.
+        if self.done.is_empty() {
+            self.done.reserve_exact(1);
+        }
+        self.done.push(part);
+    }
+}
+
+/// Whether `byte` is literal in every [`Place`].
+fn is_plain(byte: u8) -> bool {
+    !matches!(byte, b'\\' | b'\'' | b'"' | b'$' | b'`' | b':' | b'}') && !token::ends_word(byte)
 }
 
 impl Reader<'_> {
@@ -64,10 +79,14 @@ impl Reader<'_> {
     fn parts(&mut self, place: Place) -> Result<Vec<Part>, Broken> {
         let mut parts = Parts { done: Vec::new(), literal: Vec::new(), literal_start: self.position };
         let mut parentheses = 0_usize;
-        if matches!(place, Place::Word | Place::Value | Place::Braces) {
+        if self.peek() == Some(b'~') && matches!(place, Place::Word | Place::Value | Place::Braces) {
             self.tilde(&mut parts, place);
         }
         while let Some(byte) = self.peek() {
+            if is_plain(byte) {
+                self.plain_bytes(&mut parts);
+                continue;
+            }
             if self.ends(place, byte, parentheses) {
                 break;
             }
@@ -102,7 +121,19 @@ impl Reader<'_> {
             }
         }
         self.flush(&mut parts, self.position);
+        parts.done.shrink_to_fit();
         Ok(parts.done)
+    }
+
+    /// Takes the bytes from here that are literal everywhere; there is at least one.
+    fn plain_bytes(&mut self, parts: &mut Parts) {
+        if parts.literal.is_empty() {
+            parts.literal_start = self.position;
+        }
+        let rest = self.rest();
+        let length = rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len());
+        parts.literal.extend_from_slice(rest.get(..length).unwrap_or_default());
+        self.position += length;
     }
 
     fn ends(&self, place: Place, byte: u8, parentheses: usize) -> bool {
@@ -128,7 +159,7 @@ impl Reader<'_> {
         if !parts.literal.is_empty() {
             let text = std::mem::take(&mut parts.literal);
             let span = self.span(parts.literal_start, end);
-            parts.done.push(Part { kind: PartKind::Literal(text.into()), span });
+            parts.push_part(Part { kind: PartKind::Literal(text.into()), span });
         }
     }
 
@@ -136,9 +167,9 @@ impl Reader<'_> {
         if !parts.literal.is_empty() {
             let text = std::mem::take(&mut parts.literal);
             let start = self.span(parts.literal_start, parts.literal_start).start;
-            parts.done.push(Part { kind: PartKind::Literal(text.into()), span: Span { start, end: part.span.start } });
+            parts.push_part(Part { kind: PartKind::Literal(text.into()), span: Span { start, end: part.span.start } });
         }
-        parts.done.push(part);
+        parts.push_part(part);
     }
 
     fn tilde(&mut self, parts: &mut Parts, place: Place) {
@@ -177,7 +208,7 @@ impl Reader<'_> {
         let start = self.position;
         let body = self.rest().get(1..).unwrap_or_default();
         let Some(length) = body.iter().position(|byte| *byte == b'\'') else {
-            return Err(self.unclosed(start, 1, "single-quote `'`", "'"));
+            return Err(self.unclosed(start, 1, "single-quote `'`", "close it with `'`".into()));
         };
         let text = BString::from(body.get(..length).unwrap_or_default());
         self.position += length + 2;
@@ -189,7 +220,7 @@ impl Reader<'_> {
         self.position += 1;
         let parts = self.nested(|reader| reader.parts(Place::DoubleQuotes))?;
         if self.peek() != Some(b'"') {
-            return Err(self.unclosed(start, 1, "double-quote `\"`", "\""));
+            return Err(self.unclosed(start, 1, "double-quote `\"`", "close it with `\"`".into()));
         }
         self.position += 1;
         Ok(Part { kind: PartKind::DoubleQuoted(parts), span: self.span(start, self.position) })
@@ -198,42 +229,53 @@ impl Reader<'_> {
     /// Reads what `$` begins; a `$` that begins nothing is itself.
     fn dollar(&mut self, parts: &mut Parts, place: Place) -> Result<(), Broken> {
         let start = self.position;
-        let kind = match self.peek_at(1) {
-            Some(b'{') => self.braced_parameter(place)?,
-            Some(b'(') if self.peek_at(2) == Some(b'(') => self.arithmetic()?,
-            Some(b'(') => self.command_substitution()?,
-            Some(_) => {
+        self.position += 1;
+        self.continuations();
+        let kind = match self.peek() {
+            Some(b'{') => self.braced_parameter(start, place)?,
+            Some(b'(') => {
                 self.position += 1;
-                match self.parameter(false) {
-                    Some(parameter) => {
-                        let expansion = ParameterExpansion { parameter, operation: Operation::Value, braced: false };
-                        PartKind::Parameter(Box::new(expansion))
-                    }
-                    None => {
-                        self.position = start;
-                        self.literal_byte(parts, b'$');
-                        return Ok(());
-                    }
+                self.continuations();
+                if self.peek() == Some(b'(') { self.arithmetic(start)? } else { self.command_substitution(start)? }
+            }
+            _ => match self.parameter(false) {
+                Some(parameter) => {
+                    let expansion = ParameterExpansion { parameter, operation: Operation::Value, braced: false };
+                    PartKind::Parameter(Box::new(expansion))
                 }
-            }
-            None => {
-                self.literal_byte(parts, b'$');
-                return Ok(());
-            }
+                None => {
+                    self.position = start;
+                    self.literal_byte(parts, b'$');
+                    return Ok(());
+                }
+            },
         };
         let part = Part { kind, span: self.span(start, self.position) };
         self.push(parts, part);
         Ok(())
     }
 
-    /// A parameter's name here, if there is one; outside braces a positional parameter has one digit.
+    /// The name here, if there is one; line continuations in it and behind it are left out.
+    pub(super) fn name(&mut self) -> Option<String> {
+        let (rest, name) = token::name(self.rest()).ok()?;
+        let mut name = String::from_utf8_lossy(name).into_owned();
+        self.advance_to(rest);
+        while self.peek() == Some(b'\\') && self.peek_at(1) == Some(b'\n') {
+            self.continuations();
+            if let Ok((rest, more)) = token::name_bytes(self.rest()) {
+                name.push_str(&String::from_utf8_lossy(more));
+                self.advance_to(rest);
+            }
+        }
+        Some(name)
+    }
+
+    /// The parameter here, if there is one; outside braces a positional parameter has one digit.
     fn parameter(&mut self, braced: bool) -> Option<Parameter> {
-        let rest = self.rest();
-        if let Ok((after, name)) = token::name(rest) {
-            let name = String::from_utf8_lossy(name).into_owned();
-            self.advance_to(after);
+        if let Some(name) = self.name() {
             return Some(Parameter::Variable(name));
         }
+        let rest = self.rest();
         let first = *rest.first()?;
         if first.is_ascii_digit() {
             let length = if braced { rest.iter().take_while(|byte| byte.is_ascii_digit()).count() } else { 1 };
@@ -248,104 +290,123 @@ impl Reader<'_> {
         })
     }
 
-    fn braced_parameter(&mut self, place: Place) -> Result<PartKind, Broken> {
-        let start = self.position;
-        self.position += 2;
-        let length_of = self.peek() == Some(b'#') && !matches!(self.peek_at(1), Some(b'}')) && self.is_length();
+    /// Reads `${...}`; `start` is where its `$` stands.
+    fn braced_parameter(&mut self, start: usize, place: Place) -> Result<PartKind, Broken> {
+        self.position += 1;
+        self.continuations();
+        let length_of = self.is_length();
         if length_of {
             self.position += 1;
+            self.continuations();
         }
         let Some(parameter) = self.parameter(true) else {
-            return Err(self.bad_substitution(start));
+            return self.bad_substitution(start, place);
         };
-        let operation = if length_of { Operation::Length } else { self.operation(start, place)? };
-        if self.peek() != Some(b'}') {
-            if self.peek().is_none() {
-                return Err(self.unclosed(start, 2, "parameter expansion `${`", "}"));
+        self.continuations();
+        let operation = if length_of { Some(Operation::Length) } else { self.operation(place)? };
+        self.continuations();
+        let Some(operation) = operation.filter(|_| matches!(self.peek(), Some(b'}') | None)) else {
+            // What stands behind `!` is a name: the whole is meant for another shell.
+            if parameter == Parameter::Special(b'!') {
+                self.position -= 1;
             }
-            return Err(self.bad_substitution(start));
+            return self.bad_substitution(start, place);
+        };
+        if self.peek().is_none() {
+            return Err(self.unclosed(start, 2, "parameter expansion `${`", "close it with `}`".into()));
         }
         self.position += 1;
         Ok(PartKind::Parameter(Box::new(ParameterExpansion { parameter, operation, braced: true })))
     }
 
-    /// Whether the `#` here asks for a length: a parameter and `}` follow it.
+    /// Whether the next byte is a `#` that asks for a length: a parameter and `}` follow it.
     fn is_length(&mut self) -> bool {
         let start = self.position;
+        if self.peek() != Some(b'#') {
+            return false;
+        }
         self.position += 1;
-        let is_length = self.parameter(true).is_some() && self.peek() == Some(b'}');
+        self.continuations();
+        let has_parameter = self.peek() != Some(b'}') && self.parameter(true).is_some();
+        self.continuations();
+        let is_length = has_parameter && self.peek() == Some(b'}');
         self.position = start;
         is_length
     }
 
-    fn operation(&mut self, start: usize, place: Place) -> Result<Operation, Broken> {
-        let or_empty = self.peek() == Some(b':') && matches!(self.peek_at(1), Some(b'-' | b'=' | b'?' | b'+'));
+    /// Reads what is done with the parameter, up to the `}`; `None` for what POSIX does not know.
+    fn operation(&mut self, place: Place) -> Result<Option<Operation>, Broken> {
+        let start = self.position;
+        let or_empty = self.peek() == Some(b':');
         if or_empty {
             self.position += 1;
+            self.continuations();
         }
         let when = match self.peek() {
             Some(b'-') => Substitution::Default,
             Some(b'=') => Substitution::Assign,
             Some(b'?') => Substitution::Error,
             Some(b'+') => Substitution::Alternative,
-            Some(byte @ (b'%' | b'#')) => {
-                let largest = self.peek_at(1) == Some(byte);
-                self.position += if largest { 2 } else { 1 };
+            Some(byte @ (b'%' | b'#')) if !or_empty => {
+                self.position += 1;
+                self.continuations();
+                let largest = self.peek() == Some(byte);
+                self.position += usize::from(largest);
                 // Quotes in the pattern count whatever stands around the expansion (POSIX 2.6.2).
                 let pattern = self.word(Place::Braces)?;
                 let end = if byte == b'%' { PatternEnd::Suffix } else { PatternEnd::Prefix };
-                return Ok(Operation::Remove { end, largest, pattern });
+                return Ok(Some(Operation::Remove { end, largest, pattern }));
             }
-            Some(b'}') | None => return Ok(Operation::Value),
-            Some(_) => return Err(self.bad_substitution(start)),
+            Some(b'}') | None if !or_empty => return Ok(Some(Operation::Value)),
+            _ => {
+                self.position = start;
+                return Ok(None);
+            }
         };
         self.position += 1;
         let word = self.word(if place.is_quoted() { Place::QuotedBraces } else { Place::Braces })?;
-        Ok(Operation::Substitute { when, or_empty, word })
+        Ok(Some(Operation::Substitute { when, or_empty, word }))
     }
 
-    /// The error for `${...}` that POSIX does not know, with the POSIX form of what was probably meant.
-    fn bad_substitution(&mut self, start: usize) -> Broken {
-        let text = self.text.get(start..).unwrap_or_default();
-        let length = text.iter().position(|byte| matches!(byte, b'}' | b'\n')).map_or(text.len(), |at| at + 1);
-        let (what, help) = match self.peek() {
-            Some(b'/') => ("pattern substitution", "use `sed`, or `${x%suffix}` and `${x#prefix}`"),
-            Some(b':') => ("substring expansion", "use `cut -c`, or `${x%pattern}` and `${x#pattern}`"),
-            Some(b'^' | b',') => ("case modification", "use `tr '[:lower:]' '[:upper:]'`"),
-            Some(b'[') => ("an array element", "use the positional parameters: `set -- a b`, `\"$@\"`"),
-            Some(b'!') => ("indirect expansion", "use `eval` with a name that you control"),
-            _ => ("this parameter expansion", "write `${name}`, `${name-word}`, `${name%pattern}` or their like"),
-        };
-        let span = self.span(start, start + length);
-        self.errors.push(
-            Diagnostic::syntax_error(span, format!("bad substitution: {what} is not part of POSIX sh")).help(help),
-        );
-        self.resume = start + length;
-        Broken
+    /// Reports a `${...}` that POSIX does not know, and reads up to its `}`.
+    fn bad_substitution(&mut self, start: usize, place: Place) -> Result<PartKind, Broken> {
+        let (what, help) = explain::foreign_expansion(self.rest());
+        let rest =
+            self.silently(|reader| reader.word(if place.is_quoted() { Place::QuotedBraces } else { Place::Braces }));
+        if rest.is_err() || self.peek() != Some(b'}') {
+            return Err(self.unclosed(start, 2, "parameter expansion `${`", "close it with `}`".into()));
+        }
+        self.position += 1;
+        let message = format!("bad substitution: {what} is not part of POSIX sh");
+        self.report(Diagnostic::syntax_error(self.span(start, self.position), message).help(help));
+        Ok(PartKind::Literal(BString::default()))
     }
 
-    fn arithmetic(&mut self) -> Result<PartKind, Broken> {
-        let start = self.position;
-        self.position += 3;
+    /// Reads `$((...))` from its second `(`.
+    fn arithmetic(&mut self, start: usize) -> Result<PartKind, Broken> {
+        self.position += 1;
         let parts = self.nested(|reader| reader.parts(Place::Arithmetic))?;
         if !self.rest().starts_with(b"))") {
-            let broken = self.unclosed(start, 3, "arithmetic expansion `$((`", "))");
-            let more_follows = self.peek().is_some();
-            if let Some(error) = self.errors.last_mut().filter(|_| more_follows) {
-                error.help = Some("for a subshell in a command substitution, put a space: `$( (`".into());
-            }
-            return Err(broken);
+            let help = match self.peek() {
+                Some(_) => "close it with `))`; for a subshell in a command substitution, put a space: `$( (`",
+                None => "close it with `))`",
+            };
+            return Err(self.unclosed(start, 3, "arithmetic expansion `$((`", help.into()));
         }
         self.position += 2;
         Ok(PartKind::Arithmetic(parts))
     }
 
-    fn command_substitution(&mut self) -> Result<PartKind, Broken> {
-        let start = self.position;
-        self.position += 2;
-        let list = self.nested(|reader| reader.list(End::Paren))?;
+    /// Reads `$(...)` from behind its `(`.
+    fn command_substitution(&mut self, start: usize) -> Result<PartKind, Broken> {
+        // A newline inside does not begin the here-documents of the line around, nor one outside those inside.
+        let outer = std::mem::take(&mut self.pending);
+        let list = self.nested(|reader| reader.list(End::Paren));
+        self.no_more_here_documents();
+        self.pending = outer;
+        let list = list?;
         if self.peek() != Some(b')') {
-            return Err(self.unclosed(start, 2, "command substitution `$(`", ")"));
+            return Err(self.unclosed(start, 2, "command substitution `$(`", "close it with `)`".into()));
         }
         self.position += 1;
         Ok(PartKind::CommandSubstitution(Box::new(CommandSubstitution { list, backquoted: false })))
@@ -359,7 +420,10 @@ impl Reader<'_> {
         let mut at = start + 1;
         loop {
             let escaped = match self.text.get(at) {
-                None => return Err(self.unclosed(start, 1, "backquote `` ` ``", "`")),
+                None => {
+                    let help = "close it with `` ` ``, or write `$(...)`".to_owned();
+                    return Err(self.unclosed(start, 1, "backquote `` ` ``", help));
+                }
                 Some(b'`') => break,
                 Some(b'\\') => match self.text.get(at + 1) {
                     Some(b'$' | b'`' | b'\\') => true,
@@ -380,17 +444,5 @@ impl Reader<'_> {
         self.position = at + 1;
         let kind = PartKind::CommandSubstitution(Box::new(CommandSubstitution { list, backquoted: true }));
         Ok(Part { kind, span: self.span(start, self.position) })
-    }
-
-    /// The error for something opened at `start`, `length` bytes long, that never ends.
-    fn unclosed(&mut self, start: usize, length: usize, what: &str, close: &str) -> Broken {
-        let end = self.span(self.text.len(), self.text.len());
-        let error = Diagnostic::syntax_error(self.span(start, start + length), format!("unclosed {what}"))
-            .label("opened here")
-            .related(end, "the text ends here")
-            .help(format!("close it with `{close}`"));
-        self.errors.push(error);
-        self.resume = self.line_end(start);
-        Broken
     }
 }

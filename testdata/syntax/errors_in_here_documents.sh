@@ -1,0 +1,8 @@
+cat <<E
+${x^}
+$(if a; fi)
+E
+cat <<'E'
+${x^}
+E
+fi

@@ -1,0 +1,7 @@
+function f {
+    a
+}
+
+function g() {
+    b
+}

@@ -1,0 +1,7 @@
+1st() { a; }
+
+make-it() { a; }
+
+export() { a; }
+
+f(x) { a; }

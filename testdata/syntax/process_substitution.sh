@@ -1,0 +1,2 @@
+diff <(a | b) <(c)
+tar x > >(d)

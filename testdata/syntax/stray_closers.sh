@@ -1,0 +1,6 @@
+fi
+}
+done
+esac
+a; )
+;;

@@ -1,0 +1,1 @@
+a; do b; done

@@ -1,0 +1,3 @@
+in a
+
+then b

@@ -1,0 +1,9 @@
+if a
+    b
+fi
+
+if a then b; fi
+
+if a; then b; elif c; d; fi
+
+if a; else b; fi

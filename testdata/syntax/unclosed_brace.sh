@@ -1,0 +1,4 @@
+next_stage && {
+    make
+
+next_stage && make install

@@ -1,0 +1,4 @@
+if [ -d x ]; then
+    cd x
+else
+    mkdir x

@@ -1,0 +1,4 @@
+while a; do
+    for x in b c; do
+        d
+    done

@@ -1,0 +1,7 @@
+{ a; } b
+
+if a; then b; fi c
+
+(a) (b)
+
+{ { a; } >log }

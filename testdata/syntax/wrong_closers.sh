@@ -1,0 +1,10 @@
+f() {
+    if a; then
+        b
+}
+
+if a; then b; done
+
+(a; }
+
+case x in a) while b; do c ;; esac
