@@ -4,7 +4,7 @@
 //! positional parameters, quotes, arithmetic without assignments, field splitting. Everything else (command
 //! substitutions, pathnames, `${x:=y}`, errors, locale-dependent lengths) is left to the shell.
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 use crate::{
     state::{State, Value},
@@ -31,6 +31,9 @@ pub fn expand_fields<'w>(words: impl IntoIterator<Item = &'w Word>, state: &Stat
     for word in words {
         let mut expansion = Expansion { state, pieces: Vec::new(), joins: false };
         expansion.parts(&word.parts, Context::Word)?;
+        if split::varies(&expansion.pieces, separators(state)?) {
+            return Err(NeedsShell);
+        }
         for field in split::fields(&expansion.pieces, separators(state)?) {
             if field.is_pattern && !state.has_option('f') {
                 return Err(NeedsShell);
@@ -101,6 +104,8 @@ impl<'s> Expansion<'s> {
 
     fn part(&mut self, part: &Part, context: Context) -> Result<(), NeedsShell> {
         match &part.kind {
+            // A `~` that the parser took for no tilde-prefix is one to some shells: `~$x`.
+            PartKind::Literal(text) if context != Context::Quoted && begins_with_tilde(text) => return Err(NeedsShell),
             PartKind::Literal(text) => self.bytes(text, context),
             PartKind::Escaped(text) => self.bytes(text, Context::Quoted),
             PartKind::SingleQuoted(text) => {
@@ -108,7 +113,7 @@ impl<'s> Expansion<'s> {
                 self.bytes(text, Context::Quoted);
             }
             PartKind::DoubleQuoted(parts) => {
-                if !(self.positional()?.is_empty() && is_all_parameters(parts)) {
+                if self.is_field(parts)? {
                     self.pieces.push(Piece::Quotes);
                 }
                 self.parts(parts, Context::Quoted)?;
@@ -125,6 +130,17 @@ impl<'s> Expansion<'s> {
             }
         }
         Ok(())
+    }
+
+    /// Whether double-quotes make a field even when nothing is in them: not when `"$@"` has no parameters to give.
+    fn is_field(&self, parts: &[Part]) -> Result<bool, NeedsShell> {
+        let is_list = |part: &Part| is_list(part, b"@");
+        let is_literal = |part: &Part| matches!(part.kind, PartKind::Literal(_));
+        if !self.positional()?.is_empty() || !parts.iter().any(is_list) || parts.iter().any(is_literal) {
+            return Ok(true);
+        }
+        // Shells differ in `"$@$x"` with an empty `$x`.
+        if parts.iter().all(is_list) { Ok(false) } else { Err(NeedsShell) }
     }
 
     /// Parts that stand inside something else, as one value.
@@ -152,6 +168,10 @@ impl<'s> Expansion<'s> {
     }
 
     fn parameter(&mut self, expansion: &ParameterExpansion, context: Context) -> Result<(), NeedsShell> {
+        if expansion.parameter == Parameter::Special(b'#') && expansion.operation != Operation::Value {
+            // `${#-x}` and the like begin as the length of something.
+            return Err(NeedsShell);
+        }
         if let Parameter::Special(list @ (b'@' | b'*')) = expansion.parameter {
             return match expansion.operation {
                 Operation::Value => self.all_parameters(list, context),
@@ -177,6 +197,9 @@ impl<'s> Expansion<'s> {
                 match (when, missing) {
                     (Substitution::Alternative, true) => {}
                     (Substitution::Alternative, false) | (Substitution::Default, true) => {
+                        if varies(word) {
+                            return Err(NeedsShell);
+                        }
                         let inner = if context == Context::Quoted { context } else { Context::Substituted };
                         self.parts(&word.parts, inner)?;
                     }
@@ -235,6 +258,15 @@ impl<'s> Expansion<'s> {
         if self.joins && positional.len() > 1 {
             return Err(NeedsShell);
         }
+        if context != Context::Quoted {
+            // How an empty one is split off differs between shells, unless blanks separate.
+            let separators = separators(state)?;
+            let separates = |byte: &u8| !split::is_blank(*byte) && separators.contains(byte);
+            let doubtful = |value: &BString| value.is_empty() || value.iter().any(separates);
+            if !separators.iter().all(|byte| split::is_blank(*byte)) && positional.iter().any(doubtful) {
+                return Err(NeedsShell);
+            }
+        }
         for (index, value) in positional.iter().enumerate() {
             if index > 0 {
                 self.pieces.push(Piece::Break);
@@ -248,13 +280,37 @@ impl<'s> Expansion<'s> {
     }
 }
 
-/// Whether the inside of double-quotes is nothing but `$@`, which may then give no field at all.
-fn is_all_parameters(parts: &[Part]) -> bool {
-    let is_it = |part: &Part| {
-        matches!(&part.kind, PartKind::Parameter(expansion)
-            if expansion.parameter == Parameter::Special(b'@') && expansion.operation == Operation::Value)
-    };
-    !parts.is_empty() && parts.iter().all(is_it)
+/// Whether text begins with `~`, or has one where a value could have a tilde-prefix.
+fn begins_with_tilde(text: &[u8]) -> bool {
+    text.starts_with(b"~") || text.contains_str(":~") || text.contains_str("=~")
+}
+
+/// Whether shells differ in the word of `${x-word}`: with `$@` in it, unless it is `"$@"` and nothing else; with empty
+/// quotes beside something else; with `\` that does not quote, as in double-quotes.
+fn varies(word: &Word) -> bool {
+    fn holds(parts: &[Part]) -> bool {
+        parts.iter().any(|part| match &part.kind {
+            PartKind::Literal(text) => text.contains(&b'\\'),
+            PartKind::SingleQuoted(text) => text.is_empty(),
+            PartKind::DoubleQuoted(parts) => parts.is_empty() || holds(parts),
+            _ => is_list(part, b"@*"),
+        })
+    }
+    match word.parts.as_slice() {
+        [Part { kind: PartKind::DoubleQuoted(parts), .. }] if matches!(parts.as_slice(), [part] if is_list(part, b"@")) => {
+            false
+        }
+        [Part { kind: PartKind::SingleQuoted(_), .. }] => false,
+        [Part { kind: PartKind::DoubleQuoted(parts), .. }] if parts.is_empty() => false,
+        parts => holds(parts),
+    }
+}
+
+/// Whether the part is one of these special parameters, and nothing but its value.
+fn is_list(part: &Part, lists: &[u8]) -> bool {
+    matches!(&part.kind, PartKind::Parameter(expansion)
+        if matches!(expansion.parameter, Parameter::Special(list) if lists.contains(&list))
+            && expansion.operation == Operation::Value)
 }
 
 #[cfg(test)]

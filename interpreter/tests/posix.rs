@@ -205,6 +205,10 @@ fn differences(place: &Place, row: &Row) -> Vec<String> {
     let sourced = SHELLS.map(|shell| place.by_shell(shell, &row.script));
     let marked = with_markers(&row.script);
     for (way, shell) in WAYS {
+        // With the one marker at its beginning a script is walked as without it.
+        if way.ends_with("walked") && marked.matches("everytime; ").count() == 1 {
+            continue;
+        }
         let (text, expected) = match way.ends_with("walked") {
             true => (&marked, &place.by_shell(SHELLS[shell], &marked)),
             false => (&row.script, &sourced[shell]),

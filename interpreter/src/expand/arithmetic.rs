@@ -24,9 +24,6 @@ const DEEPEST: usize = 50;
 /// The value of an expression.
 pub(super) fn evaluate(expression: &BString, state: &State) -> Result<i64, NeedsShell> {
     let parse = |text| Expression { state, depth: 0 }.conditional(text);
-    if expression.trim_ascii().is_empty() {
-        return Ok(0);
-    }
     let spaced = delimited(multispace0, parse, multispace0);
     all_consuming(spaced).parse(expression.as_slice()).map_or(Err(NeedsShell), |(_, value)| Ok(value))
 }
@@ -71,7 +68,8 @@ impl Expression<'_> {
         let (rest, condition) = self.binary(text, 0)?;
         let question: Read<'_, char> = preceded(multispace0, char('?')).parse(rest);
         let Ok((rest, _)) = question else { return Ok((rest, condition)) };
-        let (rest, yes) = self.deeper().conditional(rest)?;
+        // `a ? b ? c : d : e` is an error to busybox.
+        let (rest, yes) = self.deeper().binary(rest, 0)?;
         let (rest, _) = preceded(multispace0, char(':')).parse(rest)?;
         let (rest, no) = self.deeper().conditional(rest)?;
         Ok((rest, if condition != 0 { yes } else { no }))
@@ -208,7 +206,6 @@ mod tests {
             ("5 & 3 == 3", 1),
             ("~0", -1),
             ("3 != 3 || 2 >= 2", 1),
-            ("", 0),
             ("- -1", 1),
         ] {
             assert_eq!(evaluate(&text.into(), &State::default()), Ok(value), "{text}");
@@ -217,7 +214,7 @@ mod tests {
 
     #[test]
     fn doubtful_expressions_go_to_the_shell() {
-        for text in ["x = 1", "1 / 0", "++x", "1 +", "08", "9223372036854775807 + 1", "1 << 64", "x", "a b"] {
+        for text in ["", "x = 1", "1 / 0", "++x", "1 +", "08", "9223372036854775807 + 1", "1 << 64", "x", "a b"] {
             assert_eq!(evaluate(&text.into(), &State::default()), Err(NeedsShell), "{text}");
         }
     }

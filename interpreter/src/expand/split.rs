@@ -24,6 +24,17 @@ pub(super) struct Field {
     pub(super) is_pattern: bool,
 }
 
+/// Whether a separator is one of those that separate as one, however many there are.
+pub(super) fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n')
+}
+
+/// Whether shells may split the word differently: dash, where quoted parameters of `$@` stand beside what is split.
+pub(super) fn varies(pieces: &[Piece], separators: &[u8]) -> bool {
+    let splits = |piece: &Piece| matches!(piece, Piece::Expanded(byte) if separators.contains(byte));
+    pieces.contains(&Piece::Break) && pieces.contains(&Piece::Quotes) && pieces.iter().any(splits)
+}
+
 /// Splits what came from expansions at the characters in `separators`. Blanks among them separate as one, however
 /// many there are; each other character ends a field of its own.
 pub(super) fn fields(pieces: &[Piece], separators: &[u8]) -> Vec<Field> {
@@ -34,7 +45,7 @@ pub(super) fn fields(pieces: &[Piece], separators: &[u8]) -> Vec<Field> {
     for piece in pieces {
         match *piece {
             Piece::Expanded(byte) if separators.contains(&byte) => {
-                let is_blank = matches!(byte, b' ' | b'\t' | b'\n');
+                let is_blank = is_blank(byte);
                 match current.take() {
                     Some(field) => {
                         fields.push(field);
