@@ -7,8 +7,8 @@ use bstr::{BString, ByteSlice};
 use crate::{
     definitions::Definitions,
     syntax::{
-        Command, CompoundCommand, CompoundKind, FunctionDefinition, ListItem, Operation, Parameter, ParameterExpansion,
-        Part, PartKind, Pipeline, SimpleCommand, Substitution, Word,
+        Command, CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem, Operation, Parameter,
+        ParameterExpansion, Part, PartKind, Pipeline, SimpleCommand, Substitution, Word,
         visit::{self, Visit},
     },
 };
@@ -232,7 +232,7 @@ pub(crate) fn arithmetic_names(parts: &[Part]) -> BTreeSet<String> {
     names
 }
 
-fn is_special_built_in(name: &[u8]) -> bool {
+pub(crate) fn is_special_built_in(name: &[u8]) -> bool {
     const SPECIAL: [&[u8]; 15] = [
         b"break",
         b":",
@@ -268,25 +268,36 @@ pub(crate) fn declares_local(body: &CompoundCommand) -> bool {
     finder.0
 }
 
+/// Whether a list calls `getopts`.
+pub(crate) fn reads_options(list: &List) -> bool {
+    struct Finder(bool);
+    impl<'t> Visit<'t> for Finder {
+        fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
+            self.0 |= command.unquoted_name() == Some("getopts");
+        }
+        fn visit_function(&mut self, _: &'t FunctionDefinition) {}
+    }
+    let mut finder = Finder(false);
+    finder.visit_list(list);
+    finder.0
+}
+
 /// How many and-or lists, from the first, need one shell between them because they share what cannot be carried to
 /// another process: descriptors that `exec` opened, functions from a sourced file, background processes that are
-/// waited for. 0 when they do not.
+/// waited for, the place of `getopts` among joined letters. 0 when they do not.
 pub(crate) fn tied_together(items: &[ListItem], definitions: &Definitions) -> usize {
     let Some(first) = items.first() else { return 0 };
-    let needs_of = |item: &ListItem| {
-        let mut needs =
-            Needs { definitions, called: BTreeSet::new(), whole_rest: false, starts_process: false, waits: false };
-        needs.item(item);
-        needs
-    };
-    let needs = needs_of(first);
+    let needs = Needs::of(first, definitions);
     if needs.whole_rest {
         return items.len();
     }
-    if !needs.starts_process {
-        return 0;
-    }
-    items.iter().rposition(|item| needs_of(item).waits).map_or(0, |last| last + 1)
+    let up_to_last = |needing: fn(&Needs<'_>) -> bool| {
+        items.iter().rposition(|item| needing(&Needs::of(item, definitions))).map_or(0, |last| last + 1)
+    };
+    let waiting = if needs.starts_process { up_to_last(|needs| needs.waits) } else { 0 };
+    let reading = if needs.reads_options { up_to_last(|needs| needs.reads_options) } else { 0 };
+    // One that reads options in a loop of its own needs nobody.
+    waiting.max(if reading > 1 { reading } else { 0 })
 }
 
 /// Whether the literal text of a word has `()` in it, as a function definition does.
@@ -313,9 +324,23 @@ struct Needs<'d> {
     whole_rest: bool,
     starts_process: bool,
     waits: bool,
+    reads_options: bool,
 }
 
 impl Needs<'_> {
+    fn of<'d>(item: &ListItem, definitions: &'d Definitions) -> Needs<'d> {
+        let mut needs = Needs {
+            definitions,
+            called: BTreeSet::new(),
+            whole_rest: false,
+            starts_process: false,
+            waits: false,
+            reads_options: false,
+        };
+        needs.item(item);
+        needs
+    }
+
     fn item(&mut self, item: &ListItem) {
         if item.background {
             self.starts_process = true;
@@ -343,6 +368,7 @@ impl<'t> Visit<'t> for Needs<'_> {
             Some(".") => self.whole_rest = true,
             Some("eval") => self.whole_rest |= command.words.iter().any(mentions_definition),
             Some("wait" | "jobs" | "fg" | "bg") => self.waits = true,
+            Some("getopts") => self.reads_options = true,
             Some("command") if command.words.get(1).is_some_and(|word| word.unquoted() == Some("exec")) => {
                 self.whole_rest |= command.words.len() == 2;
             }

@@ -339,7 +339,7 @@ impl Walk<'_> {
         if let Some(action) = self.state.exit_trap.take()
             && !matches!(end, End::Cancelled | End::Diverged { .. })
         {
-            self.state.status = if end == End::Finished { self.state.status } else { status };
+            self.state.status = status;
             let source = Arc::new(Source::new("trap EXIT", action));
             let request = Request {
                 kind: Kind::ExitTrap,

@@ -13,6 +13,7 @@ use crate::{
     state::quote,
     syntax::{
         AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, Pipeline, Script, SimpleCommand,
+        Word,
         visit::{self, Visit},
     },
 };
@@ -108,33 +109,42 @@ impl Markers {
         self.functions.contains(name)
     }
 
-    /// Whether running the list may hit a marker.
-    pub fn in_list(&self, list: &List) -> bool {
-        self.search(|finder| finder.visit_list(list))
-    }
-
     /// Whether running the and-or list may hit a marker.
     pub fn in_and_or(&self, and_or: &AndOrList) -> bool {
-        self.search(|finder| finder.visit_and_or(and_or))
+        self.finder().in_and_or(and_or)
     }
 
     /// Whether running the pipeline may hit a marker.
     pub fn in_pipeline(&self, pipeline: &Pipeline) -> bool {
-        self.search(|finder| finder.visit_pipeline(pipeline))
+        self.finder().in_pipeline(pipeline)
+    }
+
+    /// Whether expanding the word may hit a marker.
+    pub(crate) fn in_word(&self, word: &Word) -> bool {
+        self.finder().search(|finder| finder.visit_word(word))
     }
 
     /// Whether running the command may hit a marker.
     pub fn in_command(&self, command: &Command) -> bool {
-        match command {
-            Command::Simple(command) => self.search(|finder| finder.visit_simple_command(command)),
-            Command::Compound(command) => self.in_compound(command),
-            Command::Function(_) => false,
-        }
+        self.finder().search(|finder| match command {
+            Command::Simple(command) => finder.visit_simple_command(command),
+            Command::Compound(command) => finder.visit_compound_command(command),
+            Command::Function(_) => {}
+        })
     }
 
     /// Whether running the compound command may hit a marker.
     pub fn in_compound(&self, command: &CompoundCommand) -> bool {
-        self.search(|finder| finder.visit_compound_command(command))
+        self.finder().search(|finder| finder.visit_compound_command(command))
+    }
+
+    fn finder(&self) -> Finder<'_> {
+        Finder { markers: self, evals: false, found: false }
+    }
+
+    /// Finds what may hit a marker, and with `evals` any `eval` too: it may leave a loop or function that is walked.
+    pub(crate) fn or_evals(&self, evals: bool) -> Finder<'_> {
+        Finder { evals, ..self.finder() }
     }
 
     /// Whether a marker may be hit by the simple command itself, its words' substitutions left aside.
@@ -149,22 +159,38 @@ impl Markers {
             name => name.to_str().is_ok_and(|name| self.functions.contains(name)),
         }
     }
-
-    fn search(&self, look: impl FnOnce(&mut Finder<'_>)) -> bool {
-        let mut finder = Finder { markers: self, found: false };
-        look(&mut finder);
-        finder.found
-    }
 }
 
-struct Finder<'m> {
+/// Looks for commands that may hit a marker.
+pub(crate) struct Finder<'m> {
     markers: &'m Markers,
+    evals: bool,
     found: bool,
+}
+
+impl Finder<'_> {
+    pub(crate) fn in_list(self, list: &List) -> bool {
+        self.search(|finder| finder.visit_list(list))
+    }
+
+    pub(crate) fn in_and_or(self, and_or: &AndOrList) -> bool {
+        self.search(|finder| finder.visit_and_or(and_or))
+    }
+
+    pub(crate) fn in_pipeline(self, pipeline: &Pipeline) -> bool {
+        self.search(|finder| finder.visit_pipeline(pipeline))
+    }
+
+    fn search(mut self, look: impl FnOnce(&mut Self)) -> bool {
+        look(&mut self);
+        self.found
+    }
 }
 
 impl<'t> Visit<'t> for Finder<'_> {
     fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
-        if self.found || self.markers.in_name_of(command) {
+        let is_eval = || self.evals && command.unquoted_name() == Some("eval");
+        if self.found || self.markers.in_name_of(command) || is_eval() {
             self.found = true;
         } else {
             visit::walk_simple_command(self, command);
@@ -222,7 +248,7 @@ pub(crate) fn begins_chain(markers: &Markers, and_or: &AndOrList) -> bool {
         }
         fn visit_function(&mut self, _: &'t FunctionDefinition) {}
     }
-    let mut direct = Direct(Finder { markers, found: false });
+    let mut direct = Direct(markers.finder());
     direct.visit_and_or(and_or);
     direct.0.found
 }
@@ -277,6 +303,7 @@ while :; do case $__ce_c in "| "*) __ce_c=${__ce_c#"| "}; return;; "") return;; 
 __ce_enter() { \set -- "$?"; __ce_c="| $__ce_c"; return "$1"; }
 __ce_leave() { \set -- "$?"; __ce_look "$1"; __ce_pop "$1"; \command echo "$__ce_c" >|@D@/open; return "$1"; }
 __ce_check() { \set -- "$?"; __ce_look "$1"; return "$1"; }
+__ce_after() { __ce_check && :; "$@"; }
 __ce_look() {
 __ce_q=; if IFS= \command read -r __ce_q <@D@/failed; then \exit "${__ce_q%%" "*}"; fi
 IFS= \command read -r __ce_q <@D@/open || :

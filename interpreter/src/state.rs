@@ -120,6 +120,8 @@ pub struct State {
     pub traps: BTreeMap<String, BString>,
     /// The action of `trap ... EXIT`, which runs when the script ends.
     pub exit_trap: Option<BString>,
+    /// The operands of each `ulimit` that set a limit, each followed by `;`.
+    limits: Option<BString>,
     /// Aliases by name.
     pub aliases: BTreeMap<BString, BString>,
     /// `$?`

@@ -34,7 +34,7 @@ fn walk(text: &str, applied: u32, split: bool) -> (Outcome, String, Vec<(Kind, S
 type Case = (&'static str, u32, i32, u32, &'static str);
 
 /// Chains that fail end the setup wherever they stand; others are counted wherever they stand.
-const CASES: [Case; 45] = [
+const CASES: [Case; 49] = [
     // A process left behind that prints later, a function named as what we use, a marker with a redirection.
     ("everytime && { (sleep 0.05; echo late) & } && sleep 0.1; next_stage && echo two", 0, 0, 1, "late\ntwo\n"),
     ("echo() { command echo \"[$*]\"; }; next_stage && echo a; next_stage && echo b", 0, 0, 2, "[a]\n[b]\n"),
@@ -87,6 +87,11 @@ const CASES: [Case; 45] = [
     ("set -e; f() { next_stage && echo a; }; f; echo no", 1, 1, 1, ""),
     ("cat <<E && next_stage && cat <<F\nx $(next_stage && echo in)\nE\ny\nF\necho end", 0, 0, 2, "x in\ny\nend\n"),
     ("next_stage && exec echo hi; echo no", 0, 0, 1, "hi\n"),
+    // A failing chain in a substitution: the command around it does not run.
+    ("echo no $(next_stage && false)", 0, 1, 0, ""),
+    ("echo no \"$(next_stage && (exit 3))\" | cat; echo no", 0, 3, 0, ""),
+    ("X=1 printf '%s\\n' $(next_stage && echo a) <<E >f\nx\nE\ncat f", 0, 0, 1, "a\n"),
+    ("set -- -ab; while getopts ab o; do next_stage && echo $o; done", 0, 0, 2, "a\nb\n"),
 ];
 
 #[test]

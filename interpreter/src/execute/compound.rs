@@ -9,7 +9,7 @@ use super::{
     stretch::{Answer, Stretch},
 };
 use crate::{
-    Span,
+    Span, analysis,
     dispatch::{DispatchError, Kind, Request},
     expand::{self, NeedsShell},
     marker,
@@ -49,12 +49,8 @@ impl Walk<'_> {
             CompoundKind::If(branches) => self.if_command(branches, command.span, errexit)?,
             CompoundKind::Case(case) => self.case(case, errexit)?,
             CompoundKind::For(body) if self.state.is_assignable(&body.variable) => self.for_loop(body, errexit)?,
-            CompoundKind::While(body) if marker::alone(&body.condition).is_none() => {
-                self.while_loop(body, true, errexit)?
-            }
-            CompoundKind::Until(body) if marker::alone(&body.condition).is_none() => {
-                self.while_loop(body, false, errexit)?
-            }
+            CompoundKind::While(body) if can_be_walked(&body.condition) => self.while_loop(body, true, errexit)?,
+            CompoundKind::Until(body) if can_be_walked(&body.condition) => self.while_loop(body, false, errexit)?,
             _ => return Ok(None),
         };
         Ok(Some(flow))
@@ -78,7 +74,7 @@ impl Walk<'_> {
     }
 
     fn condition(&mut self, condition: &List) -> Result<Flow, DispatchError> {
-        if self.markers.in_list(condition) {
+        if self.walked().in_list(condition) {
             return self.list(condition, Errexit::Ignored);
         }
         if let Some(status) = pure::status_of_list(condition, &self.state) {
@@ -324,4 +320,10 @@ impl Walk<'_> {
             Answer::Ended { flow, .. } => Expanded::Stop(flow),
         })
     }
+}
+
+/// Whether a loop with this condition can be: a marker alone makes all of it one chain, and `getopts` keeps its place
+/// among joined letters in the shell.
+fn can_be_walked(condition: &List) -> bool {
+    marker::alone(condition).is_none() && !analysis::reads_options(condition)
 }

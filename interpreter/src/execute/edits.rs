@@ -7,7 +7,7 @@
 use bstr::BString;
 
 use crate::{
-    Source, Span,
+    Source, Span, analysis,
     marker::{self, Marker, Markers},
     state::{Function, State},
     syntax::{
@@ -187,20 +187,40 @@ impl<'t, 'a> Editor<'t, 'a> {
 
     /// `break` and `continue`: to a loop outside the stretch they end the shell.
     fn leave_loop(&mut self, command: &SimpleCommand, name: &str) {
-        let count = command.words.get(1).map_or(Some(1), |word| word.unquoted()?.parse::<usize>().ok());
-        let Some(count) = count.filter(|count| *count > 0) else { return };
-        if count > self.loops.len() && !self.in_function {
-            if self.surroundings.loops > 0 {
-                let outside = (count - self.loops.len()).min(self.surroundings.loops);
-                self.replace(command.span, format!("__ce_flow {name} {outside}"));
+        let inside = self.loops.len();
+        let leaves_more = self.surroundings.loops > 0 && !self.in_function;
+        let operand = command.words.get(1);
+        match operand.map_or(Some(1), |word| word.unquoted()?.parse().ok()) {
+            Some(0) => {}
+            Some(count) if count > inside && leaves_more => {
+                self.replace(command.span, format!("__ce_flow {name} {}", count - inside));
             }
-            return;
+            Some(count) if count <= inside || self.in_function => {
+                if let Some(closing) = self.closing(count) {
+                    self.replace(command.span, format!("{{ {closing}{name} {count}; }}"));
+                }
+            }
+            // How many loops are left shows when the operand is expanded.
+            None if leaves_more || self.judged > 0 => {
+                let operand = operand.map(|word| self.source.slice(word.span)).unwrap_or_default();
+                let arm = |count| format!("{count}) {}{name} {count};; ", self.closing(count).unwrap_or_default());
+                let arms: String = (1..=inside).map(arm).collect();
+                let more = match leaves_more {
+                    true => format!("[1-9]*) __ce_flow {name} $((__ce_v-{inside}));; "),
+                    false => String::new(),
+                };
+                let cases = format!("case $__ce_v in {arms}{more}*) {name} $__ce_v;; esac");
+                self.replace(command.span, format!("{{ __ce_v={operand}; __ce_v=${{__ce_v:-1}}; {cases}; }}"));
+            }
+            _ => {}
         }
+    }
+
+    /// What closes the judged lists that are left with `count` loops; `None` where there is none.
+    fn closing(&self, count: usize) -> Option<String> {
         let at_target = self.loops.len().checked_sub(count).and_then(|index| self.loops.get(index));
         let judged = self.judged - at_target.copied().unwrap_or(0);
-        if judged > 0 {
-            self.replace(command.span, format!("{{ __ce_closing {judged} 0; {name} {count}; }}"));
-        }
+        (judged > 0).then(|| format!("__ce_closing {judged} 0; "))
     }
 
     fn leave_function(&mut self, command: &SimpleCommand) {
@@ -212,6 +232,16 @@ impl<'t, 'a> Editor<'t, 'a> {
             let judged = self.judged;
             self.replace(command.span, format!("{{ __ce_closing {judged}{arguments}; return \"$__ce_z\"; }}"));
         }
+    }
+
+    /// Whether a chain in a substitution may fail, so that the command around it must not run. Built-ins that are
+    /// not the same when a function calls them are left out: they print nothing.
+    fn waits_for_chains(&self, command: &SimpleCommand) -> bool {
+        let in_arguments =
+            || command.words.iter().skip(1).any(|word| self.markers.is_some_and(|markers| markers.in_word(word)));
+        let is_plain =
+            |name: &str| !analysis::is_special_built_in(name.as_bytes()) && !matches!(name, "local" | "getopts");
+        Marker::of(command).is_none() && command.unquoted_name().is_some_and(is_plain) && in_arguments()
     }
 
     fn unset(&mut self, command: &SimpleCommand) {
@@ -287,12 +317,20 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
                 }
             }
             Some("unset") if !self.in_subshell => self.unset(command),
+            Some("ulimit") if !self.in_subshell => {
+                if let Some(word) = command.words.first() {
+                    self.replace(word.span, "__ce_ulimit");
+                }
+            }
             Some("exec") if !self.in_subshell && command.words.len() > 1 => {
                 if let Some(word) = command.words.first() {
                     self.replace(word.span, "__ce_exec");
                 }
             }
             _ => {}
+        }
+        if self.waits_for_chains(command) {
+            self.insert(command.words.first().map_or(command.span.start, |word| word.span.start), "__ce_after ");
         }
         let in_kill = std::mem::replace(&mut self.in_kill, command.unquoted_name() == Some("kill"));
         visit::walk_simple_command(self, command);

@@ -37,7 +37,7 @@ impl Walk<'_> {
                 self.set_status(0);
                 self.text(&parsed.script, errexit).map(Some)
             }
-            Some(name) if self.markers.in_function(name) => {
+            Some(name) if self.markers.in_function(name) && !self.state.aliases.contains_key(name.as_bytes()) => {
                 let Some(function) = self.state.functions.get(name).cloned() else { return Ok(None) };
                 let body = &function.definition.body;
                 let in_shell = matches!(body.kind, CompoundKind::Subshell(_)) || !body.redirections.is_empty();

@@ -24,7 +24,7 @@ impl Walk<'_> {
                 items = behind;
             } else if self.natively(item) {
                 items = rest;
-            } else if self.holds_marker(item) {
+            } else if self.is_walked(item) {
                 next!(self.and_or(&item.and_or, errexit));
                 items = rest;
             } else {
@@ -40,7 +40,16 @@ impl Walk<'_> {
         self.markers.in_and_or(&item.and_or)
     }
 
-    /// How many and-or lists, from the first, go together: up to the next that holds a marker.
+    fn is_walked(&self, item: &ListItem) -> bool {
+        self.walked().in_and_or(&item.and_or)
+    }
+
+    /// Finds what is walked here: what may hit a marker, or may leave what is walked around it.
+    pub(super) fn walked(&self) -> marker::Finder<'_> {
+        self.markers.or_evals(self.loops > 0 || self.calls > 0)
+    }
+
+    /// How many and-or lists, from the first, go together: up to the next that is walked.
     fn stretch_length(&self, items: &[ListItem]) -> usize {
         let first_line = |item: &ListItem| self.source.line_number(item.and_or.span.start);
         let ends = |index: usize| {
@@ -48,7 +57,7 @@ impl Walk<'_> {
             let last_line = self.source.line_number(previous.and_or.span.end);
             let separate = self.settings.split && first_line(item) > last_line;
             separate
-                || self.holds_marker(item)
+                || self.is_walked(item)
                 || analysis::tied_together(items.get(index..).unwrap_or_default(), &self.definitions) > 0
         };
         (1..items.len()).find(|index| ends(*index)).unwrap_or(items.len())
@@ -124,7 +133,7 @@ impl Walk<'_> {
                 if errexit_of(1) == Errexit::Counts && self.state.has_option('e') {
                     return Ok(Flow::Stop(End::Exited));
                 }
-            } else if self.markers.in_pipeline(pipeline) {
+            } else if self.walked().in_pipeline(pipeline) {
                 let walked = match pipeline.commands.as_slice() {
                     [command] => self.negated(pipeline, command, errexit_of(1))?,
                     _ => None,
@@ -144,7 +153,7 @@ impl Walk<'_> {
                 }
             } else {
                 let behind = pipelines.get(index + 1..).unwrap_or_default();
-                length += behind.iter().take_while(|pipeline| !self.markers.in_pipeline(pipeline)).count();
+                length += behind.iter().take_while(|pipeline| !self.walked().in_pipeline(pipeline)).count();
                 let item = part_of(and_or, index..index + length);
                 let may_exit = errexit_of(length) == Errexit::Counts && self.state.has_option('e');
                 match pure::status_of_and_or(&item.and_or, &self.state).filter(|_| !may_exit) {

@@ -169,7 +169,7 @@ impl Walk<'_> {
             }
         };
         let own = |name: &str| dump.own(name).map(ToString::to_string);
-        let flow = if dump.is_completed() { Flow::Next } else { left(own("w").as_deref(), self.calls > 0) };
+        let flow = if dump.is_completed() { Flow::Next } else { left(own("w").as_deref(), self.loops, self.calls > 0) };
         let marks = request.markers.and_then(|_| {
             Some(Marks {
                 hits: own("hits")?.parse().ok()?,
@@ -248,14 +248,14 @@ impl Walk<'_> {
     }
 }
 
-/// Where a shell went that did not come to the end of its program.
-fn left(flow: Option<&str>, in_function: bool) -> Flow {
+/// Where a shell went that did not come to the end of its program: no further than out of `loops` loops.
+fn left(flow: Option<&str>, loops: usize, in_function: bool) -> Flow {
     let mut words = flow.unwrap_or_default().split(' ');
     let word = words.next();
-    let count = words.next().and_then(|count| count.parse().ok()).unwrap_or(1);
+    let count = words.next().and_then(|count| count.parse().ok()).unwrap_or(1).min(loops);
     match word {
-        Some("break") => Flow::Break(count),
-        Some("continue") => Flow::Continue(count),
+        Some("break") if count > 0 => Flow::Break(count),
+        Some("continue") if count > 0 => Flow::Continue(count),
         Some("return") if in_function => Flow::Return,
         _ => Flow::Stop(End::Exited),
     }

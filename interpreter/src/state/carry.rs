@@ -71,10 +71,13 @@ fn makes_text(request: &Request<'_>) -> bool {
 /// `__ce_flow` leaves the shell where the script leaves a loop or function that is walked outside.
 /// `__ce_exec` runs a program in a process of its own, so that the state is still told. `__ce_trap` keeps the script's
 /// own EXIT trap from replacing ours, and ours from being listed. A subshell that a function was called in has an
-/// EXIT trap of its own, and may list those of its parent (`__ce_traps`): only the process id tells.
+/// EXIT trap of its own, and may list those of its parent (`__ce_traps`): only the process id tells. `__ce_ulimit`
+/// keeps what limits were set, for the next shell to set them too.
 const HELPERS: &str = r#"__ce_r() { return "$1"; }
 __ce_flow() { \set -- "$?" "$@"; __ce_w="$2 ${3-}"; case $2 in return) \exit "${3-$1}";; esac; \exit "$1"; }
 __ce_exec() { \unset __ce_t; "$@"; \exit; }
+__ce_ulimit() { \command ulimit "$@" || return; for __ce_q do :; done
+case ${__ce_q-} in [0-9]*|unlimited) __ce_u="${__ce_u-}${1-} ${2-} ${3-};";; esac; }
 __ce_top() { __ce_h=; \command read -r __ce_h </proc/self/stat; case $__ce_h in "$$ "*|"") return 0;; esac; return 1; } 2>/dev/null
 __ce_arm() { \trap -- '__ce_end "$@"' 0; }
 __ce_traps() { __ce_l=$(\trap); case $__ce_l in *__ce_end*) case ${__ce_t+t} in t) \command echo "trap -- '$__ce_t' EXIT";; esac
@@ -128,7 +131,7 @@ impl Program<'_> {
         }
     }
 
-    /// The working directory and what goes with it, `umask`, `getopts` and traps.
+    /// The working directory and what goes with it, `umask`, traps and limits.
     fn surroundings(&mut self) {
         let state = self.state;
         let fresh = state.has_baseline().then_some(&state.baseline);
@@ -147,6 +150,12 @@ impl Program<'_> {
         }
         if let Some(action) = &state.exit_trap {
             self.bytes(&[b"__ce_t=".as_slice(), &quote(action)].concat());
+        }
+        if let Some(limits) = &state.limits {
+            self.bytes(&[b"__ce_u=".as_slice(), &quote(limits)].concat());
+            for operands in limits.split(|byte| *byte == b';').filter(|operands| !operands.is_empty()) {
+                self.bytes(&[b"\\command ulimit ".as_slice(), operands, b" 2>/dev/null"].concat());
+            }
         }
     }
 

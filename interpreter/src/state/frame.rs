@@ -206,6 +206,7 @@ fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>) -> 
         pipefail: section(text, nonce, 'p').lines().any(|line| line == b"set -o pipefail"),
         traps,
         exit_trap: own.get("t").cloned(),
+        limits: own.get("u").filter(|limits| limits.iter().all(is_of_limit)).cloned(),
         aliases,
         process: before.process.clone().or_else(|| own.get("y").cloned()),
         status: std::str::from_utf8(own.get("x")?).ok()?.parse().ok()?,
@@ -214,6 +215,11 @@ fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>) -> 
         positional_unknown: false,
     };
     Some(Dump { state, own })
+}
+
+/// Whether a byte may stand in the operands of `ulimit`: they are put into a program as they are.
+fn is_of_limit(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b" -;".contains(byte)
 }
 
 /// Reads lines such as `trap -- 'action' TERM`; some shells write `SIGTERM`.
