@@ -15,6 +15,7 @@ use clap::Parser;
 use compeval_interpreter::{
     Diagnostic,
     dispatch::{Chain, Kind},
+    execute::Cause,
 };
 use compeval_runtime::{
     Environment, Lifecycle, LifecycleError,
@@ -139,12 +140,14 @@ impl Failure {
                 frames + &report::failure("ce-run", error, error.help().as_deref())
             }
             Failure::Environment(error) => report::failure("ce-run", error, error.help().as_deref()),
-            Failure::Lifecycle(error @ LifecycleError::ChainFailed { chain, number, status, lost, .. }) => {
-                let frame = chain_failed(chain, *number, *status, *lost, colored);
+            Failure::Lifecycle(error @ LifecycleError::ChainFailed { chain, number, status, lost, cause, .. }) => {
+                let frame =
+                    chain_failed(chain, *number, *status, *lost, colored) + &cause_of(cause.as_deref(), colored);
                 frame + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
             }
-            Failure::Lifecycle(error @ LifecycleError::SetupExited { .. }) => {
-                output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
+            Failure::Lifecycle(error @ LifecycleError::SetupExited { cause, .. }) => {
+                let frame = cause_of(cause.as_deref(), colored);
+                frame + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
             }
             Failure::Lifecycle(error) => report::failure("ce-run", error, error.help().as_deref()),
             Failure::Other { error, help } => report::failure("ce-run", error.as_ref(), help.as_deref()),
@@ -160,9 +163,15 @@ fn chain_failed(chain: &Chain, number: Option<u32>, status: i32, lost: bool, col
         (false, status) => format!("ended with status {status}"),
     };
     let name = progress::name(number.map_or(Kind::Everytime, Kind::Stage));
-    let mut finding = Diagnostic::syntax_error(chain.span, format!("{name} failed")).label(ended);
-    finding.code = "";
+    let finding = Diagnostic::error(chain.span, format!("{name} failed")).label(ended);
     report::diagnostic(&mut Positions::new(&chain.source), &finding, colored)
+}
+
+/// What ended the setup, in its script.
+fn cause_of(cause: Option<&Cause>, colored: bool) -> String {
+    cause.map_or_else(String::new, |Cause { source, finding }| {
+        report::diagnostic(&mut Positions::new(source), finding, colored)
+    })
 }
 
 /// The last lines of the setup's output, and where the rest is.

@@ -28,7 +28,7 @@ pub struct Label {
 /// One finding: what, where, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
-    /// The rule's code, such as `CE001`.
+    /// The rule's code, such as `CE001`; empty for what is no rule's.
     pub code: &'static str,
     /// The rule's name, such as `syntax-error`.
     pub name: &'static str,
@@ -45,17 +45,22 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// A syntax error (`CE001`) at `span`.
-    pub fn syntax_error(span: Span, message: impl Into<String>) -> Diagnostic {
+    /// An error at `span` that is no rule's finding: its code and name are empty.
+    pub fn error(span: Span, message: impl Into<String>) -> Diagnostic {
         Diagnostic {
-            code: "CE001",
-            name: "syntax-error",
+            code: "",
+            name: "",
             severity: Severity::Error,
             message: message.into(),
             primary: Label { span, text: String::new() },
             related: Vec::new(),
             help: None,
         }
+    }
+
+    /// A syntax error (`CE001`) at `span`.
+    pub fn syntax_error(span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { code: "CE001", name: "syntax-error", ..Diagnostic::error(span, message) }
     }
 
     /// The same with a text at the primary place.

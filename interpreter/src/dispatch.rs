@@ -19,6 +19,9 @@ use crate::{
 pub mod dry_run;
 pub mod local;
 pub mod memory;
+pub(crate) mod messages;
+
+use messages::{Message, Messages, Origins};
 
 /// What a stretch is to the script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +61,7 @@ pub struct Request<'r> {
     /// What it is.
     pub kind: Kind,
     /// The script it comes from.
-    pub source: &'r Source,
+    pub source: &'r Arc<Source>,
     /// Its place there.
     pub span: Span,
     /// Its text as written, with the here-documents that belong to it.
@@ -96,25 +99,26 @@ pub struct Hooks<'h> {
 pub struct Program {
     text: Vec<u8>,
     framing: Framing,
-    /// The line of the program that the stretch begins on, from 1.
-    first_line: usize,
+    origins: Origins,
 }
 
-/// Puts the places of the script into what a shell says on its standard error: there, lines are counted from the
-/// beginning of the program, and the script has no name.
-#[derive(Debug)]
-pub struct Messages {
-    shell: String,
-    script: String,
-    /// The stretch's first line in the program and in the script.
-    first_line: (usize, usize),
-    held: Vec<u8>,
-}
-
-/// Reads a program's standard output as it comes: output of the script goes on, the state is kept.
+/// Reads what a program prints as it comes: output of the script goes on, the state is kept, and what the shell says
+/// gets the places of the script.
 #[derive(Debug)]
 pub struct Output {
     splitter: Splitter,
+    messages: Messages,
+}
+
+/// What is left when a program has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Bytes of standard output that were held back.
+    pub stdout: Vec<u8>,
+    /// Bytes of standard error that were held back.
+    pub stderr: Vec<u8>,
+    /// The answer to the request.
+    pub response: Response,
 }
 
 /// What became of a stretch.
@@ -124,16 +128,21 @@ pub enum Response {
     Ran {
         /// The exit status of the shell: 128+N when it died of signal N.
         status: i32,
-        /// What the shell printed of its state; `None` when it died before it could.
-        state: Option<Box<Ran>>,
+        /// What the shell told of itself.
+        told: Box<Told>,
     },
     /// It was not run, and what it would have done cannot be told.
     Unknown,
 }
 
-/// The state a shell left.
+/// What a shell told at its end, or before.
 #[derive(Clone, Debug)]
-pub struct Ran(pub(crate) Dump);
+pub struct Told {
+    /// Its state; `None` when it died before it could tell.
+    pub(crate) state: Option<Dump>,
+    /// The last error it complained of.
+    pub(crate) message: Option<Message>,
+}
 
 /// The place where stretches run is gone, or cannot be used: the run stops.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +157,7 @@ pub struct DispatchError {
 /// Somewhere with a shell.
 ///
 /// An implementation makes the program of a request, runs it as `sh -c PROGRAM` with an empty standard input, hands
-/// standard output to the program's [`Output`], and answers with what that found.
+/// standard output and standard error to the program's [`Output`], and answers with what that found.
 pub trait Dispatcher {
     /// Runs a stretch. A status other than 0 is an answer, not an error.
     ///
@@ -160,8 +169,8 @@ pub trait Dispatcher {
 impl Request<'_> {
     /// The program that runs this stretch in its state and prints the state after it.
     pub fn program(&self, hooks: &Hooks<'_>) -> Program {
-        let (text, framing, first_line) = carry::compose(self, hooks);
-        Program { text, framing, first_line }
+        let (text, framing, origins) = carry::compose(self, hooks);
+        Program { text, framing, origins }
     }
 
     /// Why this goes to a shell and is not done by the walk itself.
@@ -188,62 +197,22 @@ impl Program {
         self.text.as_slice().into()
     }
 
-    /// A reader for one run of the program.
-    pub fn output(&self) -> Output {
-        Output { splitter: Splitter::new(self.framing.clone()) }
-    }
-}
-
-impl Messages {
-    /// For a program of `request` that `shell` runs, which is the name its messages begin with.
-    pub fn new(program: &Program, request: &Request<'_>, shell: &str) -> Messages {
-        Messages {
-            shell: shell.to_owned(),
-            script: request.source.name().to_owned(),
-            first_line: (program.first_line, request.chunk_line),
-            held: Vec::new(),
-        }
-    }
-
-    /// Takes the next bytes of standard error; gives those to be shown. The end of a line may be waited for.
-    pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut shown = Vec::with_capacity(bytes.len());
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.held.extend_from_slice(line);
-            let may_be_ours = self.held.iter().zip(self.shell.as_bytes()).all(|(a, b)| a == b);
-            if line.ends_with(b"\n") || !may_be_ours {
-                shown.append(&mut self.message(&self.held));
-                self.held.clear();
-            }
-        }
-        shown
-    }
-
-    /// What was still held back.
-    pub fn finish(self) -> Vec<u8> {
-        self.message(&self.held)
-    }
-
-    /// `SHELL: 7: text` or `SHELL: line 7: text` with the script's name and line.
-    fn message(&self, line: &[u8]) -> Vec<u8> {
-        let placed = || {
-            let rest = line.strip_prefix(self.shell.as_bytes())?.strip_prefix(b": ")?;
-            let rest = rest.strip_prefix(b"line ").unwrap_or(rest);
-            let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
-            let (number, text) = rest.split_at(end);
-            let number: usize = std::str::from_utf8(number).ok()?.parse().ok()?;
-            let (in_program, in_script) = self.first_line;
-            let number = number.checked_sub(in_program)? + in_script;
-            Some([format!("{}: {number}", self.script).as_bytes(), text].concat())
-        };
-        placed().unwrap_or_else(|| line.to_vec())
+    /// A reader for one run of the program by `shell`, which is the name that shell's messages begin with.
+    pub fn output(&self, shell: &str) -> Output {
+        let messages = Messages::new(shell, self.origins.clone());
+        Output { splitter: Splitter::new(self.framing.clone()), messages }
     }
 }
 
 impl Output {
     /// Takes the next bytes of standard output; gives those that the script itself printed.
-    pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
+    pub fn stdout(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.splitter.push(bytes)
+    }
+
+    /// Takes the next bytes of standard error; gives those to be shown. The end of a line may be waited for.
+    pub fn stderr(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.messages.push(bytes)
     }
 
     /// Whether the shell has printed all: later bytes come from processes it left behind.
@@ -251,10 +220,11 @@ impl Output {
         self.splitter.is_complete()
     }
 
-    /// The program has ended with `status`: output that was still held back, and the answer to the request.
-    pub fn finish(self, request: &Request<'_>, status: i32) -> (Vec<u8>, Response) {
-        let (rest, dump) = self.splitter.finish(request.state);
-        (rest, Response::Ran { status, state: dump.map(|dump| Box::new(Ran(dump))) })
+    /// The program for `request` has ended with `status`.
+    pub fn finish(self, request: &Request<'_>, status: i32) -> Ended {
+        let (stdout, state) = self.splitter.finish(request.state);
+        let (stderr, message) = self.messages.finish();
+        Ended { stdout, stderr, response: Response::Ran { status, told: Box::new(Told { state, message }) } }
     }
 }
 

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use bstr::{BStr, BString};
 
 use crate::{
-    Source, Span,
+    Diagnostic, Source, Span,
     definitions::Definitions,
-    dispatch::{Cancel, Chain, DispatchError, Dispatcher, Kind, Request},
+    dispatch::{Cancel, Chain, DispatchError, Dispatcher, Kind, Request, messages::Message},
     fingerprint::{self, Link, Origin},
     marker::Markers,
+    shell_error,
     state::{Function, State},
     syntax::{FunctionDefinition, Script, visit::Visit},
 };
@@ -144,6 +145,15 @@ pub enum End {
     Cancelled,
 }
 
+/// Why a run ended before the end of its script.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cause {
+    /// The text it is in: the script, or what an `eval` in it was given.
+    pub source: Arc<Source>,
+    /// What happened, where, and what to do.
+    pub finding: Diagnostic,
+}
+
 /// What became of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -151,6 +161,9 @@ pub struct Outcome {
     pub status: i32,
     /// How it ended.
     pub end: End,
+    /// Why it failed: an error of the shell, or the commands that ended it with a status other than 0. `None` where
+    /// no more can be told than that a chain failed.
+    pub cause: Option<Cause>,
     /// How often `next_stage` was hit.
     pub hits: u32,
     /// How many stages are applied now.
@@ -171,6 +184,9 @@ pub struct Settings {
     /// What is known of the state before the script begins, such as variables set for it.
     pub state: State,
 }
+
+/// The exit statuses of shells that end by an error of their own.
+const GIVING_UP: [i32; 3] = [1, 2, 127];
 
 /// Runs a script from its beginning.
 ///
@@ -201,6 +217,7 @@ pub fn run(
         unknown_status: None,
         last_unknown: None,
         may_have_left: None,
+        last_sent: None,
         settings,
         ledger,
         dispatcher,
@@ -290,6 +307,8 @@ struct Walk<'a> {
     may_have_left: Option<Span>,
     /// The last command that gave no answer: a loop around it turns nobody knows how often.
     last_unknown: Option<Span>,
+    /// The last stretch that was run, and what its shell complained of.
+    last_sent: Option<(Arc<Source>, Span, Option<Message>)>,
     settings: &'a Settings,
     ledger: &'a mut dyn Ledger,
     dispatcher: &'a mut dyn Dispatcher,
@@ -333,9 +352,29 @@ impl Walk<'_> {
         fingerprint::of_chain(&self.link, items, &surroundings, self.ledger)
     }
 
+    /// Why a run failed that ended with the last stretch that was sent.
+    fn cause(&self, end: &End, status: i32) -> Option<Cause> {
+        let (source, span, message) = self.last_sent.as_ref()?;
+        let gave_up = GIVING_UP.contains(&status);
+        let error = message.as_ref().filter(|_| gave_up).and_then(|message| shell_error::find(message, source, *span));
+        match end {
+            End::ChainFailed { .. } => error,
+            End::Exited if status != 0 => error.or_else(|| {
+                let place = shell_error::exit_with(status, source, *span).unwrap_or(*span);
+                let finding = Diagnostic::error(place, "the setup script ended before its last line");
+                Some(Cause {
+                    source: Arc::clone(source),
+                    finding: finding.label(format!("ended with status {status}")),
+                })
+            }),
+            _ => None,
+        }
+    }
+
     /// Runs the action of `trap ... EXIT`, and tells what became of the run.
     fn exit_trap(mut self, end: End, status: i32) -> Result<Outcome, DispatchError> {
         let mut status = status;
+        let cause = self.cause(&end, status);
         if let Some(action) = self.state.exit_trap.take()
             && !matches!(end, End::Cancelled | End::Diverged { .. })
         {
@@ -364,6 +403,7 @@ impl Walk<'_> {
         Ok(Outcome {
             status,
             end,
+            cause,
             hits: self.hits,
             applied: self.applied,
             fingerprint: self.link.fingerprint(),

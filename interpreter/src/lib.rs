@@ -30,6 +30,7 @@ mod analysis;
 mod definitions;
 mod diagnostic;
 mod fingerprint;
+mod shell_error;
 mod source;
 mod token;
 

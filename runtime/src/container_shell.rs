@@ -5,7 +5,7 @@ use std::{cell::RefCell, io};
 use bstr::ByteSlice;
 use compeval_interpreter::{
     Dispatcher, Request, Response,
-    dispatch::{DispatchError, Hooks, Messages},
+    dispatch::{DispatchError, Ended, Hooks},
 };
 
 use crate::{
@@ -36,24 +36,24 @@ impl Dispatcher for ContainerShell<'_, '_> {
         let start = jiff::Timestamp::now().to_string();
         let record = ledger::record_commands(&request.chains, self.commit, &start);
         let program = request.program(&Hooks { scratch: ledger::DIRECTORY, record: record.as_bytes() });
-        let mut output = program.output();
-        let mut messages = Messages::new(&program, request, self.shell);
+        let mut output = program.output(self.shell);
         let argv = shell_arguments(self.shell, program.text());
         let exec = Exec { user: Some("0".to_owned()), ..Exec::new(argv) };
         let mut show = |stream: Stream, bytes: &[u8]| -> io::Result<()> {
-            match stream {
-                Stream::Stdout => self.watcher.borrow_mut().output(stream, &output.push(bytes)),
-                Stream::Stderr => self.watcher.borrow_mut().output(stream, &messages.push(bytes)),
-            }
+            let shown = match stream {
+                Stream::Stdout => output.stdout(bytes),
+                Stream::Stderr => output.stderr(bytes),
+            };
+            self.watcher.borrow_mut().output(stream, &shown);
             Ok(())
         };
         let status = self.engine.exec(self.container, &exec, &mut show).map_err(|error| DispatchError {
             doing: format!("cannot run line {} of `{}` in the container", request.line(), request.source.name()),
             source: error.into(),
         })?;
-        let (rest, response) = output.finish(request, status);
-        self.watcher.borrow_mut().output(Stream::Stdout, &rest);
-        self.watcher.borrow_mut().output(Stream::Stderr, &messages.finish());
+        let Ended { stdout, stderr, response } = output.finish(request, status);
+        self.watcher.borrow_mut().output(Stream::Stdout, &stdout);
+        self.watcher.borrow_mut().output(Stream::Stderr, &stderr);
         Ok(response)
     }
 }

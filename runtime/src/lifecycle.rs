@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::BTreeMap, io, path::PathBuf, time::Duratio
 
 use compeval_interpreter::{
     dispatch::{Chain, DispatchError},
-    execute::{End, Event, Observer, Outcome},
+    execute::{Cause, End, Event, Observer, Outcome},
     run,
     syntax::print,
 };
@@ -90,6 +90,8 @@ pub enum LifecycleError {
         status: i32,
         /// Whether its shell was killed.
         lost: bool,
+        /// The error of the shell in it, where that is known.
+        cause: Option<Box<Cause>>,
     },
     /// The setup script ended itself with a status other than 0.
     #[error("the setup script of computation `{computation}` ended with status {status}")]
@@ -98,6 +100,8 @@ pub enum LifecycleError {
         computation: String,
         /// The status.
         status: i32,
+        /// Where, and for what error of the shell.
+        cause: Option<Box<Cause>>,
     },
     /// The setup was cancelled.
     #[error("the setup of computation `{computation}` was cancelled")]
@@ -323,17 +327,18 @@ impl Lifecycle<'_> {
     /// What a walk's end means; the reason when this container cannot be brought up to date.
     fn judge(&self, outcome: Outcome) -> Result<Option<String>, LifecycleError> {
         let computation = self.environment.computation.name.clone();
+        let cause = outcome.cause.map(Box::new);
         match outcome.end {
             End::Finished => Ok(None),
             End::Exited if outcome.status == 0 => Ok(None),
-            End::Exited => Err(LifecycleError::SetupExited { computation, status: outcome.status }),
+            End::Exited => Err(LifecycleError::SetupExited { computation, status: outcome.status, cause }),
             End::Cancelled => Err(LifecycleError::Cancelled { computation }),
-            End::Lost { .. } => Err(LifecycleError::SetupExited { computation, status: outcome.status.max(1) }),
+            End::Lost { .. } => Err(LifecycleError::SetupExited { computation, status: outcome.status.max(1), cause }),
             End::Diverged { number, .. } => {
                 Ok(Some(format!("what stage {number} depends on is not as it was when it was applied")))
             }
             End::ChainFailed { number, chain, lost } => {
-                Err(LifecycleError::ChainFailed { computation, number, chain, status: outcome.status, lost })
+                Err(LifecycleError::ChainFailed { computation, number, chain, status: outcome.status, lost, cause })
             }
         }
     }

@@ -2,44 +2,59 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    fs::File,
     io::{self, Read, Write},
-    os::unix::{
-        ffi::OsStrExt,
-        process::{CommandExt, ExitStatusExt},
+    os::{
+        fd::OwnedFd,
+        unix::{
+            ffi::OsStrExt,
+            process::{CommandExt, ExitStatusExt},
+        },
     },
-    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
-    sync::mpsc,
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use bstr::ByteSlice;
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    process::{Pid, Signal, kill_process_group, test_kill_process_group},
+};
 
-use super::{Cancel, DispatchError, Dispatcher, Hooks, Request, Response};
+use super::{DispatchError, Dispatcher, Ended, Hooks, Output, Request, Response};
 
 /// Linux takes at most 128 KiB in one argument, its end included, and about 2 MiB in all.
 const LONGEST_ARGUMENT: usize = 120 * 1024;
 
-/// A shell of this machine. Its standard input is empty; its standard error is inherited.
+/// A shell of this machine. Its standard input is empty.
 pub struct Local<'h> {
     shell: Vec<OsString>,
     hooks: Hooks<'h>,
     output: Box<dyn Write + 'h>,
+    errors: Box<dyn Write + 'h>,
     prepare: Box<dyn Fn(&mut Command) + 'h>,
 }
 
 impl<'h> Local<'h> {
     /// Runs `shell`, a program with arguments before `-c`, such as `["sh"]` or `["busybox", "sh"]`. Output of the script
-    /// goes to this process's standard output.
+    /// goes to this process's standard output, what the script and its shell complain of to standard error.
     pub fn new(shell: &[&str], hooks: Hooks<'h>) -> Local<'h> {
         let shell = shell.iter().map(OsString::from).collect();
-        Local { shell, hooks, output: Box::new(io::stdout()), prepare: Box::new(|_| {}) }
+        let (output, errors) = (Box::new(io::stdout()), Box::new(io::stderr()));
+        Local { shell, hooks, output, errors, prepare: Box::new(|_| {}) }
     }
 
     /// The same with another place for the script's standard output.
     #[must_use]
     pub fn output(self, output: impl Write + 'h) -> Local<'h> {
         Local { output: Box::new(output), ..self }
+    }
+
+    /// The same with another place for standard error.
+    #[must_use]
+    pub fn errors(self, errors: impl Write + 'h) -> Local<'h> {
+        Local { errors: Box::new(errors), ..self }
     }
 
     /// The same with something done to each command before it is started: a directory, an environment.
@@ -50,80 +65,139 @@ impl<'h> Local<'h> {
 
     fn run(&mut self, request: &Request<'_>) -> io::Result<Response> {
         let program = request.program(&self.hooks);
-        let mut output = program.output();
         let mut words = self.shell.iter();
-        let mut command = Command::new(words.next().map_or(OsStr::new("sh"), OsString::as_os_str));
+        let name = words.next().map_or(OsStr::new("sh"), OsString::as_os_str);
+        let mut output = program.output(&called(&self.shell));
+        let mut command = Command::new(name);
         command.args(words).arg("-c").args(arguments(program.text()));
-        (self.prepare)(&mut command);
         // A group of its own: cancelling ends everything the stretch has started.
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).spawn()?;
-        let chunks = child.stdout.take().map(read_on).unwrap_or_else(|| mpsc::channel().1);
-        while !output.is_complete() {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        (self.prepare)(&mut command);
+        let mut child = command.spawn()?;
+        let mut pipes = Pipes {
+            stdout: child.stdout.take().map(|pipe| File::from(OwnedFd::from(pipe))),
+            stderr: child.stderr.take().map(|pipe| File::from(OwnedFd::from(pipe))),
+        };
+        let mut pause = SHORTEST_PAUSE;
+        let status = loop {
+            // The usual shell that has printed its last line is gone in no time.
+            let ends = output.is_complete() || pipes.stdout.is_none();
+            self.pass_on(&mut pipes, &mut output, if ends { pause } else { LOOK_AROUND })?;
+            if ends {
+                pause = (pause * 2).min(LOOK_AROUND);
+            }
             if request.cancel.is_cancelled() {
                 end_group(&mut child)?;
+                break child.wait()?;
+            }
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+        };
+        // What the shell printed is in the pipes; others may go on printing.
+        for _ in 0..PIPE_READS {
+            if !self.pass_on(&mut pipes, &mut output, Duration::ZERO)? {
                 break;
             }
-            match chunks.recv_timeout(LOOK_AROUND) {
-                Ok(bytes) => {
-                    self.output.write_all(&output.push(&bytes))?;
-                    self.output.flush()?;
-                }
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+        pipes.pass_on_late();
+        let status = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+        let Ended { stdout, stderr, response } = output.finish(request, status);
+        self.show(&stdout, &stderr)?;
+        Ok(response)
+    }
+
+    /// Waits for output, no longer than `pause`, and passes it on. False when there was none.
+    fn pass_on(&mut self, pipes: &mut Pipes, output: &mut Output, pause: Duration) -> io::Result<bool> {
+        let (stdout, stderr) = pipes.read(pause)?;
+        if stdout.is_empty() && stderr.is_empty() {
+            return Ok(false);
+        }
+        self.show(&output.stdout(&stdout), &output.stderr(&stderr))?;
+        Ok(true)
+    }
+
+    fn show(&mut self, stdout: &[u8], stderr: &[u8]) -> io::Result<()> {
+        for (to, bytes) in [(&mut self.output, stdout), (&mut self.errors, stderr)] {
+            if !bytes.is_empty() {
+                to.write_all(bytes)?;
+                to.flush()?;
             }
         }
-        let status = wait(&mut child, request.cancel)?;
-        let status = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-        let (rest, response) = output.finish(request, status);
-        self.output.write_all(&rest)?;
-        self.output.flush()?;
-        Ok(response)
+        Ok(())
     }
 }
 
 /// How often to look whether the run was cancelled.
 const LOOK_AROUND: Duration = Duration::from_millis(10);
 
-/// How long processes get to end by themselves when it was.
+/// How long to wait at first for a shell that has told its state.
+const SHORTEST_PAUSE: Duration = Duration::from_micros(25);
+
+/// How long processes get to end by themselves when the run was cancelled.
 const GRACE: Duration = Duration::from_millis(40);
 
-/// Reads a pipe in a thread of its own. When nobody takes the bytes any more, the stretch has ended and a process it
-/// left behind still prints: that goes to standard output, for as long as this process lives.
-fn read_on(mut pipe: ChildStdout) -> mpsc::Receiver<Vec<u8>> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            let length = match pipe.read(&mut buffer) {
-                Ok(0) => return,
-                Ok(length) => length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => return,
-            };
-            let bytes = buffer.get(..length).unwrap_or_default();
-            if sender.send(bytes.to_vec()).is_err() && io::stdout().write_all(bytes).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
+/// How much to read at once, and how often at most what a pipe can hold.
+const PIECE: usize = 64 * 1024;
+const PIPE_READS: usize = 16;
+
+/// The name the shell knows itself by: that of the applet, where it is one of many in a program.
+fn called(shell: &[OsString]) -> String {
+    let is_many = |first: &OsString| first.as_bytes().ends_with(b"busybox");
+    let name = if shell.first().is_some_and(is_many) { shell.get(1) } else { shell.first() };
+    name.map_or_else(|| "sh".into(), |name| name.to_string_lossy()).into_owned()
 }
 
-/// Waits for the shell, or ends it when the run is cancelled.
-fn wait(child: &mut Child, cancel: &Cancel) -> io::Result<ExitStatus> {
-    // The usual shell has just printed its last line: it is gone in no time.
-    let mut pause = Duration::from_micros(50);
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
+/// The shell's output, for as long as a process has it open.
+struct Pipes {
+    stdout: Option<File>,
+    stderr: Option<File>,
+}
+
+impl Pipes {
+    /// What comes next from each, nothing when nothing came within `pause`.
+    fn read(&mut self, pause: Duration) -> io::Result<(Vec<u8>, Vec<u8>)> {
+        let open: Vec<&File> = [&self.stdout, &self.stderr].into_iter().flatten().collect();
+        if !is_ready(&open, pause)? {
+            return Ok(Default::default());
         }
-        if cancel.is_cancelled() {
-            end_group(child)?;
-            return child.wait();
-        }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(LOOK_AROUND);
+        Ok((next_of(&mut self.stdout)?, next_of(&mut self.stderr)?))
     }
+
+    /// What processes that were left behind still print goes on, for as long as this process lives.
+    fn pass_on_late(self) {
+        if let Some(mut pipe) = self.stdout {
+            std::thread::spawn(move || io::copy(&mut pipe, &mut io::stdout()));
+        }
+        if let Some(mut pipe) = self.stderr {
+            std::thread::spawn(move || io::copy(&mut pipe, &mut io::stderr()));
+        }
+    }
+}
+
+/// Whether one of these has something to read, or has ended, within `pause`.
+fn is_ready(files: &[&File], pause: Duration) -> io::Result<bool> {
+    let mut polled: Vec<PollFd<'_>> = files.iter().map(|file| PollFd::new(file, PollFlags::IN)).collect();
+    match poll(&mut polled, Timespec::try_from(pause).ok().as_ref()) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The next bytes of a pipe, if there are any; at its end it is closed.
+fn next_of(pipe: &mut Option<File>) -> io::Result<Vec<u8>> {
+    let Some(file) = pipe else { return Ok(Vec::new()) };
+    if !is_ready(&[file], Duration::ZERO)? {
+        return Ok(Vec::new());
+    }
+    let mut bytes = vec![0; PIECE];
+    let length = file.read(&mut bytes)?;
+    if length == 0 {
+        *pipe = None;
+    }
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 /// Asks all processes of the group to end, and kills those that do not.

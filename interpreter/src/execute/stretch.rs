@@ -146,7 +146,7 @@ impl Walk<'_> {
         if self.settings.cancel.is_cancelled() {
             return Ok(Answer::Ended { flow: Flow::Stop(End::Cancelled), judged: 130, lost: false, marks: None });
         }
-        let (status, dump) = match self.dispatcher.dispatch(request)? {
+        let (status, state) = match self.dispatcher.dispatch(request)? {
             Response::Unknown => {
                 match &request.assigns {
                     Some(names) => names.iter().for_each(|name| self.state.forget(name)),
@@ -159,8 +159,14 @@ impl Walk<'_> {
                 self.last_unknown = Some(request.span);
                 return Ok(Answer::Unknown);
             }
-            Response::Ran { status, state: Some(ran) } => (status, ran.0),
-            Response::Ran { status, state: None } => {
+            Response::Ran { status, told } => {
+                self.last_sent = Some((std::sync::Arc::clone(request.source), request.span, told.message));
+                (status, told.state)
+            }
+        };
+        let dump = match state {
+            Some(dump) => dump,
+            None => {
                 self.set_status(status);
                 let cancelled = self.settings.cancel.is_cancelled();
                 // A shell that came to its end has told its state: this one did not come to it, whatever its status.

@@ -4,11 +4,17 @@
 //! in the EXIT trap, which prints the new state between lines that carry a nonce ([`super::frame`] reads them).
 //! Only built-ins are used. A leading `\` keeps aliases away, `command` functions; options are set last and reset first.
 
+use std::sync::Arc;
+
 use bstr::{BString, ByteSlice};
 
-use super::{State, Value, is_own, quote};
+use super::{Function, State, Value, is_own, quote};
 use crate::{
-    dispatch::{Hooks, Kind, Request},
+    Source,
+    dispatch::{
+        Hooks, Kind, Request,
+        messages::{Line, Origins},
+    },
     execute::edits,
     marker,
 };
@@ -25,11 +31,12 @@ pub(crate) struct Framing {
     pub(crate) with_baseline: bool,
 }
 
-/// The program for `request`, how to read what it prints, and the line that the stretch begins on, from 1.
-pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Framing, usize) {
+/// The program for `request`, how to read what it prints, and where its lines come from.
+pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Framing, Origins) {
     let nonce = nonce();
     let framing = Framing { with_baseline: !request.state.has_baseline(), nonce };
-    let mut program = Program { text: Vec::with_capacity(1024 + request.chunk.len()), state: request.state };
+    let text = Vec::with_capacity(4096 + request.chunk.len());
+    let mut program = Program { text, lines: 0, origins: Vec::new(), state: request.state };
     program.line("\\unset BASH_EXECUTION_STRING 2>/dev/null");
     program.line(&format!("__ce_k={}", framing.nonce));
     if framing.with_baseline {
@@ -56,9 +63,9 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Fra
         program.line("\\command alias trap=__ce_trap");
     }
     program.options();
-    let first_line = program.text.iter().filter(|byte| **byte == b'\n').count() + 1;
+    program.from(request.source, request.chunk_line);
     program.chunk(request);
-    (program.text, framing, first_line)
+    (program.text, framing, program.origins)
 }
 
 /// Whether the stretch runs text that it makes or reads, where our edits are not made.
@@ -91,6 +98,9 @@ case $1 in [0-9]*) \set -- - "$@";; esac; __ce_a=$1; \shift; for __ce_q do case 
 
 struct Program<'r> {
     text: Vec<u8>,
+    /// How many lines that is.
+    lines: usize,
+    origins: Origins,
     state: &'r State,
 }
 
@@ -98,6 +108,12 @@ impl Program<'_> {
     fn bytes(&mut self, text: &[u8]) {
         self.text.extend_from_slice(text);
         self.text.push(b'\n');
+        self.lines += text.iter().filter(|byte| **byte == b'\n').count() + 1;
+    }
+
+    /// What comes next is the text of the script from a line on, counted from 1.
+    fn from(&mut self, source: &Arc<Source>, number: usize) {
+        self.origins.push((self.lines + 1, Some(Line { source: Arc::clone(source), number })));
     }
 
     fn line(&mut self, text: &str) {
@@ -167,13 +183,15 @@ impl Program<'_> {
         let (after, before): (Vec<_>, Vec<_>) = state.aliases.iter().partition(|(name, _)| is_function(name));
         let (last, first): (Vec<_>, Vec<_>) = state.functions.iter().partition(|(name, _)| *name == "command");
         self.aliases(&before);
-        for (_, function) in first {
-            self.bytes(&edits::function_text(function, request.markers.is_some(), state));
-        }
+        first.into_iter().for_each(|(_, function)| self.function(function, request));
         self.aliases(&after);
-        for (_, function) in last {
-            self.bytes(&edits::function_text(function, request.markers.is_some(), state));
-        }
+        last.into_iter().for_each(|(_, function)| self.function(function, request));
+    }
+
+    fn function(&mut self, function: &Function, request: &Request<'_>) {
+        self.from(&function.source, function.source.line_number(function.definition.span.start));
+        self.bytes(&edits::function_text(function, request.markers.is_some(), self.state));
+        self.origins.push((self.lines + 1, None));
     }
 
     fn aliases(&mut self, aliases: &[(&BString, &BString)]) {
