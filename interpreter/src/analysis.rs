@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use bstr::{BString, ByteSlice};
 
 use crate::{
+    Source,
     definitions::Definitions,
+    parse,
     syntax::{
         Command, CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem, Operation, Parameter,
         ParameterExpansion, Part, PartKind, Pipeline, SimpleCommand, Substitution, Word,
@@ -316,6 +318,28 @@ fn mentions_definition(word: &Word) -> bool {
     finder.0
 }
 
+/// Whether an and-or list begins with `alias` or `unalias`.
+pub(crate) fn sets_aliases(item: &ListItem) -> bool {
+    let Some(Command::Simple(command)) = item.and_or.first.single() else { return false };
+    matches!(command.unquoted_name(), Some("alias" | "unalias"))
+}
+
+/// Whether the operand of `alias` gives a value that is not the beginning of one simple command: with it in force,
+/// only the shell can tell where commands end.
+fn changes_grammar(operand: &Word) -> bool {
+    let text = operand.literal().unwrap_or_default();
+    let Some((_, value)) = text.split_once_str("=") else { return false };
+    let parsed = parse(Source::new("alias", [value, b" word"].concat()));
+    let last = parsed.script.list.items.last().and_then(|item| item.and_or.pipelines().last()?.commands.last());
+    let takes_word = match last {
+        Some(Command::Simple(command)) => {
+            command.words.len() > 1 && command.words.last().and_then(Word::unquoted) == Some("word")
+        }
+        _ => false,
+    };
+    !parsed.errors.is_empty() || !takes_word || value.ends_with(b"\\") || value.contains_str("<<")
+}
+
 /// What in a command refers to the shell process it runs in.
 struct Needs<'d> {
     definitions: &'d Definitions,
@@ -369,6 +393,7 @@ impl<'t> Visit<'t> for Needs<'_> {
             Some("eval") => self.whole_rest |= command.words.iter().any(mentions_definition),
             Some("wait" | "jobs" | "fg" | "bg") => self.waits = true,
             Some("getopts") => self.reads_options = true,
+            Some("alias") => self.whole_rest |= command.words.iter().skip(1).any(changes_grammar),
             Some("command") if command.words.get(1).is_some_and(|word| word.unquoted() == Some("exec")) => {
                 self.whole_rest |= command.words.len() == 2;
             }

@@ -337,7 +337,8 @@ impl Walk<'_> {
     /// A definition in the text being walked, as a function.
     fn function(&self, definition: &Arc<FunctionDefinition>) -> Function {
         let number = self.first_number.saturating_add(definition.span.start);
-        Function { definition: Arc::clone(definition), source: Arc::clone(&self.source), number }
+        let aliases = Arc::new(self.state.aliases.clone());
+        Function { definition: Arc::clone(definition), source: Arc::clone(&self.source), number, aliases }
     }
 
     /// What must come true before the current place is reached, or stages have the numbers they seem to have.
@@ -418,7 +419,8 @@ impl Walk<'_> {
             if let Some(name) = word.strip_prefix('-') {
                 self.state.functions.remove(name);
             } else if let Some(function) = word.parse().ok().and_then(|number| self.definitions.numbered(number)) {
-                self.state.functions.insert(function.definition.name.clone(), function.clone());
+                let function = Function { aliases: Arc::new(self.state.aliases.clone()), ..function.clone() };
+                self.state.functions.insert(function.definition.name.clone(), function);
             }
         }
     }

@@ -64,6 +64,9 @@ pub struct Variable {
     pub readonly: bool,
 }
 
+/// The values of aliases by name (POSIX 2.3.1).
+pub type Aliases = BTreeMap<BString, BString>;
+
 /// A function as the script defined it.
 #[derive(Clone, Debug)]
 pub struct Function {
@@ -73,6 +76,8 @@ pub struct Function {
     pub source: Arc<Source>,
     /// What stands for it in reports of the shell: unique among all texts of a run.
     pub(crate) number: u32,
+    /// The aliases when it was defined: those its commands are looked up in.
+    pub(crate) aliases: Arc<Aliases>,
 }
 
 impl Function {
@@ -113,6 +118,8 @@ pub struct State {
     pub positional: Vec<BString>,
     /// The logical working directory; `None` while it is that of a fresh shell.
     pub directory: Option<BString>,
+    /// `$PWD` where the script made it something else than the working directory, or unset it.
+    other_pwd: Option<Option<BString>>,
     umask: Option<BString>,
     options: Option<BTreeSet<char>>,
     pipefail: bool,
@@ -123,7 +130,7 @@ pub struct State {
     /// The operands of each `ulimit` that set a limit, each followed by `;`.
     limits: Option<BString>,
     /// Aliases by name.
-    pub aliases: BTreeMap<BString, BString>,
+    pub aliases: Aliases,
     /// `$?`
     pub status: i32,
     /// `$$`: the process id of the first shell, which stands for all of them.

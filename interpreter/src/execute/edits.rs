@@ -119,8 +119,10 @@ impl<'t, 'a> Editor<'t, 'a> {
         let mut text = self.edited(span);
         self.documents.sort_by_key(|document| document.span.start);
         self.documents.dedup_by_key(|document| document.span.start);
-        for document in self.documents.iter().filter(|document| document.span.start >= span.end) {
-            if !text.ends_with(b"\n") {
+        let outside = self.documents.iter().filter(|document| document.span.start >= span.end);
+        for (index, document) in outside.enumerate() {
+            // A newline at the end of the stretch itself belongs to a line continuation.
+            if index == 0 {
                 text.push(b'\n');
             }
             text.extend_from_slice(&self.edited(document.span));
@@ -185,6 +187,25 @@ impl<'t, 'a> Editor<'t, 'a> {
         self.replace(name, format!("__ce_m {kind} {number}"));
     }
 
+    /// Puts a function in place of a special built-in. Only a special built-in ends the shell when a redirection fails,
+    /// and keeps the assignments before it (POSIX 2.14): `:` does that first.
+    fn replace_special(&mut self, command: &SimpleCommand, function: &str) {
+        let Some(name) = command.words.first() else { return };
+        let has_document = command.redirections.iter().any(|redirection| redirection.here_document.is_some());
+        if command.assignments.is_empty() && command.redirections.is_empty() || has_document {
+            return self.replace(name.span, function);
+        }
+        let assignments = command.assignments.iter().map(|assignment| assignment.span);
+        let redirections = command.redirections.iter().map(|redirection| redirection.span);
+        let text = |spans: &mut dyn Iterator<Item = Span>| {
+            spans.map(|span| format!("{} ", self.source.slice(span))).collect::<String>()
+        };
+        let first = format!("{{ {}: {}; ", text(&mut { assignments }), text(&mut { redirections }));
+        self.insert(command.span.start, first);
+        self.replace(name.span, function);
+        self.insert(command.span.end, "; }");
+    }
+
     /// `break` and `continue`: to a loop outside the stretch they end the shell.
     fn leave_loop(&mut self, command: &SimpleCommand, name: &str) {
         let inside = self.loops.len();
@@ -226,7 +247,7 @@ impl<'t, 'a> Editor<'t, 'a> {
     fn leave_function(&mut self, command: &SimpleCommand) {
         let Some(word) = command.words.first().map(|word| word.span) else { return };
         if !self.in_function {
-            self.replace(word, "__ce_flow return");
+            self.replace_special(command, "__ce_flow return");
         } else if self.judged > 0 && command.redirections.is_empty() {
             let arguments = self.source.slice(Span { start: word.end, end: command.span.end }).to_string();
             let judged = self.judged;
@@ -312,19 +333,15 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
             Some("return") => self.leave_function(command),
             // In a subshell only the list of traps is not its own.
             Some("trap") if !self.in_subshell || command.words.len() == 1 => {
-                if let Some(word) = command.words.first() {
-                    self.replace(word.span, if self.in_subshell { "__ce_traps" } else { "__ce_trap" });
-                }
+                self.replace_special(command, if self.in_subshell { "__ce_traps" } else { "__ce_trap" });
             }
             Some("unset") if !self.in_subshell => self.unset(command),
-            Some("ulimit") if !self.in_subshell => {
-                if let Some(word) = command.words.first() {
-                    self.replace(word.span, "__ce_ulimit");
-                }
-            }
             Some("exec") if !self.in_subshell && command.words.len() > 1 => {
                 if let Some(word) = command.words.first() {
+                    // It comes back only when a redirection failed.
+                    self.insert(command.span.start, "{ ");
                     self.replace(word.span, "__ce_exec");
+                    self.insert(command.span.end, "; \\exit; }");
                 }
             }
             _ => {}

@@ -41,7 +41,8 @@ impl Walk<'_> {
                 let Some(function) = self.state.functions.get(name).cloned() else { return Ok(None) };
                 let body = &function.definition.body;
                 let in_shell = matches!(body.kind, CompoundKind::Subshell(_)) || !body.redirections.is_empty();
-                if in_shell || analysis::declares_local(body) {
+                let other_aliases = *function.aliases != self.state.aliases;
+                if in_shell || other_aliases || analysis::declares_local(body) {
                     return Ok(None);
                 }
                 match self.words(arguments)? {

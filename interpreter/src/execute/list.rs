@@ -55,8 +55,9 @@ impl Walk<'_> {
         let ends = |index: usize| {
             let (Some(item), Some(previous)) = (items.get(index), items.get(index - 1)) else { return true };
             let last_line = self.source.line_number(previous.and_or.span.end);
-            let separate = self.settings.split && first_line(item) > last_line;
-            separate
+            // Functions keep the aliases that are there when they are defined.
+            let other = self.settings.split || analysis::sets_aliases(item) != analysis::sets_aliases(previous);
+            (other && first_line(item) > last_line)
                 || self.is_walked(item)
                 || analysis::tied_together(items.get(index..).unwrap_or_default(), &self.definitions) > 0
         };

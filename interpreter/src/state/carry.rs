@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
 
-use super::{Function, State, Value, is_own, quote};
+use super::{Aliases, Function, State, Value, is_own, quote};
 use crate::{
     Source,
     dispatch::{
@@ -78,18 +78,18 @@ fn makes_text(request: &Request<'_>) -> bool {
 /// `__ce_flow` leaves the shell where the script leaves a loop or function that is walked outside.
 /// `__ce_exec` runs a program in a process of its own, so that the state is still told. `__ce_trap` keeps the script's
 /// own EXIT trap from replacing ours, and ours from being listed. A subshell that a function was called in has an
-/// EXIT trap of its own, and may list those of its parent (`__ce_traps`): only the process id tells. `__ce_ulimit`
+/// EXIT trap of its own, and may list those of its parent (`__ce_traps`): only the process id tells. `ulimit`
 /// keeps what limits were set, for the next shell to set them too.
 const HELPERS: &str = r#"__ce_r() { return "$1"; }
 __ce_flow() { \set -- "$?" "$@"; __ce_w="$2 ${3-}"; case $2 in return) \exit "${3-$1}";; esac; \exit "$1"; }
 __ce_exec() { \unset __ce_t; "$@"; \exit; }
-__ce_ulimit() { \command ulimit "$@" || return; for __ce_q do :; done
+ulimit() { \command ulimit "$@" || return; for __ce_q do :; done
 case ${__ce_q-} in [0-9]*|unlimited) __ce_u="${__ce_u-}${1-} ${2-} ${3-};";; esac; }
 __ce_top() { __ce_h=; \command read -r __ce_h </proc/self/stat; case $__ce_h in "$$ "*|"") return 0;; esac; return 1; } 2>/dev/null
 __ce_arm() { \trap -- '__ce_end "$@"' 0; }
 __ce_traps() { __ce_l=$(\trap); case $__ce_l in *__ce_end*) case ${__ce_t+t} in t) \command echo "trap -- '$__ce_t' EXIT";; esac
 __ce_l=${__ce_l#*__ce_end*EXIT}; case $__ce_l in ?*) \command echo "${__ce_l#?}";; esac;; *) \trap;; esac; }
-__ce_trap() { case ${1-} in --) \shift;; esac; case $# in
+__ce_trap() { case ${1-} in --) \shift;; -?*) \trap "$@"; return;; esac; case $# in
 0) if __ce_top; then \trap - 0; case ${__ce_t+t} in t) \trap -- "$__ce_t" 0;; esac; \trap; __ce_arm
 else __ce_traps; fi; return;; 1) \set -- - "$1";; esac
 case $1 in [0-9]*) \set -- - "$@";; esac; __ce_a=$1; \shift; for __ce_q do case $__ce_q in
@@ -155,6 +155,11 @@ impl Program<'_> {
         if let Some(directory) = state.directory.as_ref().filter(not_fresh) {
             self.bytes(&[b"\\command cd -L -- ".as_slice(), &quote(directory), b" 2>/dev/null"].concat());
         }
+        match &state.other_pwd {
+            Some(Some(value)) => self.bytes(&[b"PWD=".as_slice(), &quote(value)].concat()),
+            Some(None) => self.line("\\unset PWD"),
+            None => {}
+        }
         if let Value::Set(value) = state.variable("OLDPWD") {
             self.bytes(&[b"OLDPWD=".as_slice(), &quote(value)].concat());
         }
@@ -175,16 +180,19 @@ impl Program<'_> {
         }
     }
 
-    /// Defines functions and aliases. Bodies may use aliases, which count while a definition is read; the name of a
-    /// definition must not be one. A function named `command` comes last, for all here need the built-in.
+    /// Defines functions, each with the aliases of its definition in force but for its own name, then the aliases.
+    /// A function named `command` comes last, for all here need the built-in.
     fn functions(&mut self, request: &Request<'_>) {
         let state = self.state;
-        let is_function = |name: &BString| name.to_str().is_ok_and(|name| state.functions.contains_key(name));
-        let (after, before): (Vec<_>, Vec<_>) = state.aliases.iter().partition(|(name, _)| is_function(name));
         let (last, first): (Vec<_>, Vec<_>) = state.functions.iter().partition(|(name, _)| *name == "command");
-        self.aliases(&before);
-        first.into_iter().for_each(|(_, function)| self.function(function, request));
-        self.aliases(&after);
+        let mut in_force = Aliases::new();
+        for (name, function) in first {
+            let mut aliases = Aliases::clone(&function.aliases);
+            aliases.remove(name.as_bytes().as_bstr());
+            self.aliases(&mut in_force, aliases);
+            self.function(function, request);
+        }
+        self.aliases(&mut in_force, state.aliases.clone());
         last.into_iter().for_each(|(_, function)| self.function(function, request));
     }
 
@@ -194,10 +202,17 @@ impl Program<'_> {
         self.origins.push((self.lines + 1, None));
     }
 
-    fn aliases(&mut self, aliases: &[(&BString, &BString)]) {
-        for (name, value) in aliases {
+    fn aliases(&mut self, in_force: &mut Aliases, wanted: Aliases) {
+        if *in_force == wanted {
+            return;
+        }
+        if !in_force.is_empty() {
+            self.line("\\command unalias -a");
+        }
+        for (name, value) in &wanted {
             self.bytes(&[b"\\command alias ", quote(name).as_slice(), b"=", &quote(value)].concat());
         }
+        *in_force = wanted;
     }
 
     fn positional(&mut self) {

@@ -180,6 +180,8 @@ fn read_baseline(text: &[u8], nonce: &str) -> Baseline {
 
 fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>) -> Option<Dump> {
     let mut variables = read_variables(text, nonce, 'v');
+    let directory = line(section(text, nonce, 'd'));
+    let pwd = variables.get("PWD").and_then(|variable| variable.value.clone());
     let mut own = BTreeMap::new();
     variables.retain(|name, variable| {
         if let Some(name) = name.strip_prefix("__ce_") {
@@ -200,7 +202,8 @@ fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>) -> 
         baseline: fresh,
         functions: before.functions.clone(),
         positional,
-        directory: Some(line(section(text, nonce, 'd'))),
+        other_pwd: Some(pwd).filter(|pwd| pwd.as_ref() != Some(&directory)),
+        directory: Some(directory),
         umask: Some(line(section(text, nonce, 'u'))),
         options: Some(letters(own.get("o")?)),
         pipefail: section(text, nonce, 'p').lines().any(|line| line == b"set -o pipefail"),
