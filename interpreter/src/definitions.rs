@@ -1,8 +1,17 @@
 //! The function definitions of a run, which are needed after the text that holds them was walked.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
-use crate::state::Function;
+use crate::{
+    state::Function,
+    syntax::{
+        Command, FunctionDefinition, List, Pipeline,
+        visit::{self, Visit},
+    },
+};
 
 /// The function definitions of all texts of a run, found by number or by name.
 #[derive(Debug, Default)]
@@ -25,4 +34,22 @@ impl Definitions {
     pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &Function> {
         self.names.get(name).into_iter().flatten().filter_map(|number| self.functions.get(number))
     }
+}
+
+/// All function definitions in a list, however deep, in the order of their places.
+pub(crate) fn in_list(list: &List) -> Vec<Arc<FunctionDefinition>> {
+    struct Finder(Vec<Arc<FunctionDefinition>>);
+    impl<'t> Visit<'t> for Finder {
+        fn visit_pipeline(&mut self, pipeline: &'t Pipeline) {
+            for command in &pipeline.commands {
+                if let Command::Function(definition) = command {
+                    self.0.push(Arc::clone(definition));
+                }
+            }
+            visit::walk_pipeline(self, pipeline);
+        }
+    }
+    let mut finder = Finder(Vec::new());
+    finder.visit_list(list);
+    finder.0
 }

@@ -11,13 +11,13 @@ use bstr::{BStr, BString};
 
 use crate::{
     Diagnostic, Source, Span,
-    definitions::Definitions,
+    definitions::{self, Definitions},
     dispatch::{Cancel, Chain, DispatchError, Dispatcher, Kind, Request, messages::Message},
     fingerprint::{self, Link, Origin},
     marker::Markers,
     shell_error,
     state::{Function, State},
-    syntax::{FunctionDefinition, Script, visit::Visit},
+    syntax::{FunctionDefinition, Script},
 };
 
 mod compound;
@@ -232,21 +232,6 @@ pub fn run(
     walk.exit_trap(end, status)
 }
 
-/// Finds all function definitions of a text.
-#[derive(Default)]
-struct DefinitionFinder(Vec<Arc<FunctionDefinition>>);
-
-impl<'t> Visit<'t> for DefinitionFinder {
-    fn visit_pipeline(&mut self, pipeline: &'t crate::syntax::Pipeline) {
-        for command in &pipeline.commands {
-            if let crate::syntax::Command::Function(definition) = command {
-                self.0.push(Arc::clone(definition));
-            }
-        }
-        crate::syntax::visit::walk_pipeline(self, pipeline);
-    }
-}
-
 /// Whether a failing command ends the shell under `set -e` here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Errexit {
@@ -322,9 +307,7 @@ impl Walk<'_> {
         let first_number = std::mem::replace(&mut self.first_number, self.next_number);
         let length = u32::try_from(script.source.text().len()).unwrap_or(u32::MAX);
         self.next_number = self.next_number.saturating_add(length).saturating_add(1);
-        let mut found = DefinitionFinder::default();
-        found.visit_list(&script.list);
-        for definition in found.0 {
+        for definition in definitions::in_list(&script.list) {
             let function = self.function(&definition);
             self.definitions.insert(function);
         }
@@ -427,6 +410,7 @@ impl Walk<'_> {
 
     fn set_status(&mut self, status: i32) {
         self.state.status = status;
+        self.state.status_unknown = false;
         self.unknown_status = None;
     }
 

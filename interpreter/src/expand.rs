@@ -31,10 +31,13 @@ pub fn expand_fields<'w>(words: impl IntoIterator<Item = &'w Word>, state: &Stat
     for word in words {
         let mut expansion = Expansion { state, pieces: Vec::new(), joins: false };
         expansion.parts(&word.parts, Context::Word)?;
-        if split::varies(&expansion.pieces, separators(state)?) {
+        // What no expansion made is not split, whatever the separators are.
+        let is_split = expansion.pieces.iter().any(|piece| matches!(piece, Piece::Expanded(_)));
+        let separators = if is_split { separators(state)? } else { b"" };
+        if split::varies(&expansion.pieces, separators) {
             return Err(NeedsShell);
         }
-        for field in split::fields(&expansion.pieces, separators(state)?) {
+        for field in split::fields(&expansion.pieces, separators) {
             if field.is_pattern && !state.has_option('f') {
                 return Err(NeedsShell);
             }
@@ -70,7 +73,7 @@ fn separators(state: &State) -> Result<&[u8], NeedsShell> {
         Value::Set(value) => Ok(value.as_slice()),
         // A fresh shell sets IFS to this itself.
         Value::Unset => Ok(b" \t\n"),
-        Value::Unknown if state.has_baseline() => Err(NeedsShell),
+        Value::Unknown if state.has_baseline() || state.is_unknown("IFS") => Err(NeedsShell),
         Value::Unknown => Ok(b" \t\n"),
     }
 }
@@ -136,7 +139,7 @@ impl<'s> Expansion<'s> {
     fn is_field(&self, parts: &[Part]) -> Result<bool, NeedsShell> {
         let is_list = |part: &Part| is_list(part, b"@");
         let is_literal = |part: &Part| matches!(part.kind, PartKind::Literal(_));
-        if !self.positional()?.is_empty() || !parts.iter().any(is_list) || parts.iter().any(is_literal) {
+        if !parts.iter().any(is_list) || parts.iter().any(is_literal) || !self.positional()?.is_empty() {
             return Ok(true);
         }
         // Shells differ in `"$@$x"` with an empty `$x`.
@@ -232,7 +235,7 @@ impl<'s> Expansion<'s> {
             }
             Parameter::Special(b'#') => Ok(Some(self.positional()?.len().to_string().into())),
             Parameter::Special(b'$') => self.state.process.clone().map(Some).ok_or(NeedsShell),
-            Parameter::Special(b'?') => Ok(Some(self.state.status.to_string().into())),
+            Parameter::Special(b'?') if !self.state.status_unknown => Ok(Some(self.state.status.to_string().into())),
             Parameter::Special(_) => Err(NeedsShell),
         }
     }

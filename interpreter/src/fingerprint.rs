@@ -14,8 +14,8 @@ use bstr::{BStr, BString, ByteSlice};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    analysis::{Effects, arithmetic_names},
     definitions::Definitions,
+    effects::{Effects, arithmetic_names},
     execute::Ledger,
     state::{State, Value},
     syntax::{

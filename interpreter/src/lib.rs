@@ -26,17 +26,19 @@
 //! # Ok::<(), compeval_interpreter::dispatch::DispatchError>(())
 //! ```
 
-mod analysis;
 mod definitions;
 mod diagnostic;
+mod effects;
 mod fingerprint;
 mod shell_error;
 mod source;
+mod ties;
 mod token;
 
 pub mod dispatch;
 pub mod execute;
 pub mod expand;
+pub mod facts;
 pub mod lint;
 pub mod marker;
 pub mod parse;
@@ -46,6 +48,7 @@ pub mod syntax;
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use dispatch::{Dispatcher, Request, Response};
 pub use execute::{Outcome, Settings, run};
+pub use facts::{Facts, analyze};
 pub use parse::{Parsed, parse};
 pub use source::{Position, Source, Span};
 pub use state::State;

@@ -26,6 +26,8 @@ mod syntax_error;
 mod undecorated_command;
 
 use analysis::Analysis;
+pub(crate) use analysis::{Place, Repetition};
+pub(crate) use walk::walk;
 
 /// Every rule, in the order of the codes.
 pub const RULES: [Rule; 13] = [

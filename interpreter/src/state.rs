@@ -139,6 +139,8 @@ pub struct State {
     unknown: BTreeSet<String>,
     all_unknown: bool,
     positional_unknown: bool,
+    /// Whether only running the last command could tell `$?`.
+    pub(crate) status_unknown: bool,
 }
 
 /// What can be said of a variable.
@@ -235,6 +237,11 @@ impl State {
     /// The positional parameters, from `$1`, where they are known.
     pub(crate) fn known_positional(&self) -> Option<&[BString]> {
         (!self.positional_unknown).then_some(&self.positional)
+    }
+
+    /// Records that only running the last command could tell `$?`.
+    pub fn forget_status(&mut self) {
+        self.status_unknown = true;
     }
 
     /// Records that no variable's value can be told any more.

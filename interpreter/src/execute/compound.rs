@@ -9,8 +9,9 @@ use super::{
     stretch::{Answer, Stretch},
 };
 use crate::{
-    Span, analysis,
+    Span,
     dispatch::{DispatchError, Kind, Request},
+    effects,
     expand::{self, NeedsShell},
     marker,
     state::quote,
@@ -325,5 +326,5 @@ impl Walk<'_> {
 /// Whether a loop with this condition can be: a marker alone makes all of it one chain, and `getopts` keeps its place
 /// among joined letters in the shell.
 fn can_be_walked(condition: &List) -> bool {
-    marker::alone(condition).is_none() && !analysis::reads_options(condition)
+    marker::alone(condition).is_none() && !effects::reads_options(condition)
 }

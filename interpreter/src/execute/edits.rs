@@ -7,7 +7,7 @@
 use bstr::BString;
 
 use crate::{
-    Source, Span, analysis,
+    Source, Span, effects,
     marker::{self, Marker, Markers},
     state::{Function, State},
     syntax::{
@@ -261,7 +261,7 @@ impl<'t, 'a> Editor<'t, 'a> {
         let in_arguments =
             || command.words.iter().skip(1).any(|word| self.markers.is_some_and(|markers| markers.in_word(word)));
         let is_plain =
-            |name: &str| !analysis::is_special_built_in(name.as_bytes()) && !matches!(name, "local" | "getopts");
+            |name: &str| !effects::is_special_built_in(name.as_bytes()) && !matches!(name, "local" | "getopts");
         Marker::of(command).is_none() && command.unquoted_name().is_some_and(is_plain) && in_arguments()
     }
 

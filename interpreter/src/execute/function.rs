@@ -6,9 +6,9 @@ use bstr::BString;
 
 use super::{End, Errexit, Flow, Walk};
 use crate::{
-    Source, analysis,
+    Source,
     dispatch::DispatchError,
-    parse,
+    effects, parse,
     state::Function,
     syntax::{CompoundKind, SimpleCommand},
 };
@@ -42,7 +42,7 @@ impl Walk<'_> {
                 let body = &function.definition.body;
                 let in_shell = matches!(body.kind, CompoundKind::Subshell(_)) || !body.redirections.is_empty();
                 let other_aliases = *function.aliases != self.state.aliases;
-                if in_shell || other_aliases || analysis::declares_local(body) {
+                if in_shell || other_aliases || effects::declares_local(body) {
                     return Ok(None);
                 }
                 match self.words(arguments)? {

@@ -2,11 +2,12 @@
 
 use super::{End, Errexit, Event, Flow, Walk, edits, next, pure, stretch::Stretch};
 use crate::{
-    Span, analysis,
+    Span,
     dispatch::{DispatchError, Kind},
-    expand,
+    effects, expand,
     marker::{self, Marker},
     syntax::{AndOr, AndOrList, AndOrPart, Assignment, Command, List, ListItem, Pipeline},
+    ties,
 };
 
 impl Walk<'_> {
@@ -17,7 +18,7 @@ impl Walk<'_> {
             if self.settings.cancel.is_cancelled() {
                 return Ok(Flow::Stop(End::Cancelled));
             }
-            let tied = analysis::tied_together(items, &self.definitions);
+            let tied = ties::tied_together(items, &self.definitions);
             if tied > 0 {
                 let (stretch, behind) = items.split_at(tied);
                 next!(self.undecorated(stretch, errexit));
@@ -56,10 +57,10 @@ impl Walk<'_> {
             let (Some(item), Some(previous)) = (items.get(index), items.get(index - 1)) else { return true };
             let last_line = self.source.line_number(previous.and_or.span.end);
             // Functions keep the aliases that are there when they are defined.
-            let other = self.settings.split || analysis::sets_aliases(item) != analysis::sets_aliases(previous);
+            let other = self.settings.split || ties::sets_aliases(item) != ties::sets_aliases(previous);
             (other && first_line(item) > last_line)
                 || self.is_walked(item)
-                || analysis::tied_together(items.get(index..).unwrap_or_default(), &self.definitions) > 0
+                || ties::tied_together(items.get(index..).unwrap_or_default(), &self.definitions) > 0
         };
         (1..items.len()).find(|index| ends(*index)).unwrap_or(items.len())
     }
@@ -223,7 +224,7 @@ impl Walk<'_> {
         let fingerprint = self.fingerprint(items);
         // What was recorded is what later stages were chained to.
         self.link.push(self.ledger.fingerprint(number).or(fingerprint.clone()));
-        self.origin.stage(&analysis::Effects::of(items, &self.definitions));
+        self.origin.stage(&effects::Effects::of(items, &self.definitions));
         let text = edits::verbatim(&self.source, span, items.iter().map(|item| &item.and_or));
         let chain = self.chain(span, text, fingerprint);
         let doubt = self.doubt();

@@ -2,8 +2,9 @@
 
 use super::{End, Errexit, Event, Flow, Walk, edits};
 use crate::{
-    Span, analysis,
+    Span,
     dispatch::{Chain, DispatchError, Kind, Request, Response},
+    effects,
     marker::Count,
     syntax::{AndOrList, ListItem},
 };
@@ -58,7 +59,7 @@ impl Walk<'_> {
         let nodes = || stretch.items.iter().map(|item| &item.and_or);
         let shown = stretch.marker.unwrap_or(span);
         let text = edits::verbatim(&self.source, shown, nodes());
-        let effects = analysis::Effects::of(stretch.items, &self.definitions);
+        let effects = effects::Effects::of(stretch.items, &self.definitions);
         let is_stage = matches!(stretch.kind, Kind::Stage(_));
         let fingerprint = (is_stage || stretch.markers).then(|| self.fingerprint(stretch.items)).flatten();
         let mut chains: Vec<Chain> =
@@ -155,6 +156,7 @@ impl Walk<'_> {
                 if request.changes_positional {
                     self.state.forget_positional();
                 }
+                self.state.forget_status();
                 self.unknown_status = Some(request.span);
                 self.last_unknown = Some(request.span);
                 return Ok(Answer::Unknown);

@@ -22,6 +22,8 @@ pub(super) enum Piece {
 pub(super) struct Field {
     pub(super) text: BString,
     pub(super) is_pattern: bool,
+    /// A `[` that is a pattern when a `]` follows.
+    has_bracket: bool,
 }
 
 /// Whether a separator is one of those that separate as one, however many there are.
@@ -59,7 +61,8 @@ pub(super) fn fields(pieces: &[Piece], separators: &[u8]) -> Vec<Field> {
             Piece::Literal(byte) | Piece::Expanded(byte) => {
                 let field = current.get_or_insert_with(Field::default);
                 field.text.push(byte);
-                field.is_pattern |= matches!(byte, b'*' | b'?' | b'[');
+                field.is_pattern |= matches!(byte, b'*' | b'?') || (field.has_bracket && byte == b']');
+                field.has_bracket |= byte == b'[';
                 blank_ended = false;
             }
             Piece::Quoted(byte) => {

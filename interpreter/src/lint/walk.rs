@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Walks over the commands of a script.
-pub(super) fn walk<'t>(list: &'t List) -> Walker<'t> {
+pub(crate) fn walk<'t>(list: &'t List) -> Walker<'t> {
     let mut walker = Walker {
         places: Vec::new(),
         definitions: Vec::new(),
@@ -32,9 +32,9 @@ pub(super) fn walk<'t>(list: &'t List) -> Walker<'t> {
 }
 
 /// What was come by so far, in the order of the walk.
-pub(super) struct Walker<'t> {
-    pub(super) places: Vec<Place<'t>>,
-    pub(super) definitions: Vec<&'t FunctionDefinition>,
+pub(crate) struct Walker<'t> {
+    pub(crate) places: Vec<Place<'t>>,
+    pub(crate) definitions: Vec<&'t FunctionDefinition>,
     pub(super) redirected: Vec<(&'t CompoundCommand, Context<'t>)>,
     pub(super) alternatives: Vec<&'t AndOrList>,
     pub(super) decisions: Decisions<'t>,

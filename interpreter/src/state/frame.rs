@@ -216,6 +216,7 @@ fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>) -> 
         unknown: BTreeSet::new(),
         all_unknown: false,
         positional_unknown: false,
+        status_unknown: false,
     };
     Some(Dump { state, own })
 }

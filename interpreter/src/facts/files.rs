@@ -1,0 +1,179 @@
+//! Which files a command names, and what it does to them: redirections, and a table of the usual utilities.
+
+use bstr::BString;
+
+use super::Argument;
+use crate::{
+    expand,
+    state::State,
+    syntax::{Redirection, RedirectionOperator},
+};
+
+/// Files that a command names.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    pub(super) reads: Vec<Argument>,
+    pub(super) writes: Vec<Argument>,
+}
+
+/// What a utility does to its operands.
+#[derive(Clone, Copy)]
+enum Operands {
+    /// They are no files.
+    None,
+    Read,
+    Written,
+    /// All but the first are written: that is a mode or an owner.
+    WrittenBehindFirst,
+    /// The last is written, the others are read.
+    Copied,
+    /// All are written: the others are gone afterwards.
+    Moved,
+}
+
+/// Utilities of POSIX and their like: name, options that take a value of their own, operands.
+const UTILITIES: [(&str, &str, Operands); 61] = {
+    use Operands::{Copied, Moved, None, Read, Written, WrittenBehindFirst};
+    [
+        (":", "", None),
+        ("[", "", None),
+        ("alias", "", None),
+        ("basename", "s", None),
+        ("bg", "", None),
+        ("break", "", None),
+        ("cat", "", Read),
+        ("cd", "", None),
+        ("chgrp", "", WrittenBehindFirst),
+        ("chmod", "", WrittenBehindFirst),
+        ("chown", "", WrittenBehindFirst),
+        ("cksum", "", Read),
+        ("cmp", "in", Read),
+        ("continue", "", None),
+        ("cp", "tS", Copied),
+        ("date", "d", None),
+        ("diff", "UC", Read),
+        ("dirname", "", None),
+        ("echo", "", None),
+        ("exit", "", None),
+        ("export", "", None),
+        ("expr", "", None),
+        ("false", "", None),
+        ("getopts", "", None),
+        ("hash", "", None),
+        ("head", "nc", Read),
+        ("id", "", None),
+        ("install", "mogtS", Copied),
+        ("jobs", "", None),
+        ("kill", "s", None),
+        ("ln", "tS", Copied),
+        ("local", "", None),
+        ("ls", "", Read),
+        ("md5sum", "", Read),
+        ("mkdir", "m", Written),
+        ("mkfifo", "m", Written),
+        ("mv", "tS", Moved),
+        ("printf", "", None),
+        ("pwd", "", None),
+        ("read", "", None),
+        ("readonly", "", None),
+        ("return", "", None),
+        ("rm", "", Written),
+        ("rmdir", "", Written),
+        ("set", "", None),
+        ("sha256sum", "", Read),
+        ("shift", "", None),
+        ("sleep", "", None),
+        ("sort", "kotST", Read),
+        ("tail", "nc", Read),
+        ("tee", "", Written),
+        ("test", "", None),
+        ("times", "", None),
+        ("touch", "drt", Written),
+        ("true", "", None),
+        ("truncate", "sr", Written),
+        ("ulimit", "", None),
+        ("umask", "", None),
+        ("unset", "", None),
+        ("wait", "", None),
+        ("wc", "", Read),
+    ]
+};
+
+/// The files among the operands of a utility; `None` when it may touch others.
+pub(super) fn of_operands(arguments: &[Argument]) -> Option<Files> {
+    let Some((Argument::Literal(name), arguments)) = arguments.split_first() else { return None };
+    let index = UTILITIES.binary_search_by_key(&name.as_slice(), |(utility, ..)| utility.as_bytes()).ok()?;
+    let (_, valued, kind) = UTILITIES.get(index)?;
+    let operands = operands(arguments, valued)?;
+    let mut files = Files::default();
+    match kind {
+        Operands::None => {}
+        Operands::Read => files.reads = operands,
+        Operands::Written | Operands::Moved => files.writes = operands,
+        Operands::WrittenBehindFirst => files.writes = operands.into_iter().skip(1).collect(),
+        Operands::Copied => {
+            files.reads = operands;
+            files.writes.extend(files.reads.pop());
+        }
+    }
+    Some(files)
+}
+
+/// The operands among arguments (POSIX 12.2, Utility Syntax Guidelines); `None` where an option takes a file, or an
+/// unknown argument may be an option.
+fn operands(arguments: &[Argument], valued: &str) -> Option<Vec<Argument>> {
+    let mut operands = Vec::new();
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        let text: &[u8] = match argument {
+            Argument::Literal(text) => text,
+            Argument::Unknown(_) => b"",
+        };
+        match text {
+            b"--" => {
+                operands.extend(arguments.cloned());
+                break;
+            }
+            // Long options and those that name a file or directory.
+            [b'-', b'-', ..] => return None,
+            [b'-', letters @ .., last] => {
+                if letters
+                    .iter()
+                    .chain([last])
+                    .any(|letter| b"otTr".contains(letter) && valued.as_bytes().contains(letter))
+                {
+                    return None;
+                }
+                if valued.as_bytes().contains(last) {
+                    arguments.next()?;
+                }
+            }
+            _ => operands.push(argument.clone()),
+        }
+    }
+    Some(operands)
+}
+
+/// The file of a redirection, which is one field.
+pub(super) fn of_redirection(
+    redirection: &Redirection,
+    state: &State,
+    reads: &mut Vec<Argument>,
+    writes: &mut Vec<Argument>,
+) {
+    use RedirectionOperator as Operator;
+    let target = || -> Argument {
+        let value: Result<BString, _> = expand::expand_value(&redirection.target, state);
+        value.map_or(Argument::Unknown(redirection.target.span), Argument::Literal)
+    };
+    match redirection.operator {
+        Operator::Input => reads.push(target()),
+        Operator::Output | Operator::Clobber | Operator::Append => writes.push(target()),
+        Operator::ReadWrite => {
+            reads.push(target());
+            writes.push(target());
+        }
+        Operator::HereDocument | Operator::HereDocumentStripTabs => {}
+        Operator::DuplicateInput | Operator::DuplicateOutput => {}
+    }
+}
