@@ -105,12 +105,15 @@ struct Reader<'t> {
     position: usize,
     depth: usize,
     pending: Vec<Pending>,
+    /// The delimiter of a here-document is being read: nothing in it is expanded.
+    in_delimiter: bool,
     problems: Problems,
 }
 
 impl<'t> Reader<'t> {
     fn new(text: &'t [u8], offsets: Offsets<'t>) -> Reader<'t> {
-        Reader { text, offsets, position: 0, depth: 0, pending: Vec::new(), problems: Problems::default() }
+        let (pending, problems) = (Vec::new(), Problems::default());
+        Reader { text, offsets, position: 0, depth: 0, pending, in_delimiter: false, problems }
     }
 
     fn rest(&self) -> &'t [u8] {
@@ -133,14 +136,6 @@ impl<'t> Reader<'t> {
         match self.offsets {
             Offsets::Same => u32::try_from(position).unwrap_or(u32::MAX),
             Offsets::Table(table) => table.get(position).or(table.last()).copied().unwrap_or(0),
-        }
-    }
-
-    /// The position of an offset: the other way round.
-    fn position_of(&self, offset: u32) -> usize {
-        match self.offsets {
-            Offsets::Same => offset as usize,
-            Offsets::Table(table) => table.partition_point(|other| *other < offset),
         }
     }
 

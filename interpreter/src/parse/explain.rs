@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Diagnostic, Source, Span,
-    syntax::{PartKind, RedirectionOperator, SimpleCommand, Word},
+    syntax::{RedirectionOperator, SimpleCommand, Word},
     token::{Control, Reserved},
 };
 
@@ -328,13 +328,15 @@ pub(super) fn no_target(operator: RedirectionOperator, span: Span, rest: &[u8]) 
 }
 
 /// A command substitution in the delimiter of a here-document, which shells read in different ways.
-pub(super) fn expanded_delimiter(target: &Word) -> Option<Diagnostic> {
-    let part = target
-        .parts
-        .iter()
-        .find(|part| matches!(part.kind, PartKind::CommandSubstitution(_) | PartKind::Arithmetic(_)))?;
-    let error = Diagnostic::syntax_error(part.span, "the delimiter of a here-document is not expanded");
-    Some(error.help("use a plain word, such as `EOF`"))
+pub(super) fn expanded_delimiter(span: Span) -> Diagnostic {
+    Diagnostic::syntax_error(span, "the delimiter of a here-document is not expanded")
+        .help("use a plain word, such as `EOF`")
+}
+
+/// A newline in the delimiter of a here-document.
+pub(super) fn delimiter_of_lines(span: Span) -> Diagnostic {
+    Diagnostic::syntax_error(span, "no line can be the delimiter of this here-document: it has a newline in it")
+        .help("use a plain word, such as `EOF`")
 }
 
 /// What a `${...}` that goes on with `rest` is in other shells, and the POSIX form of what it is used for.

@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bstr::BString;
-
 use super::{
     Broken, Pending, Reader,
     command::{CompleteCommand, Expect},
@@ -210,29 +208,30 @@ impl Reader<'_> {
         let operator_span = self.span(start, self.position);
         self.blanks();
         let is_word = self.peek().is_some_and(|byte| byte != b'#') && !self.at_redirection();
-        let target = if is_word { self.word(Place::Word)? } else { Word::default() };
+        let strip_tabs = operator == RedirectionOperator::HereDocumentStripTabs;
+        let is_here_document = strip_tabs || operator == RedirectionOperator::HereDocument;
+        let outer = std::mem::replace(&mut self.in_delimiter, is_here_document);
+        let target = if is_word { self.word(Place::Word) } else { Ok(Word::default()) };
+        self.in_delimiter = outer;
+        let target = target?;
         if target.parts.is_empty() {
             self.no_target(operator, operator_span);
         }
-        let here_document = match operator {
-            RedirectionOperator::HereDocument | RedirectionOperator::HereDocumentStripTabs
-                if !target.parts.is_empty() =>
-            {
-                if let Some(error) = explain::expanded_delimiter(&target) {
-                    self.report(error);
-                }
-                let body = Arc::new(OnceLock::new());
-                self.pending.push(Pending {
-                    body: Arc::clone(&body),
-                    delimiter: self.delimiter(&target),
-                    quoted: target.is_quoted(),
-                    strip_tabs: operator == RedirectionOperator::HereDocumentStripTabs,
-                });
-                Some(body)
-            }
-            _ => None,
-        };
+        let has_body = is_here_document && !target.parts.is_empty();
+        let here_document = has_body.then(|| self.here_document(&target, strip_tabs)).flatten();
         Ok(Redirection { descriptor, operator, target, here_document, span: self.span(start, self.position) })
+    }
+
+    /// Begins a here-document: where its body will be, when the line ends.
+    fn here_document(&mut self, target: &Word, strip_tabs: bool) -> Option<Arc<OnceLock<HereDocument>>> {
+        let delimiter = target.literal()?;
+        if delimiter.contains(&b'\n') {
+            self.report(explain::delimiter_of_lines(target.span));
+            return None;
+        }
+        let body = Arc::new(OnceLock::new());
+        self.pending.push(Pending { body: Arc::clone(&body), delimiter, quoted: target.is_quoted(), strip_tabs });
+        Some(body)
     }
 
     /// Reports a redirection with no word behind its operator, and goes behind what stands there instead.
@@ -253,25 +252,6 @@ impl Reader<'_> {
         }
     }
 
-    /// The delimiter of a here-document: quote removal is all that is done to its word (POSIX 2.7.4).
-    fn delimiter(&self, target: &Word) -> BString {
-        target.literal().unwrap_or_else(|| {
-            let mut text = BString::default();
-            for part in &target.parts {
-                match &part.kind {
-                    PartKind::Literal(bytes) | PartKind::Escaped(bytes) | PartKind::SingleQuoted(bytes) => {
-                        text.extend_from_slice(bytes);
-                    }
-                    _ => {
-                        let range = self.position_of(part.span.start)..self.position_of(part.span.end);
-                        text.extend_from_slice(self.text.get(range).unwrap_or_default());
-                    }
-                }
-            }
-            text
-        })
-    }
-
     /// Reads the bodies of the here-documents whose operators stood before this newline.
     pub(super) fn here_documents(&mut self) {
         for pending in std::mem::take(&mut self.pending) {
@@ -280,11 +260,12 @@ impl Reader<'_> {
             let end = self.position;
             let body = if pending.quoted {
                 let span = self.span(start, body_end);
-                let part = Part { kind: PartKind::Literal(text.into()), span };
-                Word { parts: vec![part], span }
+                let part = (!text.is_empty()).then(|| Part { kind: PartKind::Literal(text.into()), span });
+                Word { parts: part.into_iter().collect(), span }
             } else {
                 // What is wrong inside was reported, and cannot reach further than the body.
-                self.here_document_word(start, body_end, pending.strip_tabs).unwrap_or_default()
+                let word = self.here_document_word(start, body_end, pending.strip_tabs);
+                word.unwrap_or_else(|_| Word { parts: Vec::new(), span: self.span(start, start) })
             };
             self.position = end;
             let span = self.span(start, end);

@@ -100,6 +100,7 @@ impl Reader<'_> {
                     let part = self.double_quotes()?;
                     self.push(&mut parts, part);
                 }
+                b'$' | b'`' if self.in_delimiter => self.delimiter_byte(&mut parts, place, byte),
                 b'$' => self.dollar(&mut parts, place)?,
                 b'`' => {
                     let part = self.backquotes(place)?;
@@ -123,6 +124,22 @@ impl Reader<'_> {
         self.flush(&mut parts, self.position);
         parts.done.shrink_to_fit();
         Ok(parts.done)
+    }
+
+    /// Takes a byte that would begin an expansion, but not in the delimiter of a here-document. Refuses what shells do
+    /// not agree on.
+    fn delimiter_byte(&mut self, parts: &mut Parts, place: Place, byte: u8) {
+        let start = self.position;
+        self.literal_byte(parts, byte);
+        match (byte, self.peek()) {
+            (b'`', _) => {
+                let line = self.text.get(self.position..self.line_end(self.position)).unwrap_or_default();
+                self.position += line.iter().position(|byte| *byte == b'`').map_or(0, |closing| closing + 1);
+            }
+            (_, Some(b'(')) if place == Place::Word => self.skip_parentheses(start + 1),
+            _ => return,
+        }
+        self.report(explain::expanded_delimiter(self.span(start, self.position)));
     }
 
     /// Takes the bytes from here that are literal everywhere; there is at least one.
@@ -198,6 +215,11 @@ impl Reader<'_> {
                 self.position += 2;
                 let span = self.span(start, self.position);
                 self.push(parts, Part { kind: PartKind::Escaped(BString::from([byte])), span });
+            }
+            // It counts for nothing.
+            Some(byte @ (b'(' | b')')) if place == Place::Arithmetic => {
+                self.literal_byte(parts, b'\\');
+                self.literal_byte(parts, byte);
             }
             _ => self.literal_byte(parts, b'\\'),
         }

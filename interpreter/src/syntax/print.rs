@@ -7,10 +7,12 @@ use super::{
     Parameter, ParameterExpansion, Part, PartKind, PatternEnd, Pipeline, Redirection, RedirectionOperator,
     SimpleCommand, Substitution, Word,
 };
+use crate::token::Reserved;
 
 /// The canonical text of a list: one and-or list a line, one space between words, no comments and no line
 /// continuations. Quotes, here-documents and everything inside words stay as they are. Reading it gives an equal
-/// tree but for the spans, so two texts with the same canonical form mean the same.
+/// tree but for the spans, so two texts with the same canonical form mean the same, unless an alias is defined and used
+/// in one line. A here-document that the end of the text ends gets its delimiter.
 pub fn canonical(list: &List) -> BString {
     let mut printer = Printer::default();
     printer.list(list);
@@ -61,8 +63,12 @@ impl<'t> Printer<'t> {
                 self.parts(&document.body.parts);
             } else {
                 let outer = std::mem::replace(&mut self.in_here_document, true);
-                self.parts(&document.body.parts);
+                self.whole_word(&document.body.parts);
                 self.in_here_document = outer;
+            }
+            // The end of the text may have cut off the last line.
+            if self.out.last() != Some(&b'\n') {
+                self.out.push(b'\n');
             }
             self.out.extend_from_slice(&document.delimiter);
             self.out.push(b'\n');
@@ -114,6 +120,12 @@ impl<'t> Printer<'t> {
 
     fn simple_command(&mut self, command: &'t SimpleCommand) {
         let start = self.out.len();
+        // Behind a redirection a reserved word is none: there it must stay.
+        let redirections_first = command.assignments.is_empty()
+            && command.unquoted_name().is_some_and(|name| Reserved::of(name.as_bytes()).is_some());
+        if redirections_first {
+            self.redirections(&command.redirections, start);
+        }
         for assignment in &command.assignments {
             self.space_after(start);
             self.text(&assignment.name);
@@ -124,7 +136,13 @@ impl<'t> Printer<'t> {
             self.space_after(start);
             self.word(word);
         }
-        for redirection in &command.redirections {
+        if !redirections_first {
+            self.redirections(&command.redirections, start);
+        }
+    }
+
+    fn redirections(&mut self, redirections: &'t [Redirection], start: usize) {
+        for redirection in redirections {
             self.space_after(start);
             self.redirection(redirection);
         }
@@ -190,10 +208,7 @@ impl<'t> Printer<'t> {
                 self.block("do", &command.body, "done");
             }
         }
-        for redirection in &command.redirections {
-            self.text(" ");
-            self.redirection(redirection);
-        }
+        self.redirections(&command.redirections, 0);
     }
 
     fn block(&mut self, open: &str, list: &'t List, close: &str) {
@@ -218,20 +233,42 @@ impl<'t> Printer<'t> {
             RedirectionOperator::DuplicateOutput => ">&",
             RedirectionOperator::ReadWrite => "<>",
         });
+        // `<< -` is not `<<-`.
+        if redirection.here_document().is_some_and(|document| document.delimiter.starts_with(b"-")) {
+            self.text(" ");
+        }
         self.word(&redirection.target);
         self.pending.extend(redirection.here_document());
     }
 
     fn word(&mut self, word: &'t Word) {
         let outer = std::mem::replace(&mut self.in_here_document, false);
-        self.parts(&word.parts);
+        self.whole_word(&word.parts);
         self.in_here_document = outer;
     }
 
+    /// Prints the parts of a word or of a here-document. A `\` at the end of the text is literal, but elsewhere it would
+    /// take what comes next with it.
+    fn whole_word(&mut self, parts: &'t [Part]) {
+        self.parts(parts);
+        if let Some(Part { kind: PartKind::Literal(text), .. }) = parts.last()
+            && text.ends_with(b"\\")
+        {
+            self.out.push(b'\\');
+        }
+    }
+
     fn parts(&mut self, parts: &'t [Part]) {
-        for part in parts {
+        for (index, part) in parts.iter().enumerate() {
             match &part.kind {
-                PartKind::Literal(text) => self.out.extend_from_slice(text),
+                PartKind::Literal(text) => {
+                    self.out.extend_from_slice(text);
+                    // Before backquotes a `$` is literal; before `$(` it would not be.
+                    let next = parts.get(index + 1).map(|next| &next.kind);
+                    if text.ends_with(b"$") && matches!(next, Some(PartKind::CommandSubstitution(_))) {
+                        self.out.insert(self.out.len() - 1, b'\\');
+                    }
+                }
                 PartKind::Escaped(text) => {
                     self.out.push(b'\\');
                     self.out.extend_from_slice(text);
