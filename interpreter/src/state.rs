@@ -16,7 +16,7 @@ mod quoted;
 pub(crate) use quoted::quote;
 
 /// Options of `set` that are carried, as the letters of `$-`.
-const CARRIED_OPTIONS: &str = "abCefuvx";
+const CARRIED_OPTIONS: &str = "abCefuvxEIV";
 
 /// Variables that belong to one shell process and are never carried to the next.
 const OWN_VARIABLES: [&str; 22] = [

@@ -138,6 +138,11 @@ fn operator<'t>(spelling: &'static str) -> impl Parser<&'t [u8], Output = (), Er
     }
 }
 
+/// What closes an arithmetic expansion (POSIX 2.6.4).
+pub(crate) fn arithmetic_end(text: &[u8]) -> Read<'_, ()> {
+    operator("))").parse(text)
+}
+
 /// An operator other than a redirection's, the longest that fits.
 pub(crate) fn control(text: &[u8]) -> Read<'_, Control> {
     alt((

@@ -78,8 +78,6 @@ struct Editor<'t, 'a> {
     in_function: bool,
     /// In a subshell, pipeline or substitution: what is set there is lost.
     in_subshell: bool,
-    /// In the arguments of `kill`, `$$` must be a process that is there.
-    in_kill: bool,
     and_or: Span,
 }
 
@@ -98,7 +96,6 @@ impl<'t, 'a> Editor<'t, 'a> {
             judged: 0,
             in_function: false,
             in_subshell: false,
-            in_kill: false,
             and_or: Span::default(),
         }
     }
@@ -349,9 +346,7 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
         if self.waits_for_chains(command) {
             self.insert(command.words.first().map_or(command.span.start, |word| word.span.start), "__ce_after ");
         }
-        let in_kill = std::mem::replace(&mut self.in_kill, command.unquoted_name() == Some("kill"));
         visit::walk_simple_command(self, command);
-        self.in_kill = in_kill;
     }
 
     fn visit_compound_command(&mut self, command: &'t CompoundCommand) {
@@ -393,7 +388,7 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
 
     fn visit_part(&mut self, part: &'t Part) {
         match &part.kind {
-            PartKind::Parameter(expansion) if expansion.parameter == Parameter::Special(b'$') && !self.in_kill => {
+            PartKind::Parameter(expansion) if expansion.parameter == Parameter::Special(b'$') => {
                 match (self.surroundings.process, &expansion.operation) {
                     (Some(process), Operation::Value) => self.replace(part.span, process.to_string()),
                     _ => visit::walk_part(self, part),

@@ -34,8 +34,11 @@ impl Walk<'_> {
                 if !parsed.errors.is_empty() {
                     return Ok(None);
                 }
-                self.set_status(0);
-                self.text(&parsed.script, errexit).map(Some)
+                if parsed.script.list.items.is_empty() {
+                    self.set_status(0);
+                }
+                let flow = self.text(&parsed.script, errexit)?;
+                Ok(Some(self.called(flow, errexit)))
             }
             Some(name) if self.markers.in_function(name) && !self.state.aliases.contains_key(name.as_bytes()) => {
                 let Some(function) = self.state.functions.get(name).cloned() else { return Ok(None) };
@@ -76,11 +79,15 @@ impl Walk<'_> {
             Some(flow) => flow,
             None => return Ok(None),
         };
-        // The call is a simple command: under `set -e` its failing ends the shell.
+        Ok(Some(self.called(flow, errexit)))
+    }
+
+    /// Where the walk goes behind a call: that is a simple command, whose failing ends the shell under `set -e`.
+    fn called(&self, flow: Flow, errexit: Errexit) -> Flow {
         let failed = flow == Flow::Next && self.state.status != 0 && self.unknown_status.is_none();
-        if failed && errexit == Errexit::Counts && self.state.has_option('e') {
-            return Ok(Some(Flow::Stop(End::Exited)));
+        match failed && errexit == Errexit::Counts && self.state.has_option('e') {
+            true => Flow::Stop(End::Exited),
+            false => flow,
         }
-        Ok(Some(flow))
     }
 }

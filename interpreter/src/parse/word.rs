@@ -408,14 +408,14 @@ impl Reader<'_> {
     fn arithmetic(&mut self, start: usize) -> Result<PartKind, Broken> {
         self.position += 1;
         let parts = self.nested(|reader| reader.parts(Place::Arithmetic))?;
-        if !self.rest().starts_with(b"))") {
+        let Ok((rest, _)) = token::arithmetic_end(self.rest()) else {
             let help = match self.peek() {
                 Some(_) => "close it with `))`; for a subshell in a command substitution, put a space: `$( (`",
                 None => "close it with `))`",
             };
             return Err(self.unclosed(start, 3, "arithmetic expansion `$((`", help.into()));
-        }
-        self.position += 2;
+        };
+        self.advance_to(rest);
         Ok(PartKind::Arithmetic(parts))
     }
 

@@ -74,6 +74,16 @@ fn makes_text(request: &Request<'_>) -> bool {
     holds(&request.chunk) || request.state.functions.values().any(|function| holds(function.text()))
 }
 
+/// `kill` of the first shell, which `$$` stands for, reaches the shell that stands for it now.
+const KILL: &str = r#"kill() { for __ce_q do \shift
+case $__ce_q in FIRST) \set -- "$@" "$$";; *) \set -- "$@" "$__ce_q";; esac; done; \command kill "$@"; }"#;
+
+/// Goes to the directory `__ce_d`. A shell stays in a directory that is removed: one of that name takes its place for a
+/// moment. Nothing is run elsewhere.
+const ENTER: &str = r#"\command cd -L -- "$__ce_d" 2>/dev/null ||
+{ \command mkdir -- "$__ce_d" && \command cd -L -- "$__ce_d" && \command rmdir -- "$__ce_d"; } 2>/dev/null ||
+{ \command echo "cannot enter the working directory $__ce_d any more" >&2; \exit 2; }"#;
+
 /// Functions that edits of the stretch call. `__ce_r N` sets `$?`, behind `&& :` even under `set -e`.
 /// `__ce_flow` leaves the shell where the script leaves a loop or function that is walked outside.
 /// `__ce_exec` runs a program in a process of its own, so that the state is still told. `__ce_trap` keeps the script's
@@ -153,7 +163,8 @@ impl Program<'_> {
         let fresh = state.has_baseline().then_some(&state.baseline);
         let not_fresh = |directory: &&BString| fresh.is_none_or(|fresh| fresh.directory != **directory);
         if let Some(directory) = state.directory.as_ref().filter(not_fresh) {
-            self.bytes(&[b"\\command cd -L -- ".as_slice(), &quote(directory), b" 2>/dev/null"].concat());
+            self.bytes(&[b"__ce_d=".as_slice(), &quote(directory)].concat());
+            self.line(ENTER);
         }
         match &state.other_pwd {
             Some(Some(value)) => self.bytes(&[b"PWD=".as_slice(), &quote(value)].concat()),
@@ -171,6 +182,9 @@ impl Program<'_> {
         }
         if let Some(action) = &state.exit_trap {
             self.bytes(&[b"__ce_t=".as_slice(), &quote(action)].concat());
+        }
+        if let Some(process) = &state.process {
+            self.bytes(&KILL.replace("FIRST", &process.to_string()).into_bytes());
         }
         if let Some(limits) = &state.limits {
             self.bytes(&[b"__ce_u=".as_slice(), &quote(limits)].concat());
@@ -280,10 +294,15 @@ impl Program<'_> {
             self.bytes(
                 &[b"( \\trap -- ", action.as_slice(), format!(" 0; \\exit {status} ); \\exit").as_bytes()].concat(),
             );
-        } else if request.errexit_ignored {
-            self.bytes(&[b"{ ".as_slice(), &request.chunk, b"\n} && :"].concat());
         } else {
-            self.bytes(&request.chunk);
+            // A `\` at the end of the text is itself; before our newline it would be a line continuation.
+            let slashes = request.chunk.iter().rev().take_while(|byte| **byte == b'\\').count();
+            let last: &[u8] = if slashes % 2 == 1 { b"\\" } else { b"" };
+            let chunk = [&request.chunk, last].concat();
+            match request.errexit_ignored {
+                true => self.bytes(&[b"{ ".as_slice(), &chunk, b"\n} && :"].concat()),
+                false => self.bytes(&chunk),
+            }
         }
         self.line("{ __ce_s=$? __ce_done=1; } 2>/dev/null");
     }

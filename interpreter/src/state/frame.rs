@@ -180,8 +180,12 @@ fn read_baseline(text: &[u8], nonce: &str) -> Baseline {
 
 fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>) -> Option<Dump> {
     let mut variables = read_variables(text, nonce, 'v');
-    let directory = line(section(text, nonce, 'd'));
     let pwd = variables.get("PWD").and_then(|variable| variable.value.clone());
+    let directory = match line(section(text, nonce, 'd')) {
+        // One that was removed: bash has lost its name but in `PWD`.
+        none if none.is_empty() => pwd.clone()?,
+        directory => directory,
+    };
     let mut own = BTreeMap::new();
     variables.retain(|name, variable| {
         if let Some(name) = name.strip_prefix("__ce_") {
