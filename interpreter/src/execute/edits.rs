@@ -188,19 +188,25 @@ impl<'t, 'a> Editor<'t, 'a> {
     /// and keeps the assignments before it (POSIX 2.14): `:` does that first.
     fn replace_special(&mut self, command: &SimpleCommand, function: &str) {
         let Some(name) = command.words.first() else { return };
-        let has_document = command.redirections.iter().any(|redirection| redirection.here_document.is_some());
-        if command.assignments.is_empty() && command.redirections.is_empty() || has_document {
+        let first = self.assignments_and_redirections(command);
+        if first.is_empty() {
             return self.replace(name.span, function);
         }
-        let assignments = command.assignments.iter().map(|assignment| assignment.span);
-        let redirections = command.redirections.iter().map(|redirection| redirection.span);
-        let text = |spans: &mut dyn Iterator<Item = Span>| {
-            spans.map(|span| format!("{} ", self.source.slice(span))).collect::<String>()
-        };
-        let first = format!("{{ {}: {}; ", text(&mut { assignments }), text(&mut { redirections }));
-        self.insert(command.span.start, first);
+        self.insert(command.span.start, format!("{{ {first}"));
         self.replace(name.span, function);
         self.insert(command.span.end, "; }");
+    }
+
+    /// What does the assignments and redirections of a special built-in; empty where it has none.
+    fn assignments_and_redirections(&self, command: &SimpleCommand) -> String {
+        let has_document = command.redirections.iter().any(|redirection| redirection.here_document.is_some());
+        if command.assignments.is_empty() && command.redirections.is_empty() || has_document {
+            return String::new();
+        }
+        let text = |span: Span| format!("{} ", self.source.slice(span));
+        let assignments: String = command.assignments.iter().map(|assignment| text(assignment.span)).collect();
+        let redirections: String = command.redirections.iter().map(|redirection| text(redirection.span)).collect();
+        format!("{assignments}: {redirections}; ")
     }
 
     /// `break` and `continue`: to a loop outside the stretch they end the shell.
@@ -211,11 +217,13 @@ impl<'t, 'a> Editor<'t, 'a> {
         match operand.map_or(Some(1), |word| word.unquoted()?.parse().ok()) {
             Some(0) => {}
             Some(count) if count > inside && leaves_more => {
-                self.replace(command.span, format!("__ce_flow {name} {}", count - inside));
+                let first = self.assignments_and_redirections(command);
+                self.replace(command.span, format!("{{ {first}__ce_flow {name} {}; }}", count - inside));
             }
             Some(count) if count <= inside || self.in_function => {
                 if let Some(closing) = self.closing(count) {
-                    self.replace(command.span, format!("{{ {closing}{name} {count}; }}"));
+                    let first = self.assignments_and_redirections(command);
+                    self.replace(command.span, format!("{{ {first}{closing}{name} {count}; }}"));
                 }
             }
             // How many loops are left shows when the operand is expanded.
@@ -228,7 +236,8 @@ impl<'t, 'a> Editor<'t, 'a> {
                     false => String::new(),
                 };
                 let cases = format!("case $__ce_v in {arms}{more}*) {name} $__ce_v;; esac");
-                self.replace(command.span, format!("{{ __ce_v={operand}; __ce_v=${{__ce_v:-1}}; {cases}; }}"));
+                let first = self.assignments_and_redirections(command);
+                self.replace(command.span, format!("{{ {first}__ce_v={operand}; __ce_v=${{__ce_v:-1}}; {cases}; }}"));
             }
             _ => {}
         }

@@ -91,8 +91,9 @@ const ENTER: &str = r#"\command cd -L -- "$__ce_d" 2>/dev/null ||
 /// EXIT trap of its own, and may list those of its parent (`__ce_traps`): only the process id tells. `ulimit`
 /// keeps what limits were set, for the next shell to set them too.
 const HELPERS: &str = r#"__ce_r() { return "$1"; }
-__ce_flow() { \set -- "$?" "$@"; __ce_w="$2 ${3-}"; case $2 in return) \exit "${3-$1}";; esac; \exit "$1"; }
-__ce_exec() { \unset __ce_t; "$@"; \exit; }
+__ce_flow() { \set -- "$?" "$@"; case $2,${3-0} in return,*[!0-9]*) \return "$3";; esac; __ce_w="$2 ${3-}"
+case $2 in return) \exit "${3-$1}";; esac; \exit 0; }
+__ce_exec() { \unset __ce_t; ( \exec "$@" ); \exit; }
 ulimit() { \command ulimit "$@" || return; for __ce_q do :; done
 case ${__ce_q-} in [0-9]*|unlimited) __ce_u="${__ce_u-}${1-} ${2-} ${3-};";; esac; }
 __ce_top() { __ce_h=; \command read -r __ce_h </proc/self/stat; case $__ce_h in "$$ "*|"") return 0;; esac; return 1; } 2>/dev/null
