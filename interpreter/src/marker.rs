@@ -16,6 +16,7 @@ use crate::{
         Word,
         visit::{self, Visit},
     },
+    ties,
 };
 
 /// A marker's name.
@@ -139,12 +140,13 @@ impl Markers {
     }
 
     fn finder(&self) -> Finder<'_> {
-        Finder { markers: self, evals: false, found: false }
+        Finder { markers: self, evals: false, in_loop: false, found: false }
     }
 
-    /// Finds what may hit a marker, and with `evals` any `eval` too: it may leave a loop or function that is walked.
-    pub(crate) fn or_evals(&self, evals: bool) -> Finder<'_> {
-        Finder { evals, ..self.finder() }
+    /// Finds what may hit a marker, and any `eval` too: it may leave a loop or function that is walked, or define
+    /// functions. `in_loop` tells whether a loop or function around is walked anyway: for an `eval`, none is.
+    pub(crate) fn or_eval(&self, in_loop: bool) -> Finder<'_> {
+        Finder { evals: true, in_loop, ..self.finder() }
     }
 
     /// Whether a marker may be hit by the simple command itself, its words' substitutions left aside.
@@ -155,7 +157,7 @@ impl Markers {
         let Some(name) = command.literal_name() else { return self.in_other_text };
         match name.as_slice() {
             b"." => true,
-            b"eval" => self.in_other_text,
+            b"eval" => self.in_other_text || ties::defines_functions(command),
             name => name.to_str().is_ok_and(|name| self.functions.contains(name)),
         }
     }
@@ -165,6 +167,7 @@ impl Markers {
 pub(crate) struct Finder<'m> {
     markers: &'m Markers,
     evals: bool,
+    in_loop: bool,
     found: bool,
 }
 
@@ -195,6 +198,15 @@ impl<'t> Visit<'t> for Finder<'_> {
         } else {
             visit::walk_simple_command(self, command);
         }
+    }
+
+    fn visit_compound_command(&mut self, command: &'t CompoundCommand) {
+        let evals = self.evals;
+        if matches!(command.kind, CompoundKind::For(_) | CompoundKind::While(_) | CompoundKind::Until(_)) {
+            self.evals &= self.in_loop;
+        }
+        visit::walk_compound_command(self, command);
+        self.evals = evals;
     }
 
     // A definition runs nothing.

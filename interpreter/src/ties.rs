@@ -7,10 +7,12 @@ use bstr::ByteSlice;
 use crate::{
     Source,
     definitions::Definitions,
+    effects,
+    marker::{self, Marker},
     parse,
     syntax::{
-        Command, CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem, Parameter, Part, PartKind,
-        Pipeline, SimpleCommand, Word,
+        AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem, Parameter, Part,
+        PartKind, Pipeline, SimpleCommand, Word,
         visit::{self, Visit},
     },
 };
@@ -33,7 +35,30 @@ pub(crate) fn tied_together(items: &[ListItem], definitions: &Definitions) -> us
     waiting.max(if reading > 1 { reading } else { 0 })
 }
 
-/// Whether the literal text of a word has `()` in it, as a function definition does.
+/// Whether a command is an `eval` whose text may define functions: `()` stands in it.
+pub(crate) fn defines_functions(command: &SimpleCommand) -> bool {
+    command.unquoted_name() == Some("eval") && command.words.iter().any(mentions_definition)
+}
+
+/// Whether a compound command can be walked without a shell of its own, but for the subshell and the loop that reads
+/// something.
+pub(crate) fn can_be_walked(command: &CompoundCommand) -> bool {
+    command.redirections.is_empty()
+        && match &command.kind {
+            CompoundKind::Subshell(_) => false,
+            // A marker alone makes all of it one chain; `getopts` keeps its place among joined letters in the shell.
+            CompoundKind::While(body) | CompoundKind::Until(body) => {
+                marker::alone(&body.condition).is_none() && !effects::reads_options(&body.condition)
+            }
+            _ => true,
+        }
+}
+
+/// Whether the calls of a function can: with its own redirections, a subshell or `local` they need a shell.
+pub(crate) fn call_can_be_walked(definition: &FunctionDefinition) -> bool {
+    can_be_walked(&definition.body) && !effects::declares_local(&definition.body)
+}
+
 fn mentions_definition(word: &Word) -> bool {
     struct Finder(bool);
     impl<'t> Visit<'t> for Finder {
@@ -75,6 +100,8 @@ fn changes_grammar(operand: &Word) -> bool {
 struct Needs<'d> {
     definitions: &'d Definitions,
     called: BTreeSet<String>,
+    /// What is looked at is walked, and so are texts that are run there.
+    is_walked: bool,
     /// It opens a descriptor, or may define functions that only this shell knows.
     whole_rest: bool,
     starts_process: bool,
@@ -87,6 +114,7 @@ impl Needs<'_> {
         let mut needs = Needs {
             definitions,
             called: BTreeSet::new(),
+            is_walked: true,
             whole_rest: false,
             starts_process: false,
             waits: false,
@@ -102,6 +130,21 @@ impl Needs<'_> {
         } else {
             self.visit_and_or(&item.and_or);
         }
+    }
+
+    /// Looks at something that is walked only under a condition.
+    fn inside(&mut self, is_walked: bool, look: impl FnOnce(&mut Self)) {
+        let outer = self.is_walked;
+        self.is_walked &= is_walked;
+        look(self);
+        self.is_walked = outer;
+    }
+
+    /// A command that runs a text, which may define functions.
+    fn runs_text(&mut self, command: &SimpleCommand) {
+        let is_plain = command.assignments.is_empty() && command.redirections.is_empty();
+        let is_known = command.unquoted_name() == Some("eval") || command.words.len() == 2;
+        self.whole_rest |= !(self.is_walked && is_plain && is_known);
     }
 }
 
@@ -120,14 +163,16 @@ impl<'t> Visit<'t> for Needs<'_> {
     fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
         match command.unquoted_name() {
             Some("exec") if command.words.len() == 1 && !command.redirections.is_empty() => self.whole_rest = true,
-            Some(".") => self.whole_rest = true,
-            Some("eval") => self.whole_rest |= command.words.iter().any(mentions_definition),
+            Some(".") => self.runs_text(command),
+            Some("eval") if defines_functions(command) => self.runs_text(command),
             Some("wait" | "jobs" | "fg" | "bg") => self.waits = true,
             Some("getopts") => self.reads_options = true,
             Some("alias") => self.whole_rest |= command.words.iter().skip(1).any(changes_grammar),
-            Some("command") if command.words.get(1).is_some_and(|word| word.unquoted() == Some("exec")) => {
-                self.whole_rest |= command.words.len() == 2;
-            }
+            Some("command") => match command.words.get(1).and_then(Word::unquoted) {
+                Some("exec") => self.whole_rest |= command.words.len() == 2,
+                Some("." | "eval") => self.whole_rest = true,
+                _ => {}
+            },
             Some("kill") => {
                 let is_job = |word: &Word| word.literal().is_some_and(|text| text.starts_with(b"%"));
                 self.waits |= command.words.iter().any(is_job);
@@ -135,9 +180,8 @@ impl<'t> Visit<'t> for Needs<'_> {
             Some(name) if self.called.insert(name.to_owned()) => {
                 let definitions = self.definitions;
                 for function in definitions.named(name) {
-                    let mut inner = Needs { called: std::mem::take(&mut self.called), ..*self };
-                    inner.visit_compound_command(&function.definition.body);
-                    *self = inner;
+                    let definition = &function.definition;
+                    self.inside(call_can_be_walked(definition), |needs| needs.visit_compound_command(&definition.body));
                 }
             }
             _ => {}
@@ -145,10 +189,24 @@ impl<'t> Visit<'t> for Needs<'_> {
         visit::walk_simple_command(self, command);
     }
 
-    fn visit_compound_command(&mut self, command: &'t CompoundCommand) {
-        if !matches!(command.kind, CompoundKind::Subshell(_)) {
-            visit::walk_compound_command(self, command);
+    fn visit_and_or(&mut self, and_or: &'t AndOrList) {
+        // A chain goes to the shell as one.
+        let marker = and_or.pipelines().position(|pipeline| Marker::of_pipeline(pipeline).is_some());
+        for (index, pipeline) in and_or.pipelines().enumerate() {
+            self.inside(marker.is_none_or(|marker| index < marker), |needs| needs.visit_pipeline(pipeline));
         }
+    }
+
+    fn visit_compound_command(&mut self, command: &'t CompoundCommand) {
+        let is_chain = match &command.kind {
+            CompoundKind::Subshell(_) => return,
+            CompoundKind::If(command) => {
+                command.branches.first().is_some_and(|(condition, _)| marker::alone(condition).is_some())
+            }
+            _ => false,
+        };
+        let is_walked = !is_chain && can_be_walked(command);
+        self.inside(is_walked, |needs| visit::walk_compound_command(needs, command));
     }
 
     fn visit_function(&mut self, _: &'t FunctionDefinition) {}

@@ -11,11 +11,11 @@ use super::{
 use crate::{
     Span,
     dispatch::{DispatchError, Kind, Request},
-    effects,
     expand::{self, NeedsShell},
     marker,
     state::quote,
     syntax::{CaseCommand, Command, CompoundCommand, CompoundKind, ForLoop, IfCommand, List, Loop, Word},
+    ties,
 };
 
 /// Words that were expanded, or where the walk goes instead.
@@ -25,6 +25,12 @@ enum Expanded<T> {
     Unknown,
     Stop(Flow),
 }
+
+/// Makes the text of the file `__ce_v` the one positional parameter. A byte is put behind it, for a substitution takes
+/// newlines from the end.
+const READ_FILE: &[u8] = b"; case $__ce_v in */*) ;; *) __ce_q=$PATH:; while \\command [ -n \"$__ce_q\" ]; do
+__ce_i=${__ce_q%%:*}; __ce_i=${__ce_i:-.}/$__ce_v; __ce_q=${__ce_q#*:}; if \\command [ -f \"$__ce_i\" ] && \\command [ -r \"$__ce_i\" ]; then __ce_v=$__ce_i; __ce_q=; fi; done;; esac
+case $__ce_v in */*) __ce_v=$(\\command cat \"$__ce_v\" 2>/dev/null && \\command echo x) && \\set -- \"${__ce_v%x}\";; *) __ce_r 1;; esac";
 
 impl Walk<'_> {
     /// Walks a command that holds a marker. None when it cannot be split from what is around it: redirections,
@@ -42,7 +48,7 @@ impl Walk<'_> {
         command: &CompoundCommand,
         errexit: Errexit,
     ) -> Result<Option<Flow>, DispatchError> {
-        if !command.redirections.is_empty() {
+        if !ties::can_be_walked(command) {
             return Ok(None);
         }
         let flow = match &command.kind {
@@ -50,8 +56,8 @@ impl Walk<'_> {
             CompoundKind::If(branches) => self.if_command(branches, command.span, errexit)?,
             CompoundKind::Case(case) => self.case(case, errexit)?,
             CompoundKind::For(body) if self.state.is_assignable(&body.variable) => self.for_loop(body, errexit)?,
-            CompoundKind::While(body) if can_be_walked(&body.condition) => self.while_loop(body, true, errexit)?,
-            CompoundKind::Until(body) if can_be_walked(&body.condition) => self.while_loop(body, false, errexit)?,
+            CompoundKind::While(body) => self.while_loop(body, true, errexit)?,
+            CompoundKind::Until(body) => self.while_loop(body, false, errexit)?,
             _ => return Ok(None),
         };
         Ok(Some(flow))
@@ -293,6 +299,21 @@ impl Walk<'_> {
         })
     }
 
+    /// The text of a file that `.` names at `span`, found as `.` finds it (POSIX 2.14, dot): without a slash in `PATH`.
+    /// `None` when it cannot be read.
+    pub(super) fn read_file(&mut self, span: Span, path: &BString) -> Result<Option<BString>, DispatchError> {
+        let (positional, status) = (self.state.positional.clone(), self.state.status);
+        let read = self.there(span, |_| [b"__ce_v=".as_slice(), &quote(path), READ_FILE].concat())?;
+        let text = match read {
+            Expanded::To(0) => std::mem::replace(&mut self.state.positional, positional).into_iter().next(),
+            _ => None,
+        };
+        if text.is_some() {
+            self.set_status(status);
+        }
+        Ok(text)
+    }
+
     /// Has the shell expand what stands at `span`; gives the exit status.
     fn there(&mut self, span: Span, chunk: impl FnOnce(&[u8]) -> Vec<u8>) -> Result<Expanded<i32>, DispatchError> {
         let text = edits::verbatim(&self.source, span, []);
@@ -321,10 +342,4 @@ impl Walk<'_> {
             Answer::Ended { flow, .. } => Expanded::Stop(flow),
         })
     }
-}
-
-/// Whether a loop with this condition can be: a marker alone makes all of it one chain, and `getopts` keeps its place
-/// among joined letters in the shell.
-fn can_be_walked(condition: &List) -> bool {
-    marker::alone(condition).is_none() && !effects::reads_options(condition)
 }

@@ -1,17 +1,11 @@
-//! Calls that hold markers and are walked without a shell of their own: of functions (POSIX 2.9.5), and of `eval`.
+//! Calls that are walked without a shell of their own: of functions that hold markers (POSIX 2.9.5), of `eval` and of `.`.
 
 use std::sync::Arc;
 
 use bstr::BString;
 
 use super::{End, Errexit, Flow, Walk};
-use crate::{
-    Source,
-    dispatch::DispatchError,
-    effects, parse,
-    state::Function,
-    syntax::{CompoundKind, SimpleCommand},
-};
+use crate::{Source, dispatch::DispatchError, parse, state::Function, syntax::SimpleCommand, ties};
 
 /// How deep calls may nest here; deeper recursion goes to the shell, which has its own limit.
 const DEEPEST: usize = 50;
@@ -29,23 +23,26 @@ impl Walk<'_> {
                     Err(flow) => return Ok(Some(flow)),
                 };
                 let line = self.source.line_number(command.span.start);
-                let parsed = parse(Source::new(format!("{}:{line} (eval)", self.source.name()), text));
-                // What is wrong with the text is the shell's to say.
-                if !parsed.errors.is_empty() {
-                    return Ok(None);
-                }
-                if parsed.script.list.items.is_empty() {
-                    self.set_status(0);
-                }
-                let flow = self.text(&parsed.script, errexit)?;
-                Ok(Some(self.called(flow, errexit)))
+                self.run_text(Source::new(format!("{}:{line} (eval)", self.source.name()), text), errexit)
+            }
+            Some(".") if arguments.len() == 1 => {
+                let path = match self.words(arguments)? {
+                    Ok(Some(words)) => words.into_iter().next(),
+                    Ok(None) => None,
+                    Err(flow) => return Ok(Some(flow)),
+                };
+                let Some(path) = path else { return Ok(None) };
+                // A file that cannot be read is the shell's to complain of.
+                let Some(text) = self.read_file(command.span, &path)? else { return Ok(None) };
+                self.calls += 1;
+                // In dash and busybox `set -e` counts in there, wherever the command stands.
+                let flow = self.run_text(Source::new(path.to_string(), text), Errexit::Counts);
+                self.calls -= 1;
+                Ok(flow?.map(|flow| if flow == Flow::Return { Flow::Next } else { flow }))
             }
             Some(name) if self.markers.in_function(name) && !self.state.aliases.contains_key(name.as_bytes()) => {
                 let Some(function) = self.state.functions.get(name).cloned() else { return Ok(None) };
-                let body = &function.definition.body;
-                let in_shell = matches!(body.kind, CompoundKind::Subshell(_)) || !body.redirections.is_empty();
-                let other_aliases = *function.aliases != self.state.aliases;
-                if in_shell || other_aliases || effects::declares_local(body) {
+                if *function.aliases != self.state.aliases || !ties::call_can_be_walked(&function.definition) {
                     return Ok(None);
                 }
                 match self.words(arguments)? {
@@ -55,6 +52,19 @@ impl Walk<'_> {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Walks a text that is run in place; `None` when there is something wrong with it, which is the shell's to say.
+    fn run_text(&mut self, source: Source, errexit: Errexit) -> Result<Option<Flow>, DispatchError> {
+        let parsed = parse(source);
+        if !parsed.errors.is_empty() {
+            return Ok(None);
+        }
+        if parsed.script.list.items.is_empty() {
+            self.set_status(0);
+        }
+        let flow = self.text(&parsed.script, errexit)?;
+        Ok(Some(self.called(flow, errexit)))
     }
 
     fn function_call(

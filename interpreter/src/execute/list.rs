@@ -45,9 +45,9 @@ impl Walk<'_> {
         self.walked().in_and_or(&item.and_or)
     }
 
-    /// Finds what is walked here: what may hit a marker, or may leave what is walked around it.
+    /// Finds what is walked here: what may hit a marker, or runs a text that may do what only the walk can do.
     pub(super) fn walked(&self) -> marker::Finder<'_> {
-        self.markers.or_evals(self.loops > 0 || self.calls > 0)
+        self.markers.or_eval(self.loops > 0 || self.calls > 0)
     }
 
     /// How many and-or lists, from the first, go together: up to the next that is walked.
