@@ -207,6 +207,7 @@ impl<'t> Visit<'t> for EffectFinder<'_> {
             }
             PartKind::Arithmetic(parts) => arithmetic_names(parts).iter().for_each(|name| self.effects.assign(name)),
             PartKind::CommandSubstitution(_) => return,
+            PartKind::Foreign(foreign) => names_in(&foreign.text).for_each(|name| self.effects.assign(&name)),
             _ => {}
         }
         visit::walk_part(self, part);
@@ -217,19 +218,20 @@ impl<'t> Visit<'t> for EffectFinder<'_> {
 pub(crate) fn arithmetic_names(parts: &[Part]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for part in parts {
-        let PartKind::Literal(mut text) = part.kind.clone() else { continue };
-        text.iter_mut().for_each(|byte| {
-            if !byte.is_ascii_alphanumeric() && *byte != b'_' {
-                *byte = b' ';
-            }
-        });
-        let words = text.split(|byte| *byte == b' ');
-        names.extend(words.filter_map(|word| match crate::token::name(word) {
-            Ok(([], name)) => Some(name.to_str_lossy().into_owned()),
-            _ => None,
-        }));
+        if let PartKind::Literal(text) = &part.kind {
+            names.extend(names_in(text));
+        }
     }
     names
+}
+
+/// Everything in a text that may be the name of a variable.
+pub(crate) fn names_in(text: &[u8]) -> impl Iterator<Item = String> {
+    let words = text.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+    words.filter_map(|word| match crate::token::name(word) {
+        Ok(([], name)) => Some(name.to_str_lossy().into_owned()),
+        _ => None,
+    })
 }
 
 pub(crate) fn is_special_built_in(name: &[u8]) -> bool {

@@ -126,7 +126,7 @@ impl<'s> Expansion<'s> {
                 _ => return Err(NeedsShell),
             },
             PartKind::Parameter(expansion) => self.parameter(expansion, context)?,
-            PartKind::CommandSubstitution(_) => return Err(NeedsShell),
+            PartKind::CommandSubstitution(_) | PartKind::Foreign(_) => return Err(NeedsShell),
             PartKind::Arithmetic(parts) => {
                 let value = arithmetic::evaluate(&self.inner(parts)?, self.state)?;
                 self.value(value.to_string().as_bytes(), context);

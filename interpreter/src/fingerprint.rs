@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     definitions::Definitions,
-    effects::{Effects, arithmetic_names},
+    effects::{Effects, arithmetic_names, names_in},
     execute::Ledger,
     state::{State, Value},
     syntax::{
@@ -272,6 +272,7 @@ impl<'t> Visit<'t> for Mentions<'_> {
                 Parameter::Special(_) => {}
             },
             PartKind::Arithmetic(parts) => self.variables.extend(arithmetic_names(parts)),
+            PartKind::Foreign(foreign) => self.variables.extend(names_in(&foreign.text)),
             _ => {}
         }
         visit::walk_part(self, part);

@@ -11,6 +11,7 @@ mod decision;
 mod functions;
 mod walk;
 
+mod bashism;
 mod marker_as_condition;
 mod marker_in_loop;
 mod marker_in_subshell;
@@ -30,7 +31,7 @@ pub(crate) use analysis::{Place, Repetition};
 pub(crate) use walk::walk;
 
 /// Every rule, in the order of the codes.
-pub const RULES: [Rule; 13] = [
+pub const RULES: [Rule; 14] = [
     syntax_error::RULE,
     or_after_next_stage::RULE,
     marker_without_and::RULE,
@@ -44,6 +45,7 @@ pub const RULES: [Rule; 13] = [
     marker_redefined::RULE,
     undecorated_command::RULE,
     or_after_everytime::RULE,
+    bashism::RULE,
 ];
 
 /// A rule: what it is called, how bad its findings are, and how they are found.

@@ -233,7 +233,9 @@ impl<'t> Visit<'t> for Finder<'_> {
 
     fn visit_part(&mut self, part: &'t Part) {
         match (&part.kind, self.kind) {
-            (PartKind::Arithmetic(_), Kind::Arithmetic) => self.places.push(part.span),
+            (PartKind::Arithmetic(_), Kind::Arithmetic) | (PartKind::Foreign(_), Kind::BadSubstitution) => {
+                self.places.push(part.span);
+            }
             (PartKind::Arithmetic(_), Kind::DivisionByZero)
                 if self.source.slice(part.span).find_byteset(b"/%").is_some() =>
             {

@@ -291,6 +291,8 @@ pub enum PartKind {
     CommandSubstitution(Box<CommandSubstitution>),
     /// `$((expression))`: the parts of the expression, as inside double-quotes.
     Arithmetic(Vec<Part>),
+    /// A `${...}` that POSIX does not know. The shell may know it, or refuse it when it gets there.
+    Foreign(Box<ForeignExpansion>),
 }
 
 /// A command substitution (POSIX 2.6.3).
@@ -311,6 +313,15 @@ pub struct ParameterExpansion {
     pub operation: Operation,
     /// Whether it was written with braces.
     pub braced: bool,
+}
+
+/// What looks like a parameter expansion, but is none of POSIX.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForeignExpansion {
+    /// All of it, as written.
+    pub text: BString,
+    /// What stands in it from where it is foreign.
+    pub word: Word,
 }
 
 /// A parameter (POSIX 2.5).

@@ -86,7 +86,7 @@ fn one_mistake_is_one_error() {
         "f() {\n if a; then\n  b 'c\n fi\n}\nd",
         "x=\"$(a 'b)\"\nc",
         "a `b `\"c\nd",
-        "${x/${y}/\"${z}\"}\nb",
+        "${x/$(y &&)/\"${z}\"}\nb",
         "a && || b",
         "a | | b",
         "! ! a",
@@ -108,12 +108,12 @@ fn two_mistakes_are_two_errors_in_the_order_of_their_places() {
         "if a; fi\nwhile b; done",
         "f() {\n a &&\n}\nb |",
         "{ if a; fi; while b; done; }",
-        "x=${y/a/b} z=${!q}",
+        "x=$((1 + $(a &&))) z=`|`",
         "a=(1) b=(2)",
         "echo $(a &&) `b |`",
         "fi; done",
         "case x in a) b; esac && && c; }",
-        "cat <<E\n${x^}\n$(a;;)\nE",
+        "cat <<E\n$(|)\n$(a;;)\nE",
         "f() {\n a 'b\n}\ng() {\n h &&\n}",
     ] {
         let (source, errors) = errors(text);

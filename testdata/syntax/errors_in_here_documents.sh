@@ -1,5 +1,5 @@
 cat <<E
-${x^}
+$(|)
 $(if a; fi)
 E
 cat <<'E'

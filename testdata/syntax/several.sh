@@ -7,4 +7,4 @@ case $x in
 a) b ;;
 esac }
 x=(1 2)
-echo ${x/a/b}
+echo $((1 + 

@@ -20,6 +20,8 @@ use crate::{
 pub(crate) struct Analysis<'t> {
     /// The text.
     pub(crate) source: &'t Source,
+    /// All of it.
+    pub(crate) list: &'t List,
     /// Every simple command, in the order the shell comes by them.
     pub(crate) places: Vec<Place<'t>>,
     /// The commands that hit a marker: those that are one, and calls of functions that hold one.
@@ -210,6 +212,7 @@ impl<'t> Analysis<'t> {
         let hits = walked.places.iter().filter_map(hit).collect();
         Analysis {
             source: &script.source,
+            list: &script.list,
             places: walked.places,
             hits,
             definitions: walked.definitions,

@@ -284,6 +284,10 @@ impl<'t> Walker<'t> {
     fn part(&mut self, part: &'t Part, context: Context<'t>) -> Node {
         match &part.kind {
             PartKind::Literal(_) | PartKind::Escaped(_) | PartKind::SingleQuoted(_) | PartKind::Tilde(_) => FIXED,
+            PartKind::Foreign(expansion) => {
+                self.word(&expansion.word, context);
+                VARIES
+            }
             PartKind::DoubleQuoted(parts) => self.parts(parts, context),
             PartKind::Arithmetic(parts) => {
                 let mut values = vec![self.parts(parts, context)];

@@ -339,19 +339,6 @@ pub(super) fn delimiter_of_lines(span: Span) -> Diagnostic {
         .help("use a plain word, such as `EOF`")
 }
 
-/// What a `${...}` that goes on with `rest` is in other shells, and the POSIX form of what it is used for.
-pub(super) fn foreign_expansion(rest: &[u8]) -> (&'static str, &'static str) {
-    match rest.first() {
-        Some(b'/') => ("pattern substitution", "use `sed`, or `${x%suffix}` and `${x#prefix}`"),
-        Some(b':') => ("substring expansion", "use `cut -c`, or `${x%pattern}` and `${x#pattern}`"),
-        Some(b'^' | b',') => ("case modification", "use `tr '[:lower:]' '[:upper:]'`"),
-        Some(b'[') => ("an array element", "use the positional parameters: `set -- a b`, `\"$@\"`"),
-        Some(b'!') => ("indirect expansion", "use `eval` with a name that you control"),
-        Some(b'@') => ("transformation", "use `printf`, `sed` or `tr`"),
-        _ => ("this parameter expansion", "write `${name}`, `${name-word}`, `${name%pattern}` or their like"),
-    }
-}
-
 /// The grammar did not accept the lexeme at `index`, or the end when it is past the last.
 pub(super) fn unexpected(lexemes: &[Lexeme], index: usize) -> Diagnostic {
     let Some(found) = lexemes.get(index).or(lexemes.last()) else {

@@ -4,9 +4,10 @@ use bstr::BString;
 
 use super::{Broken, End, Reader, explain};
 use crate::{
-    Diagnostic, Span,
+    Span,
     syntax::{
-        CommandSubstitution, Operation, Parameter, ParameterExpansion, Part, PartKind, PatternEnd, Substitution, Word,
+        CommandSubstitution, ForeignExpansion, Operation, Parameter, ParameterExpansion, Part, PartKind, PatternEnd,
+        Substitution, Word,
     },
     token,
 };
@@ -322,7 +323,7 @@ impl Reader<'_> {
             self.continuations();
         }
         let Some(parameter) = self.parameter(true) else {
-            return self.bad_substitution(start, place);
+            return self.foreign_expansion(start, place);
         };
         self.continuations();
         let operation = if length_of { Some(Operation::Length) } else { self.operation(place)? };
@@ -332,7 +333,7 @@ impl Reader<'_> {
             if parameter == Parameter::Special(b'!') {
                 self.position -= 1;
             }
-            return self.bad_substitution(start, place);
+            return self.foreign_expansion(start, place);
         };
         if self.peek().is_none() {
             return Err(self.unclosed(start, 2, "parameter expansion `${`", "close it with `}`".into()));
@@ -390,18 +391,21 @@ impl Reader<'_> {
         Ok(Some(Operation::Substitute { when, or_empty, word }))
     }
 
-    /// Reports a `${...}` that POSIX does not know, and reads up to its `}`.
-    fn bad_substitution(&mut self, start: usize, place: Place) -> Result<PartKind, Broken> {
-        let (what, help) = explain::foreign_expansion(self.rest());
-        let rest =
-            self.silently(|reader| reader.word(if place.is_quoted() { Place::QuotedBraces } else { Place::Braces }));
-        if rest.is_err() || self.peek() != Some(b'}') {
+    /// Reads the rest of a `${...}` that POSIX does not know, up to its `}`.
+    fn foreign_expansion(&mut self, start: usize, place: Place) -> Result<PartKind, Broken> {
+        // Shells take a byte for the operator, whatever it is, also behind `:`.
+        self.position += match self.rest() {
+            [b':', _, ..] => 2,
+            [b'}', ..] | [] => 0,
+            _ => 1,
+        };
+        let word = self.word(if place.is_quoted() { Place::QuotedBraces } else { Place::Braces })?;
+        if self.peek() != Some(b'}') {
             return Err(self.unclosed(start, 2, "parameter expansion `${`", "close it with `}`".into()));
         }
         self.position += 1;
-        let message = format!("bad substitution: {what} is not part of POSIX sh");
-        self.report(Diagnostic::syntax_error(self.span(start, self.position), message).help(help));
-        Ok(PartKind::Literal(BString::default()))
+        let text = self.text.get(start..self.position).unwrap_or_default().into();
+        Ok(PartKind::Foreign(Box::new(ForeignExpansion { text, word })))
     }
 
     /// Reads `$((...))` from its second `(`.

@@ -289,6 +289,7 @@ impl<'t> Printer<'t> {
                 }
                 PartKind::Parameter(expansion) => self.parameter(expansion),
                 PartKind::CommandSubstitution(substitution) => self.substitution(&substitution.list),
+                PartKind::Foreign(expansion) => self.out.extend_from_slice(&expansion.text),
                 PartKind::Arithmetic(parts) => {
                     self.text("$((");
                     self.parts(parts);

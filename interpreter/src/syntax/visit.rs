@@ -158,6 +158,7 @@ pub fn walk_part<'t, V: Visit<'t> + ?Sized>(visitor: &mut V, part: &'t Part) {
             Operation::Remove { pattern, .. } => visitor.visit_word(pattern),
         },
         PartKind::CommandSubstitution(substitution) => visitor.visit_list(&substitution.list),
+        PartKind::Foreign(expansion) => visitor.visit_word(&expansion.word),
         PartKind::Literal(_) | PartKind::Escaped(_) | PartKind::SingleQuoted(_) | PartKind::Tilde(_) => {}
     }
 }

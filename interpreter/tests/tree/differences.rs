@@ -15,7 +15,6 @@ struct Difference {
 const DIFFERENCES: &[Difference] = &[
     always("the script contains a NUL byte", "dash leaves the byte out and joins what stands around it"),
     always("nested more than", "deep nesting is refused before it can exhaust the stack, here or in the container"),
-    always("bad substitution", "dash tells only when the expansion is reached"),
     always("`function` is not part of POSIX sh", "dash runs a command named `function`"),
     always("the body of a function is a compound command", "dash also takes a simple command (POSIX 2.9.5)"),
     always("this function needs a body behind it", "dash also takes a redirection (POSIX 2.9.5)"),
