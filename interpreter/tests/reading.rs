@@ -97,6 +97,9 @@ fn the_canonical_form_of_odd_texts() {
         ("cat <<E\n\\", "cat <<E\n\\\\\nE\n"),
         ("cat <<'E'\n\\", "cat <<'E'\n\\\nE\n"),
         ("cat <<$x <<\"$y\"\n$x\n$y\n", "cat <<$x <<\"$y\"\n$x\n$y\n"),
+        ("cat <<~\n~\n", "cat <<~\n~\n"),
+        ("cat <<E\n$(cat <<-E\n\tx\n\tE\n)\nE\n", "cat <<E_\n$( cat <<E\nx\nE\n)\nE_\n"),
+        ("cat <<E\n$(:; E; E_)\nE\n", "cat <<E__\n$( :\nE\nE_\n)\nE__\n"),
         ("cat << -\n-\n", "cat << -\n-\n"),
         ("cat <<-E\n\ta\n\tE\n", "cat <<E\na\nE\n"),
         ("echo \\", "echo \\\\\n"),
@@ -219,10 +222,10 @@ fn nesting_is_limited() {
 
 #[test]
 fn bytes_that_are_no_characters_are_kept() {
-    let text = b"echo caf\xe9 \"\xff\x80\" '\xc3' \\\xfe # \xf0\x9f\n";
+    let text = b"echo na\xefve \"\xff\x80\" '\xc3' \\\xfe # \xf0\x9f\n";
     let parsed = tree::check(text);
     assert_eq!(messages(&parsed.errors), Vec::<&str>::new());
-    assert_eq!(canonical(&parsed.script.list), &b"echo caf\xe9 \"\xff\x80\" '\xc3' \\\xfe\n"[..]);
+    assert_eq!(canonical(&parsed.script.list), &b"echo na\xefve \"\xff\x80\" '\xc3' \\\xfe\n"[..]);
 }
 
 #[test]

@@ -48,8 +48,8 @@ pub(super) fn parse(lexemes: &[Lexeme], items: &mut Items) -> Result<Vec<ListIte
     }
 }
 
-/// Makes one lexeme of simple commands that stand side by side, each an and-or list by itself. They are most of a
-/// script, need no grammar, and each would cost conch some fifty looks ahead.
+/// Makes one lexeme of and-or lists that stand side by side and hold simple commands only. They are most of a script,
+/// their grammar is short, and each command would cost conch some fifty looks ahead.
 fn fold(lexemes: &[Lexeme], items: &mut Items) -> Vec<Lexeme> {
     let mut row = Vec::with_capacity(lexemes.len().min(16));
     let mut rest = lexemes;
@@ -79,26 +79,67 @@ fn list_begins_behind(kind: LexemeKind) -> bool {
     }
 }
 
-/// The simple commands at the beginning of `rest` with a separator or the end of a list behind each, and how many
-/// lexemes they are.
+/// The and-or lists of simple commands at the beginning of `rest` with a separator or the end of a list behind each,
+/// and how many lexemes they are.
 fn stretch(rest: &[Lexeme], items: &mut Items) -> (Vec<ListItem>, usize) {
-    let mut commands = Vec::new();
+    let mut list = Vec::new();
     let mut length = 0;
-    while let Some(Lexeme { kind: LexemeKind::SimpleCommand(number), span }) = rest.get(length).copied() {
-        let behind = rest.get(length + 1).map(|lexeme| lexeme.kind);
-        let (is_separated, background) = match behind {
+    loop {
+        let rest = rest.get(length..).unwrap_or_default();
+        let row = rest.split(|lexeme| !joins_simple_commands(lexeme.kind)).next().unwrap_or_default();
+        let (is_separated, background) = match rest.get(row.len()).map(|lexeme| lexeme.kind) {
             Some(LexemeKind::Newline | LexemeKind::Control(Control::Semicolon)) => (true, false),
             Some(LexemeKind::Control(Control::Ampersand)) => (true, true),
             None | Some(LexemeKind::Control(Control::ParenClose | Control::DoubleSemicolon)) => (false, false),
             _ => break,
         };
-        let Some(command) = take(&mut items.simple_commands, number) else { break };
-        let first = Pipeline { negation: None, commands: vec![Command::Simple(command)], span };
-        commands.push(ListItem { and_or: AndOrList { first, rest: Vec::new(), span }, background });
-        length += 1 + usize::from(is_separated);
+        let Some(and_or) = and_or_list(row, items) else { break };
+        list.push(ListItem { and_or, background });
+        length += row.len() + usize::from(is_separated);
     }
-    commands.shrink_to_fit();
-    (commands, length)
+    list.shrink_to_fit();
+    (list, length)
+}
+
+/// Whether `kind` may stand in an and-or list of simple commands.
+fn joins_simple_commands(kind: LexemeKind) -> bool {
+    use LexemeKind::{Control as Operator, Reserved as Word, SimpleCommand};
+    match kind {
+        Operator(control) => matches!(control, Control::AndIf | Control::OrIf | Control::Pipe),
+        kind => matches!(kind, SimpleCommand(_) | Word(Reserved::Bang)),
+    }
+}
+
+/// The and-or list that `row` is; the reader has seen that it is one, or that it is empty.
+fn and_or_list(row: &[Lexeme], items: &mut Items) -> Option<AndOrList> {
+    let operator = |lexeme: &Lexeme| match lexeme.kind {
+        LexemeKind::Control(Control::AndIf) => Some(AndOr::And),
+        LexemeKind::Control(Control::OrIf) => Some(AndOr::Or),
+        _ => None,
+    };
+    let mut operators = row.iter().filter_map(|lexeme| Some((operator(lexeme)?, lexeme.span)));
+    let mut pipelines = row.split(|lexeme| operator(lexeme).is_some());
+    let first = pipeline(pipelines.next()?, items)?;
+    let mut rest = Vec::new();
+    for row in pipelines {
+        let (operator, operator_span) = operators.next()?;
+        rest.push(AndOrPart { operator, operator_span, pipeline: pipeline(row, items)? });
+    }
+    rest.shrink_to_fit();
+    let span = rest.last().map_or(first.span, |last: &AndOrPart| first.span.to(last.pipeline.span));
+    Some(AndOrList { first, rest, span })
+}
+
+fn pipeline(row: &[Lexeme], items: &mut Items) -> Option<Pipeline> {
+    let (first, last) = (row.first()?, row.last()?);
+    let negation = (first.kind == LexemeKind::Reserved(Reserved::Bang)).then_some(first.span);
+    let mut commands = Vec::with_capacity(row.len().div_ceil(2));
+    for lexeme in row {
+        if let LexemeKind::SimpleCommand(number) = lexeme.kind {
+            commands.push(Command::Simple(take(&mut items.simple_commands, number)?));
+        }
+    }
+    Some(Pipeline { negation, commands, span: first.span.to(last.span) })
 }
 
 /// Where the parser was when it failed; `None` for where it is now.

@@ -23,7 +23,7 @@ pub(super) enum LexemeKind {
     Reserved(Reserved),
     /// A whole simple command.
     SimpleCommand(u32),
-    /// Simple commands side by side, folded by the grammar.
+    /// And-or lists of simple commands side by side, folded by the grammar.
     Stretch(u32),
     /// A word of `for` or `case`.
     Word(u32),

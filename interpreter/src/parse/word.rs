@@ -192,7 +192,9 @@ impl Reader<'_> {
 
     fn tilde(&mut self, parts: &mut Parts, place: Place) {
         let start = self.position;
-        if let Ok((rest, login)) = token::tilde(self.rest(), place == Place::Value) {
+        if !self.in_delimiter
+            && let Ok((rest, login)) = token::tilde(self.rest(), place == Place::Value)
+        {
             let login = BString::from(login);
             self.advance_to(rest);
             let part = Part { kind: PartKind::Tilde(login), span: self.span(start, self.position) };

@@ -43,39 +43,23 @@ pub fn canonical_word(word: &Word) -> BString {
 }
 
 #[derive(Default)]
-struct Printer<'t> {
+struct Printer {
     out: Vec<u8>,
-    /// Here-documents whose operator stands on the current line.
-    pending: Vec<&'t HereDocument>,
-    /// The body of an unquoted here-document is being printed, where `"` is no quote.
-    in_here_document: bool,
+    /// The here-documents whose operators stand on the current line.
+    here_documents: Vec<u8>,
 }
 
-impl<'t> Printer<'t> {
+impl Printer {
     fn text(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
 
     fn newline(&mut self) {
         self.out.push(b'\n');
-        for document in std::mem::take(&mut self.pending) {
-            if document.quoted {
-                self.parts(&document.body.parts);
-            } else {
-                let outer = std::mem::replace(&mut self.in_here_document, true);
-                self.whole_word(&document.body.parts);
-                self.in_here_document = outer;
-            }
-            // The end of the text may have cut off the last line.
-            if self.out.last() != Some(&b'\n') {
-                self.out.push(b'\n');
-            }
-            self.out.extend_from_slice(&document.delimiter);
-            self.out.push(b'\n');
-        }
+        self.out.append(&mut self.here_documents);
     }
 
-    fn list(&mut self, list: &'t List) {
+    fn list(&mut self, list: &List) {
         for item in &list.items {
             self.and_or(&item.and_or);
             if item.background {
@@ -85,7 +69,7 @@ impl<'t> Printer<'t> {
         }
     }
 
-    fn and_or(&mut self, and_or: &'t AndOrList) {
+    fn and_or(&mut self, and_or: &AndOrList) {
         self.pipeline(&and_or.first);
         for part in &and_or.rest {
             self.text(match part.operator {
@@ -96,7 +80,7 @@ impl<'t> Printer<'t> {
         }
     }
 
-    fn pipeline(&mut self, pipeline: &'t Pipeline) {
+    fn pipeline(&mut self, pipeline: &Pipeline) {
         if pipeline.negation.is_some() {
             self.text("! ");
         }
@@ -112,13 +96,13 @@ impl<'t> Printer<'t> {
         }
     }
 
-    fn function(&mut self, definition: &'t FunctionDefinition) {
+    fn function(&mut self, definition: &FunctionDefinition) {
         self.text(&definition.name);
         self.text("() ");
         self.compound_command(&definition.body);
     }
 
-    fn simple_command(&mut self, command: &'t SimpleCommand) {
+    fn simple_command(&mut self, command: &SimpleCommand) {
         let start = self.out.len();
         // Behind a redirection a reserved word is none: there it must stay.
         let redirections_first = command.assignments.is_empty()
@@ -141,7 +125,7 @@ impl<'t> Printer<'t> {
         }
     }
 
-    fn redirections(&mut self, redirections: &'t [Redirection], start: usize) {
+    fn redirections(&mut self, redirections: &[Redirection], start: usize) {
         for redirection in redirections {
             self.space_after(start);
             self.redirection(redirection);
@@ -154,7 +138,7 @@ impl<'t> Printer<'t> {
         }
     }
 
-    fn compound_command(&mut self, command: &'t CompoundCommand) {
+    fn compound_command(&mut self, command: &CompoundCommand) {
         match &command.kind {
             CompoundKind::BraceGroup(list) => self.block("{", list, "}"),
             CompoundKind::Subshell(list) => self.block("(", list, ")"),
@@ -211,14 +195,14 @@ impl<'t> Printer<'t> {
         self.redirections(&command.redirections, 0);
     }
 
-    fn block(&mut self, open: &str, list: &'t List, close: &str) {
+    fn block(&mut self, open: &str, list: &List, close: &str) {
         self.text(open);
         self.newline();
         self.list(list);
         self.text(close);
     }
 
-    fn redirection(&mut self, redirection: &'t Redirection) {
+    fn redirection(&mut self, redirection: &Redirection) {
         if let Some(descriptor) = redirection.descriptor {
             self.text(&descriptor.to_string());
         }
@@ -238,27 +222,43 @@ impl<'t> Printer<'t> {
             self.text(" ");
         }
         self.word(&redirection.target);
-        self.pending.extend(redirection.here_document());
+        if let Some(document) = redirection.here_document() {
+            self.here_document(document);
+        }
     }
 
-    fn word(&mut self, word: &'t Word) {
-        let outer = std::mem::replace(&mut self.in_here_document, false);
-        self.whole_word(&word.parts);
-        self.in_here_document = outer;
+    /// Prints the body for later, and makes the delimiter, which has just been printed, longer until it is no line of the
+    /// body: what is expanded there may have stood on a line with something else.
+    fn here_document(&mut self, document: &HereDocument) {
+        let mut body = Printer::default();
+        if document.quoted {
+            body.parts(&document.body.parts);
+        } else {
+            body.word(&document.body);
+        }
+        // The end of the text may have cut off the last line.
+        if !body.out.is_empty() && !body.out.ends_with(b"\n") {
+            body.newline();
+        }
+        let mut delimiter = document.delimiter.clone();
+        while body.out.lines().any(|line| line == delimiter) {
+            delimiter.push(b'_');
+            self.text("_");
+        }
+        self.here_documents.extend([&body.out[..], &delimiter, b"\n"].concat());
     }
 
-    /// Prints the parts of a word or of a here-document. A `\` at the end of the text is literal, but elsewhere it would
-    /// take what comes next with it.
-    fn whole_word(&mut self, parts: &'t [Part]) {
-        self.parts(parts);
-        if let Some(Part { kind: PartKind::Literal(text), .. }) = parts.last()
+    fn word(&mut self, word: &Word) {
+        self.parts(&word.parts);
+        // Only at the end of the text is a `\` itself: elsewhere it would take what comes next with it.
+        if let Some(Part { kind: PartKind::Literal(text), .. }) = word.parts.last()
             && text.ends_with(b"\\")
         {
             self.out.push(b'\\');
         }
     }
 
-    fn parts(&mut self, parts: &'t [Part]) {
+    fn parts(&mut self, parts: &[Part]) {
         for (index, part) in parts.iter().enumerate() {
             match &part.kind {
                 PartKind::Literal(text) => {
@@ -300,18 +300,16 @@ impl<'t> Printer<'t> {
     }
 
     /// Prints `$(list)`. A here-document inside needs its own lines, so the list ends with a newline.
-    fn substitution(&mut self, list: &'t List) {
-        let outer = std::mem::take(&mut self.pending);
-        let in_here_document = std::mem::replace(&mut self.in_here_document, false);
+    fn substitution(&mut self, list: &List) {
+        let outer = std::mem::take(&mut self.here_documents);
         // A space keeps `$( (list) )` from becoming an arithmetic expansion.
         self.text("$( ");
         self.list(list);
         self.text(")");
-        self.in_here_document = in_here_document;
-        self.pending = outer;
+        self.here_documents = outer;
     }
 
-    fn parameter(&mut self, expansion: &'t ParameterExpansion) {
+    fn parameter(&mut self, expansion: &ParameterExpansion) {
         let name = match &expansion.parameter {
             Parameter::Variable(name) => name.clone(),
             Parameter::Positional(number) => number.to_string(),

@@ -62,11 +62,11 @@ fn begins_well(text: &[u8]) -> bool {
 pub(crate) fn reason_to_differ(text: &[u8], parsed: &Parsed) -> Option<&'static str> {
     let explains =
         |known: &&Difference, error: &Diagnostic| error.message.starts_with(known.message) && (known.only)(text, error);
-    if parsed.errors.is_empty() {
-        let has_two_digits = text.windows(3).any(
-            |bytes| matches!(bytes, [first, second, b'<' | b'>'] if first.is_ascii_digit() && second.is_ascii_digit()),
-        );
-        return has_two_digits.then_some("in dash a descriptor is one digit, and `10<` a word and an operator");
+    let has_two_digits = text.windows(3).any(
+        |bytes| matches!(bytes, [first, second, b'<' | b'>'] if first.is_ascii_digit() && second.is_ascii_digit()),
+    );
+    if has_two_digits {
+        return Some("in dash a descriptor is one digit, and `10<` a word and an operator");
     }
     let mut known = DIFFERENCES.iter().filter(|known| parsed.errors.iter().any(|error| explains(known, error)));
     known.next().map(|known| known.reason)
