@@ -291,14 +291,14 @@ pub(crate) fn functions(scratch: &str, count: &Count, inside_stage: bool) -> Vec
         .into_bytes()
 }
 
-const FUNCTIONS: &str = r#"\command echo @HITS@ >|@D@/hits; \command echo @APPLIED@ >|@D@/done; : >|@D@/open; : >|@D@/failed; __ce_c=
+const FUNCTIONS: &str = r#"\command echo @HITS@ >|@D@/hits; \command echo @APPLIED@ >|@D@/done; __ce_open=@D@/open; : >|@D@/open; : >|@D@/failed; __ce_c=
 __ce_m() {
 case $1 in s)
 IFS= \command read -r __ce_n <@D@/hits; __ce_n=$((__ce_n+1)); \command echo "$__ce_n" >|@D@/hits; IFS= \command read -r __ce_q <@D@/done
 if \command [ "$__ce_n" -le @APPLIED@ ]; then return 1; fi
 __ce_c="$__ce_n:$2 $__ce_c"; __ce_record "$__ce_n" started 0 "$2";;
 *) __ce_c="e:$2 $__ce_c";; esac
-\command echo "$__ce_c" >|@D@/open
+\command echo "$__ce_c" >|"$__ce_open"
 }
 __ce_judge() {
 __ce_e=${__ce_c%%" "*}; __ce_c=${__ce_c#*" "}
@@ -313,22 +313,23 @@ __ce_pop() {
 while :; do case $__ce_c in "| "*) __ce_c=${__ce_c#"| "}; return;; "") return;; esac; __ce_judge "$1"; done
 }
 __ce_enter() { \set -- "$?"; __ce_c="| $__ce_c"; return "$1"; }
-__ce_leave() { \set -- "$?"; __ce_look "$1"; __ce_pop "$1"; \command echo "$__ce_c" >|@D@/open; return "$1"; }
+__ce_leave() { \set -- "$?"; __ce_look "$1"; __ce_pop "$1"; \command echo "$__ce_c" >|"$__ce_open"; return "$1"; }
 __ce_check() { \set -- "$?"; __ce_look "$1"; return "$1"; }
+__ce_apart() { __ce_open=@D@/open$1; \command echo "$__ce_c" >|"$__ce_open"; }
 __ce_after() { __ce_check && :; "$@"; }
 __ce_look() {
 __ce_q=; if IFS= \command read -r __ce_q <@D@/failed; then \exit "${__ce_q%%" "*}"; fi
-IFS= \command read -r __ce_q <@D@/open || :
+IFS= \command read -r __ce_q <"$__ce_open" || :
 case $__ce_q in "$__ce_c") return;; esac
 case $__ce_q in *[!" "]*"$__ce_c") ;; *) return;; esac
 __ce_h=$__ce_c; __ce_c=$__ce_q
 while \command [ "$__ce_c" != "$__ce_h" ]; do case $__ce_c in "| "*) __ce_c=${__ce_c#"| "};; "") break;; *) __ce_judge "$1";; esac; done
-__ce_c=$__ce_h; \command echo "$__ce_c" >|@D@/open
+__ce_c=$__ce_h; \command echo "$__ce_c" >|"$__ce_open"
 }
 __ce_closing() {
 __ce_z=$?; __ce_z=${2-$__ce_z}; __ce_i=$1
 while \command [ "$__ce_i" -gt 0 ]; do __ce_pop "$__ce_z"; __ce_i=$((__ce_i-1)); done
-\command echo "$__ce_c" >|@D@/open
+\command echo "$__ce_c" >|"$__ce_open"
 }
 __ce_ended() {
 __ce_g=1; __ce_q=; IFS= \command read -r __ce_q <@D@/failed || :

@@ -155,7 +155,15 @@ impl<'t, 'a> Editor<'t, 'a> {
     fn item(&mut self, item: &'t ListItem) {
         let outer = self.in_subshell;
         self.in_subshell |= item.background;
+        let apart = item.background && self.markers.is_some_and(|markers| markers.in_and_or(&item.and_or));
+        let span = item.and_or.span;
+        if apart {
+            self.insert(span.start, format!("{{ __ce_apart {} && :; ", span.start));
+        }
         self.visit_and_or(&item.and_or);
+        if apart {
+            self.insert(span.end, "; }");
+        }
         self.in_subshell = outer;
     }
 

@@ -73,7 +73,7 @@ impl Splitter {
     /// Looks for the frame's last line, of which nothing ends before `searched`; gives what follows it: output of
     /// processes left behind.
     fn end_frame(&mut self, searched: usize) -> Vec<u8> {
-        let end = format!("\n{} e\n", self.framing.nonce);
+        let end = format!("{} e\n", self.framing.nonce);
         let from = searched.saturating_sub(end.len());
         let found = self.held.get(from..).and_then(|rest| rest.find(&end));
         let Some(at) = found else { return Vec::new() };
@@ -93,7 +93,9 @@ impl Splitter {
         if !self.is_complete() {
             return (Vec::new(), None);
         }
-        (Vec::new(), read_dump(&self.held, &self.framing.nonce, before, fresh))
+        let mut foreign = Vec::new();
+        let dump = read_dump(&self.held, &self.framing.nonce, before, fresh, &mut foreign);
+        (foreign, dump)
     }
 }
 
@@ -102,55 +104,101 @@ fn section<'t>(text: &'t [u8], nonce: &str, letter: char) -> &'t [u8] {
     let begin = format!("{nonce} {letter}\n");
     let Some(start) = text.find(&begin) else { return &[] };
     let rest = text.get(start + begin.len()..).unwrap_or_default();
-    let end = if rest.starts_with(nonce.as_bytes()) {
-        0
-    } else {
-        rest.find(format!("\n{nonce} ")).map_or(rest.len(), |at| at + 1)
-    };
+    // Output without a newline may stand before the next line. In bash, `_` has the argument of the last `echo`.
+    let next = format!("{nonce} ");
+    let is_line = |at: &usize| rest.get(at + next.len() + 1) == Some(&b'\n');
+    let end = rest.find_iter(&next).find(is_line).unwrap_or(rest.len());
     rest.get(..end).unwrap_or_default()
 }
 
-/// The entries `PREFIX NAME[=WORD]` of a section; entries of another form are passed over.
-fn entries<'t>(mut text: &'t [u8], prefix: &'static str) -> impl Iterator<Item = (&'t [u8], Option<BString>)> {
-    std::iter::from_fn(move || {
-        while !text.is_empty() {
-            let entry = text.strip_prefix(prefix.as_bytes()).unwrap_or(text);
-            let name_end = entry.iter().position(|byte| matches!(byte, b'=' | b'\n')).unwrap_or(entry.len());
-            let (name, rest) = entry.split_at(name_end);
-            let (value, rest) = match rest {
-                [b'=', word @ ..] => {
-                    let (value, rest) = read_word(word);
-                    (Some(value), rest)
-                }
-                rest => (None, rest),
-            };
-            let line_end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
-            text = rest.get(line_end..).unwrap_or_default();
-            if !name.is_empty() {
-                return Some((name, value));
+/// Takes a section apart into entries `PREFIX NAME[=WORD]`. Where every word is `quoted`, lines of another form are
+/// output of processes that the stretch has left behind, and go to `foreign`; else they are passed over, for bash has
+/// forms of its own.
+fn entries<'t>(
+    mut text: &'t [u8],
+    prefix: &'static str,
+    quoted: bool,
+    foreign: &mut Vec<u8>,
+) -> Vec<(&'t [u8], Option<BString>)> {
+    let mut found = Vec::new();
+    while !text.is_empty() {
+        text = match entry(text, prefix) {
+            Some((name, value, rest)) if !quoted || rest.starts_with(b"\n") => {
+                found.push((name, value));
+                take_line(rest, &mut Vec::new())
             }
+            _ if quoted => take_line(text, foreign),
+            _ => take_line(text, &mut Vec::new()),
+        };
+    }
+    found
+}
+
+/// The entry at the beginning of `text`, and what follows its word.
+fn entry<'t>(text: &'t [u8], prefix: &str) -> Option<(&'t [u8], Option<BString>, &'t [u8])> {
+    let entry = text.strip_prefix(prefix.as_bytes())?;
+    let (name, rest) = entry.split_at(entry.iter().position(|byte| matches!(byte, b'=' | b'\n'))?);
+    let (value, rest) = match rest {
+        [b'=', word @ ..] => {
+            let (value, rest) = read_word(word);
+            (Some(value), rest)
         }
-        None
-    })
+        rest => (None, rest),
+    };
+    (!name.is_empty()).then_some((name, value, rest))
+}
+
+/// Puts the first line of `text` to `foreign`; gives what follows it.
+fn take_line<'t>(text: &'t [u8], foreign: &mut Vec<u8>) -> &'t [u8] {
+    let (line, rest) = text.split_at(text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| at + 1));
+    foreign.extend_from_slice(line);
+    rest
+}
+
+/// The first line of a section that `is_ours`, without its newline; the others go to `foreign`.
+fn own_line(mut text: &[u8], is_ours: impl Fn(&[u8]) -> bool, foreign: &mut Vec<u8>) -> BString {
+    let mut found = BString::default();
+    while !text.is_empty() {
+        let line = text.lines().next().unwrap_or_default();
+        if found.is_empty() && is_ours(line) {
+            found = line.into();
+            text = take_line(text, &mut Vec::new());
+        } else {
+            text = take_line(text, foreign);
+        }
+    }
+    found
 }
 
 fn name(bytes: &[u8]) -> Option<String> {
     matches!(crate::token::name(bytes), Ok(([], _))).then(|| String::from_utf8_lossy(bytes).into_owned())
 }
 
-fn read_variables(text: &[u8], nonce: &str, first: char) -> BTreeMap<String, Variable> {
+fn read_variables(text: &[u8], nonce: &str, first: char, foreign: &mut Vec<u8>) -> BTreeMap<String, Variable> {
     let mut variables = BTreeMap::new();
-    for (bytes, value) in entries(section(text, nonce, first), "") {
-        if let (Some(name), Some(value)) = (name(bytes), value) {
-            variables.insert(name, Variable { value: Some(value), ..Variable::default() });
+    let values = section(text, nonce, first);
+    // dash and busybox quote every value: a line without a quote is none of theirs.
+    let quoted = values.contains_str("\nOPTIND='");
+    let is_foreign = |value: &[u8]| quoted && !value.starts_with(b"'") && !value.starts_with(b"\"");
+    let mut rest = values;
+    while !rest.is_empty() {
+        let word = rest.find_byte(b'=').and_then(|at| rest.get(at + 1..)).unwrap_or_default();
+        match entry(rest, "") {
+            Some((bytes, Some(value), behind)) if !is_foreign(word) => {
+                let variable = Variable { value: Some(value), ..Variable::default() };
+                variables.extend(name(bytes).map(|name| (name, variable)));
+                rest = take_line(behind, &mut Vec::new());
+            }
+            _ if quoted => rest = take_line(rest, foreign),
+            _ => rest = take_line(rest, &mut Vec::new()),
         }
     }
-    for (bytes, _) in entries(section(text, nonce, 'x'), "export ") {
+    for (bytes, _) in entries(section(text, nonce, 'x'), "export ", quoted, foreign) {
         if let Some(name) = name(bytes) {
             variables.entry(name).or_default().exported = true;
         }
     }
-    for (bytes, _) in entries(section(text, nonce, 'r'), "readonly ") {
+    for (bytes, _) in entries(section(text, nonce, 'r'), "readonly ", quoted, foreign) {
         if let Some(name) = name(bytes) {
             variables.entry(name).or_default().readonly = true;
         }
@@ -167,7 +215,8 @@ fn letters(text: &[u8]) -> BTreeSet<char> {
 }
 
 fn read_baseline(text: &[u8], nonce: &str) -> Baseline {
-    let mut variables = read_variables(text, nonce, 'b');
+    // Nothing of the script runs yet.
+    let mut variables = read_variables(text, nonce, 'b', &mut Vec::new());
     variables.retain(|name, _| !name.starts_with("__ce_"));
     Baseline {
         complete: true,
@@ -178,14 +227,10 @@ fn read_baseline(text: &[u8], nonce: &str) -> Baseline {
     }
 }
 
-fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>) -> Option<Dump> {
-    let mut variables = read_variables(text, nonce, 'v');
+fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>, foreign: &mut Vec<u8>) -> Option<Dump> {
+    let mut variables = read_variables(text, nonce, 'v', foreign);
     let pwd = variables.get("PWD").and_then(|variable| variable.value.clone());
-    let directory = match line(section(text, nonce, 'd')) {
-        // One that was removed: bash has lost its name but in `PWD`.
-        none if none.is_empty() => pwd.clone()?,
-        directory => directory,
-    };
+    let directory = read_directory(section(text, nonce, 'd'), pwd.as_ref(), foreign)?;
     let mut own = BTreeMap::new();
     variables.retain(|name, variable| {
         if let Some(name) = name.strip_prefix("__ce_") {
@@ -196,11 +241,24 @@ fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>) -> 
     });
     let count: usize = std::str::from_utf8(own.get("n")?).ok()?.parse().ok()?;
     let positional = (1..=count).map(|index| own.remove(&format!("p{index}"))).collect::<Option<Vec<_>>>()?;
-    let mut traps = read_traps(section(text, nonce, 't'));
+    let mut traps = read_traps(section(text, nonce, 't'), foreign);
     traps.remove("EXIT");
-    let aliases = entries(section(text, nonce, 'a'), "alias ")
+    // bash writes `alias name='value'`, others leave the first word out.
+    let aliases = section(text, nonce, 'a');
+    let prefix = if aliases.starts_with(b"alias ") { "alias " } else { "" };
+    let aliases = entries(aliases, prefix, true, foreign)
+        .into_iter()
         .filter_map(|(name, value)| Some((BString::from(name), value?)))
         .collect();
+    let (mut pipefail, mut ignored) = (false, Vec::new());
+    let mut options = section(text, nonce, 'p');
+    while !options.is_empty() {
+        pipefail |= options.starts_with(b"set -o pipefail\n");
+        let is_ours = options.starts_with(b"set ");
+        options = take_line(options, if is_ours { &mut ignored } else { foreign });
+    }
+    let is_mask = |line: &[u8]| !line.is_empty() && line.iter().all(|byte| (b'0'..=b'7').contains(byte));
+    let umask = own_line(section(text, nonce, 'u'), is_mask, foreign);
     let state = State {
         variables,
         baseline: fresh,
@@ -208,9 +266,9 @@ fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>) -> 
         positional,
         other_pwd: Some(pwd).filter(|pwd| pwd.as_ref() != Some(&directory)),
         directory: Some(directory),
-        umask: Some(line(section(text, nonce, 'u'))),
+        umask: Some(umask),
         options: Some(letters(own.get("o")?)),
-        pipefail: section(text, nonce, 'p').lines().any(|line| line == b"set -o pipefail"),
+        pipefail,
         traps,
         exit_trap: own.get("t").cloned(),
         limits: own.get("u").filter(|limits| limits.iter().all(is_of_limit)).cloned(),
@@ -230,10 +288,29 @@ fn is_of_limit(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b" -;".contains(byte)
 }
 
+/// The working directory, of whose name newlines may be a part.
+fn read_directory(text: &[u8], pwd: Option<&BString>, foreign: &mut Vec<u8>) -> Option<BString> {
+    let line_of = |pwd: &BString| [pwd.as_slice(), b"\n"].concat();
+    match (pwd.and_then(|pwd| text.split_once_str(&line_of(pwd))), pwd) {
+        (Some((before, behind)), Some(pwd)) => {
+            foreign.extend_from_slice(before);
+            foreign.extend_from_slice(behind);
+            Some(pwd.clone())
+        }
+        // One that was removed: bash has lost its name but in `PWD`.
+        (_, pwd) if text.is_empty() => pwd.cloned(),
+        _ => Some(line(text)),
+    }
+}
+
 /// Reads lines such as `trap -- 'action' TERM`; some shells write `SIGTERM`.
-fn read_traps(mut text: &[u8]) -> BTreeMap<String, BString> {
+fn read_traps(mut text: &[u8], foreign: &mut Vec<u8>) -> BTreeMap<String, BString> {
     let mut traps = BTreeMap::new();
-    while let Some(rest) = text.strip_prefix(b"trap -- ") {
+    while !text.is_empty() {
+        let Some(rest) = text.strip_prefix(b"trap -- ") else {
+            text = take_line(text, foreign);
+            continue;
+        };
         let (action, rest) = read_word(rest);
         let (signal, rest) = read_word(rest.strip_prefix(b" ").unwrap_or(rest));
         let signal = signal.to_string();
