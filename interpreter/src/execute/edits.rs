@@ -4,7 +4,7 @@
 //! replace our own; `exec` must not lose the state; a definition is reported, for a shell cannot print its functions. Where markers may be hit,
 //! they and the lists they stand in are edited too (see [`crate::marker`]).
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 use crate::{
     Source, Span, effects,
@@ -12,7 +12,7 @@ use crate::{
     state::{Function, State},
     syntax::{
         AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, HereDocument, List, ListItem, Operation,
-        Parameter, Part, PartKind, Pipeline, SimpleCommand,
+        Parameter, Part, PartKind, Pipeline, SimpleCommand, Word,
         visit::{self, Visit},
     },
 };
@@ -78,6 +78,8 @@ struct Editor<'t, 'a> {
     in_function: bool,
     /// In a subshell, pipeline or substitution: what is set there is lost.
     in_subshell: bool,
+    /// In the arguments of `kill`, `$$` must be a process that is there.
+    in_kill: bool,
     and_or: Span,
 }
 
@@ -96,6 +98,7 @@ impl<'t, 'a> Editor<'t, 'a> {
             judged: 0,
             in_function: false,
             in_subshell: false,
+            in_kill: false,
             and_or: Span::default(),
         }
     }
@@ -269,6 +272,21 @@ impl<'t, 'a> Editor<'t, 'a> {
         }
     }
 
+    /// `kill` of a process in a variable: that may be the first shell.
+    fn kill(&mut self, command: &SimpleCommand) {
+        let is_known = |part: &Part| match &part.kind {
+            PartKind::Parameter(expansion) => matches!(expansion.parameter, Parameter::Special(b'$' | b'!')),
+            PartKind::Literal(_) => true,
+            _ => false,
+        };
+        let mut words = command.words.iter().skip_while(|word| word.unquoted() != Some("kill")).skip(1);
+        let (Some(first), Some(last)) = (words.clone().next(), command.words.last()) else { return };
+        if self.surroundings.process.is_some() && !words.all(|word| word.parts.iter().all(is_known)) {
+            self.insert(first.span.start, "$(__ce_living ");
+            self.insert(last.span.end, ")");
+        }
+    }
+
     /// Whether a chain in a substitution may fail, so that the command around it must not run. Built-ins that are
     /// not the same when a function calls them are left out: they print nothing.
     fn waits_for_chains(&self, command: &SimpleCommand) -> bool {
@@ -363,7 +381,12 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
         if self.waits_for_chains(command) {
             self.insert(command.words.first().map_or(command.span.start, |word| word.span.start), "__ce_after ");
         }
+        let in_kill = std::mem::replace(&mut self.in_kill, is_kill(command));
+        if self.in_kill {
+            self.kill(command);
+        }
         visit::walk_simple_command(self, command);
+        self.in_kill = in_kill;
     }
 
     fn visit_compound_command(&mut self, command: &'t CompoundCommand) {
@@ -405,7 +428,7 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
 
     fn visit_part(&mut self, part: &'t Part) {
         match &part.kind {
-            PartKind::Parameter(expansion) if expansion.parameter == Parameter::Special(b'$') => {
+            PartKind::Parameter(expansion) if expansion.parameter == Parameter::Special(b'$') && !self.in_kill => {
                 match (self.surroundings.process, &expansion.operation) {
                     (Some(process), Operation::Value) => self.replace(part.span, process.to_string()),
                     _ => visit::walk_part(self, part),
@@ -415,4 +438,14 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
             _ => visit::walk_part(self, part),
         }
     }
+}
+
+/// Whether a command sends a signal: `kill` itself, as a program, or in the text of another shell.
+fn is_kill(command: &SimpleCommand) -> bool {
+    let is_kill = |word: &Word| word.literal().is_some_and(|text| text == "kill" || text.ends_with(b"/kill"));
+    let text = |part: &Part| {
+        matches!(&part.kind, PartKind::DoubleQuoted(parts) if parts.iter().any(
+        |part| matches!(&part.kind, PartKind::Literal(text) if text.contains_str("kill"))))
+    };
+    command.words.iter().take(2).any(is_kill) || command.words.iter().any(|word| word.parts.iter().any(text))
 }

@@ -74,10 +74,6 @@ fn makes_text(request: &Request<'_>) -> bool {
     holds(&request.chunk) || request.state.functions.values().any(|function| holds(function.text()))
 }
 
-/// `kill` of the first shell, which `$$` stands for, reaches the shell that stands for it now.
-const KILL: &str = r#"kill() { for __ce_q do \shift
-case $__ce_q in FIRST) \set -- "$@" "$$";; *) \set -- "$@" "$__ce_q";; esac; done; \command kill "$@"; }"#;
-
 /// Goes to the directory `__ce_d`. A shell stays in a directory that is removed: one of that name takes its place for a
 /// moment. Nothing is run elsewhere.
 const ENTER: &str = r#"\command cd -L -- "$__ce_d" 2>/dev/null ||
@@ -88,12 +84,14 @@ const ENTER: &str = r#"\command cd -L -- "$__ce_d" 2>/dev/null ||
 /// `__ce_flow` leaves the shell where the script leaves a loop or function that is walked outside.
 /// `__ce_exec` runs a program in a process of its own, so that the state is still told. `__ce_trap` keeps the script's
 /// own EXIT trap from replacing ours, and ours from being listed. A subshell that a function was called in has an
-/// EXIT trap of its own, and may list those of its parent (`__ce_traps`): only the process id tells. `ulimit`
+/// EXIT trap of its own, and may list those of its parent (`__ce_traps`): only the process id tells. `__ce_living` puts
+/// this shell in place of the first one, which `$$` stands for, among the arguments of `kill`. `ulimit`
 /// keeps what limits were set, for the next shell to set them too.
 const HELPERS: &str = r#"__ce_r() { return "$1"; }
 __ce_flow() { \set -- "$?" "$@"; case $2,${3-0} in return,*[!0-9]*) \return "$3";; esac; __ce_w="$2 ${3-}"
 case $2 in return) \exit "${3-$1}";; esac; \exit 0; }
 __ce_exec() { \unset __ce_t; ( \exec "$@" ); \exit; }
+__ce_living() { for __ce_q do case $__ce_q in "$__ce_first") \command echo "$$";; *) \command echo "$__ce_q";; esac; done; }
 ulimit() { \command ulimit "$@" || return; for __ce_q do :; done
 case ${__ce_q-} in [0-9]*|unlimited) __ce_u="${__ce_u-}${1-} ${2-} ${3-};";; esac; }
 __ce_top() { __ce_h=; \command read -r __ce_h </proc/self/stat; case $__ce_h in "$$ "*|"") return 0;; esac; return 1; } 2>/dev/null
@@ -185,7 +183,7 @@ impl Program<'_> {
             self.bytes(&[b"__ce_t=".as_slice(), &quote(action)].concat());
         }
         if let Some(process) = &state.process {
-            self.bytes(&KILL.replace("FIRST", &process.to_string()).into_bytes());
+            self.bytes(&[b"__ce_first=".as_slice(), &quote(process)].concat());
         }
         if let Some(limits) = &state.limits {
             self.bytes(&[b"__ce_u=".as_slice(), &quote(limits)].concat());
