@@ -15,7 +15,7 @@ use crate::{
     dispatch::{Cancel, Chain, DispatchError, Dispatcher, Kind, Request, messages::Message},
     fingerprint::{self, Link, Origin},
     marker::Markers,
-    shell_error,
+    parse, shell_error,
     state::{Function, State},
     syntax::{FunctionDefinition, Script},
 };
@@ -181,7 +181,8 @@ pub struct Settings {
     pub split: bool,
     /// Stops the run.
     pub cancel: Cancel,
-    /// What is known of the state before the script begins, such as variables set for it.
+    /// What is known of the state before the script begins, such as variables set for it, or the state that another
+    /// run ended with.
     pub state: State,
 }
 
@@ -223,6 +224,7 @@ pub fn run(
         dispatcher,
         observer,
     };
+    walk.adopt_functions();
     let flow = walk.text(script, Errexit::Counts)?;
     let (end, status) = match flow {
         Flow::Stop(end) => (end, walk.state.status),
@@ -303,6 +305,37 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Walks a text: the script, or one inside another.
     fn text(&mut self, script: &Script, errexit: Errexit) -> Result<Flow, DispatchError> {
+        let outer = self.enter(script);
+        let flow = self.list(&script.list, errexit);
+        (self.source, self.first_number) = outer;
+        flow
+    }
+
+    /// Takes the functions of the state before the script as ones of this run.
+    fn adopt_functions(&mut self) {
+        let functions = std::mem::take(&mut self.state.functions);
+        let mut sources: Vec<&Arc<Source>> = Vec::new();
+        for function in functions.values() {
+            if !sources.contains(&&function.source) {
+                sources.push(&function.source);
+            }
+        }
+        for source in sources {
+            let script = parse(Arc::clone(source)).script;
+            let outer = self.enter(&script);
+            for definition in definitions::in_list(&script.list) {
+                let is_it = |old: &&Function| old.source == *source && old.definition.span == definition.span;
+                if let Some(old) = functions.get(&definition.name).filter(is_it) {
+                    let function = Function { aliases: Arc::clone(&old.aliases), ..self.function(&definition) };
+                    self.state.functions.insert(definition.name.clone(), function);
+                }
+            }
+            (self.source, self.first_number) = outer;
+        }
+    }
+
+    /// Makes a text the one that is walked, and its functions and markers known; gives what was walked before.
+    fn enter(&mut self, script: &Script) -> (Arc<Source>, u32) {
         let source = std::mem::replace(&mut self.source, Arc::clone(&script.source));
         let first_number = std::mem::replace(&mut self.first_number, self.next_number);
         let length = u32::try_from(script.source.text().len()).unwrap_or(u32::MAX);
@@ -312,9 +345,7 @@ impl Walk<'_> {
             self.definitions.insert(function);
         }
         self.markers.add(script);
-        let flow = self.list(&script.list, errexit);
-        (self.source, self.first_number) = (source, first_number);
-        flow
+        (source, first_number)
     }
 
     /// A definition in the text being walked, as a function.

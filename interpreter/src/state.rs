@@ -6,12 +6,14 @@ use std::{
 };
 
 use bstr::BString;
+use serde::{Deserialize, Serialize};
 
 use crate::{Source, syntax::FunctionDefinition};
 
 pub(crate) mod carry;
 pub(crate) mod frame;
 mod quoted;
+mod saved;
 
 pub(crate) use quoted::quote;
 
@@ -54,7 +56,7 @@ fn is_own(name: &str) -> bool {
 }
 
 /// A variable (POSIX 2.5.3).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variable {
     /// Its value, any bytes but NUL; `None` for one that is exported or readonly but was never set.
     pub value: Option<BString>,
@@ -94,7 +96,7 @@ impl PartialEq for Function {
 }
 
 /// What a shell is like when it starts, before any of the script: the same for every dispatch to one place.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Baseline {
     /// Whether a shell has told it; before that, only some variables are known.
     complete: bool,
@@ -108,11 +110,14 @@ pub(crate) struct Baseline {
 ///
 /// Until something was dispatched, only what the script itself set is known: every other variable, the directory
 /// and the rest are as a fresh shell has them, whatever that is.
-#[derive(Clone, Debug, Default, PartialEq)]
+///
+/// It can be written and read with `serde`; then functions keep the texts that they stand in.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     variables: BTreeMap<String, Variable>,
     baseline: Arc<Baseline>,
     /// Functions by name.
+    #[serde(with = "saved::functions")]
     pub functions: BTreeMap<String, Function>,
     /// The positional parameters, from `$1`.
     pub positional: Vec<BString>,
@@ -130,6 +135,7 @@ pub struct State {
     /// The operands of each `ulimit` that set a limit, each followed by `;`.
     limits: Option<BString>,
     /// Aliases by name.
+    #[serde(with = "saved::pairs")]
     pub aliases: Aliases,
     /// `$?`
     pub status: i32,

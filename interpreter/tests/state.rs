@@ -271,6 +271,34 @@ fn functions_cross_shells_with_all_their_text() {
     }
 }
 
+/// The state that one run ends with is written, read, and what another run begins with.
+#[test]
+fn a_state_can_be_saved_and_gone_on_with() {
+    let first = "x='it'\\''s\n2'; readonly r=1; export e=3\nset -u; umask 027; cd /\nalias a='echo aliased'\n\
+                 f() { a \"$x\" $r; next_stage && echo staged; g() { echo inner; }; }\nset -- p 'q r'\ntrap 'echo end' EXIT\n\
+                 unset HOME\neval 'h() { echo evaluated; }'\n: $()\n";
+    let second = "f\ng\nh\n(unset r) 2>/dev/null || echo readonly\nsh -c 'echo $e'\necho $- | grep -c u\n\
+                  umask; pwd; echo \"$2\" ${HOME-none}\n";
+    for shell in SHELLS.into_iter().take(3) {
+        let before = run_split(shell, "C", first).outcome.state;
+        let saved = serde_json::to_string(&before).unwrap();
+        let state: compeval_interpreter::State = serde_json::from_str(&saved).unwrap();
+        assert_eq!(state, before, "{shell:?}");
+        let mut stdout = Vec::new();
+        let directory = tempfile::tempdir().unwrap();
+        let hooks = Hooks { scratch: directory.path().to_str().unwrap(), record: b":" };
+        let mut dispatcher = Local::new(shell, hooks).output(&mut stdout).prepare(|command: &mut Command| {
+            command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
+        });
+        let script = parse(Source::new("second", second)).script;
+        let settings = Settings { state, ..Settings::default() };
+        let outcome = run(&script, &settings, &mut Counted(0), &mut dispatcher, &mut Unobserved).unwrap();
+        drop(dispatcher);
+        let expected = "aliased it's\n2 1\nstaged\ninner\nevaluated\nreadonly\n3\n1\n0027\n/\nq r none\n";
+        assert_eq!((outcome.applied, BString::from(stdout)), (1, expected.into()), "{shell:?}");
+    }
+}
+
 /// Linux takes at most 128 KiB in one argument of a program.
 #[test]
 fn a_state_larger_than_one_argument_crosses_shells() {
