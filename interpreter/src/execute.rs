@@ -327,7 +327,7 @@ impl Walk<'_> {
                 let is_it = |old: &&Function| old.source == *source && old.definition.span == definition.span;
                 if let Some(old) = functions.get(&definition.name).filter(is_it) {
                     let function = Function { aliases: Arc::clone(&old.aliases), ..self.function(&definition) };
-                    self.state.functions.insert(definition.name.clone(), function);
+                    Arc::make_mut(&mut self.state.functions).insert(definition.name.clone(), function);
                 }
             }
             (self.source, self.first_number) = outer;
@@ -431,10 +431,10 @@ impl Walk<'_> {
         for word in reported.split(|byte| *byte == b' ').filter(|word| !word.is_empty()) {
             let word = String::from_utf8_lossy(word);
             if let Some(name) = word.strip_prefix('-') {
-                self.state.functions.remove(name);
+                Arc::make_mut(&mut self.state.functions).remove(name);
             } else if let Some(function) = word.parse().ok().and_then(|number| self.definitions.numbered(number)) {
                 let function = Function { aliases: Arc::new(self.state.aliases.clone()), ..function.clone() };
-                self.state.functions.insert(function.definition.name.clone(), function);
+                Arc::make_mut(&mut self.state.functions).insert(function.definition.name.clone(), function);
             }
         }
     }

@@ -140,7 +140,7 @@ pub(crate) fn of_chain(
             Value::Unknown => return None,
         }
     }
-    for name in state.changed_names().filter(|name| origin.counts(name) && state.is_exported(name)) {
+    for name in state.exported_names().filter(|name| origin.counts(name)) {
         parts.push(("exported", name.into()));
         if let Value::Set(value) = state.variable(name) {
             parts.push(("value", value.clone()));

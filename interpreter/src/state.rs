@@ -108,17 +108,19 @@ pub(crate) struct Baseline {
 
 /// The state of the shell between two commands.
 ///
+/// What is large is shared between copies until one of them changes it: every dispatch has a copy.
+///
 /// Until something was dispatched, only what the script itself set is known: every other variable, the directory
 /// and the rest are as a fresh shell has them, whatever that is.
 ///
 /// It can be written and read with `serde`; then functions keep the texts that they stand in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    variables: BTreeMap<String, Variable>,
+    variables: Arc<BTreeMap<String, Variable>>,
     baseline: Arc<Baseline>,
     /// Functions by name.
     #[serde(with = "saved::functions")]
-    pub functions: BTreeMap<String, Function>,
+    pub functions: Arc<BTreeMap<String, Function>>,
     /// The positional parameters, from `$1`.
     pub positional: Vec<BString>,
     /// The logical working directory; `None` while it is that of a fresh shell.
@@ -142,7 +144,7 @@ pub struct State {
     /// `$$`: the process id of the first shell, which stands for all of them.
     pub(crate) process: Option<BString>,
     /// Variables whose value cannot be told: a dry run did not do what sets them.
-    unknown: BTreeSet<String>,
+    unknown: Arc<BTreeSet<String>>,
     all_unknown: bool,
     positional_unknown: bool,
     /// Whether only running the last command could tell `$?`.
@@ -200,11 +202,13 @@ impl State {
         if !self.is_assignable(name) {
             return false;
         }
-        self.unknown.remove(name);
+        if self.unknown.contains(name) {
+            Arc::make_mut(&mut self.unknown).remove(name);
+        }
         let all_exported = self.has_option('a');
         let exported = self.fresh(name).is_some_and(|variable| variable.exported);
         let new = Variable { exported, ..Variable::default() };
-        let variable = self.variables.entry(name.to_owned()).or_insert(new);
+        let variable = Arc::make_mut(&mut self.variables).entry(name.to_owned()).or_insert(new);
         variable.value = Some(value);
         variable.exported |= all_exported;
         true
@@ -212,8 +216,12 @@ impl State {
 
     /// Records that only running what sets `name` could tell its value.
     pub fn forget(&mut self, name: &str) {
-        self.variables.remove(name);
-        self.unknown.insert(name.to_owned());
+        if self.variables.contains_key(name) {
+            Arc::make_mut(&mut self.variables).remove(name);
+        }
+        if !self.unknown.contains(name) {
+            Arc::make_mut(&mut self.unknown).insert(name.to_owned());
+        }
     }
 
     /// Records that only running what sets the positional parameters could tell them.
@@ -231,6 +239,9 @@ impl State {
 
     /// Records that it cannot be told whether what was changed since `before` was really changed.
     pub(crate) fn forget_changes_since(&mut self, before: &State) {
+        if Arc::ptr_eq(&self.variables, &before.variables) && self.positional == before.positional {
+            return;
+        }
         let names = self.variables.keys().chain(before.variables.keys());
         let changed = |name: &&String| self.variables.get(*name) != before.variables.get(*name);
         let changed: BTreeSet<String> = names.filter(changed).cloned().collect();
@@ -252,7 +263,7 @@ impl State {
 
     /// Records that no variable's value can be told any more.
     pub fn forget_all(&mut self) {
-        self.variables.clear();
+        self.variables = Arc::default();
         self.all_unknown = true;
     }
 
@@ -266,15 +277,11 @@ impl State {
         self.options.iter().flatten().collect()
     }
 
-    /// Whether commands find the variable in their environment.
-    pub(crate) fn is_exported(&self, name: &str) -> bool {
-        self.variables.get(name).is_some_and(|variable| variable.exported)
-    }
-
-    /// The names of variables that are not as a fresh shell has them.
-    pub(crate) fn changed_names(&self) -> impl Iterator<Item = &str> {
+    /// The names of exported variables that are not as a fresh shell has them.
+    pub(crate) fn exported_names(&self) -> impl Iterator<Item = &str> {
+        let exported = self.variables.iter().filter(|(_, variable)| variable.exported);
         let changed = |(name, variable): &(&String, &Variable)| !is_own(name) && self.fresh(name) != Some(*variable);
-        self.variables.iter().filter(changed).map(|(name, _)| name.as_str())
+        exported.filter(changed).map(|(name, _)| name.as_str())
     }
 
     fn fresh(&self, name: &str) -> Option<&Variable> {

@@ -1,5 +1,7 @@
 //! Lists and and-or lists (POSIX 2.9.3): what is sent in one stretch, where chains begin, which stages are skipped.
 
+use std::sync::Arc;
+
 use super::{End, Errexit, Event, Flow, Walk, edits, next, pure, stretch::Stretch};
 use crate::{
     Span,
@@ -78,7 +80,8 @@ impl Walk<'_> {
         };
         match command {
             Command::Function(definition) if definition.body.redirections.is_empty() => {
-                self.state.functions.insert(definition.name.clone(), self.function(definition));
+                let function = self.function(definition);
+                Arc::make_mut(&mut self.state.functions).insert(definition.name.clone(), function);
             }
             Command::Simple(command) if command.words.is_empty() && command.redirections.is_empty() => {
                 if !self.assign(&command.assignments) {

@@ -143,7 +143,7 @@ impl Program<'_> {
                 self.line(&format!("\\unset {name} 2>/dev/null"));
             }
         }
-        for (name, variable) in &state.variables {
+        for (name, variable) in state.variables.iter() {
             if is_own(name) || name == "OPTIND" || name == "OLDPWD" || fresh(name) == Some(variable) {
                 continue;
             }
@@ -254,7 +254,7 @@ impl Program<'_> {
     }
 
     fn readonly(&mut self) {
-        for (name, variable) in &self.state.variables {
+        for (name, variable) in self.state.variables.iter() {
             if variable.readonly && !is_own(name) && self.state.fresh(name) != Some(variable) {
                 self.line(&format!("\\readonly {name}"));
             }

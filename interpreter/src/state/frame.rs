@@ -260,7 +260,7 @@ fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>, for
     let is_mask = |line: &[u8]| !line.is_empty() && line.iter().all(|byte| (b'0'..=b'7').contains(byte));
     let umask = own_line(section(text, nonce, 'u'), is_mask, foreign);
     let state = State {
-        variables,
+        variables: Arc::new(variables),
         baseline: fresh,
         functions: before.functions.clone(),
         positional,
@@ -275,7 +275,7 @@ fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>, for
         aliases,
         process: before.process.clone().or_else(|| own.get("y").cloned()),
         status: std::str::from_utf8(own.get("x")?).ok()?.parse().ok()?,
-        unknown: BTreeSet::new(),
+        unknown: Arc::default(),
         all_unknown: false,
         positional_unknown: false,
         status_unknown: false,

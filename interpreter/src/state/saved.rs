@@ -64,7 +64,7 @@ pub(super) mod functions {
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<BTreeMap<String, Function>, D::Error> {
+    ) -> Result<Arc<BTreeMap<String, Function>>, D::Error> {
         let saved = Saved::deserialize(deserializer)?;
         let scripts: Vec<_> =
             saved.texts.into_iter().map(|(name, text)| parse(Source::new(name, text)).script).collect();
@@ -79,6 +79,6 @@ pub(super) mod functions {
             functions
                 .insert(definition.name.clone(), Function { definition, source, number, aliases: Arc::new(aliases) });
         }
-        Ok(functions)
+        Ok(Arc::new(functions))
     }
 }
