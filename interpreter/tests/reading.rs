@@ -186,6 +186,8 @@ fn time_is_linear_whatever_is_repeated() {
         ("", "x=(1)\n", ""),
         ("", "${x/y}", ""),
         ("", "function f {\n", ""),
+        ("", "a $(b (\n", ""),
+        ("", "x=(`y=(\n", ""),
         ("", "\0", ""),
         ("case x in ", "esac; case x in ", ""),
     ];
