@@ -30,7 +30,7 @@ pub const NESTING_LIMIT: usize = 200;
 const ERROR_LIMIT: usize = 50;
 
 /// After how many things without an end reading no longer goes back to the line where the last one began.
-const UNCLOSED_LIMIT: usize = 4;
+const UNCLOSED_LIMIT: usize = 8;
 
 /// What became of a text: the commands that could be read, and every syntax error in it.
 #[derive(Clone, Debug)]
@@ -190,10 +190,10 @@ impl<'t> Reader<'t> {
 
     /// Reads something that is skipped: what is wrong in it does not count.
     fn silently<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Broken>) -> Result<T, Broken> {
-        let Problems { count, unclosed, unclosed_count, muted, .. } = self.problems;
+        let Problems { count, unclosed, muted, .. } = self.problems;
         self.problems.muted = true;
         let result = read(self);
-        self.problems = Problems { count, unclosed, unclosed_count, muted, ..std::mem::take(&mut self.problems) };
+        self.problems = Problems { count, unclosed, muted, ..std::mem::take(&mut self.problems) };
         result
     }
 
@@ -207,10 +207,14 @@ impl<'t> Reader<'t> {
         let error = Diagnostic::syntax_error(opener, format!("unclosed {what}")).label("opened here");
         self.report(error.related(self.end_span(), "the text ends here").help(help));
         self.problems.unclosed = Some(opener.start);
+        Broken(self.behind_unclosed(start))
+    }
+
+    /// Where reading goes on behind something that begins at `start` and never ends: only its line is lost. Going back
+    /// is limited, since each time may read up to the end of the text again.
+    fn behind_unclosed(&mut self, start: usize) -> usize {
         self.problems.unclosed_count += 1;
-        // Only the line is lost. Going back is limited, since each time may read up to the end of the text again.
-        let goes_back = self.problems.unclosed_count <= UNCLOSED_LIMIT;
-        Broken(if goes_back { self.line_end(start) } else { self.text.len() })
+        if self.problems.unclosed_count <= UNCLOSED_LIMIT { self.line_end(start) } else { self.text.len() }
     }
 
     /// Runs `read` one level deeper, unless that is too deep.

@@ -107,6 +107,8 @@ fn the_canonical_form_of_odd_texts() {
         (">f if x", ">f if x\n"),
         (">f a x", "a x >f\n"),
         ("x=1 >f if", "x=1 if >f\n"),
+        ("cat <<E\n`a \\\"b c\\\"`\nE\n", "cat <<E\n$( a \"b c\"\n)\nE\n"),
+        ("a $((`b \\\"c\\\"`))", "a $(($( b \"c\"\n)))\n"),
         ("$( (a) )", "$( (\na\n)\n)\n"),
     ] {
         tree::check(text.as_bytes());
@@ -184,6 +186,8 @@ fn time_is_linear_whatever_is_repeated() {
         ("", "x=(1)\n", ""),
         ("", "${x/y}", ""),
         ("", "function f {\n", ""),
+        ("", "a $(b (\n", ""),
+        ("", "x=(`y=(\n", ""),
         ("", "\0", ""),
         ("case x in ", "esac; case x in ", ""),
     ];

@@ -563,8 +563,7 @@ impl Reader<'_> {
         use Reserved::{BraceClose, Do, Done, Elif, Else, Esac, Fi, Then};
         let start = self.position;
         if let Some((word @ (BraceClose | Fi | Done | Esac | Then | Else | Elif | Do), end)) = self.reserved_word() {
-            let behind_redirection =
-                !command.lexemes.last().is_some_and(|last| matches!(last.kind, LexemeKind::Compound(_)));
+            let behind_redirection = !command.lexemes.last().is_some_and(|last| last.kind == LexemeKind::Compound);
             if behind_redirection {
                 self.report(explain::word_after_compound(&command.lexemes, self.span(start, end)));
             }

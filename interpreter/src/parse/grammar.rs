@@ -2,8 +2,8 @@
 //!
 //! conch reads shell text well but keeps no places, and reads some words wrongly. So it never sees a word: each
 //! lexeme becomes a token that stands for itself (`if`, `&&`) or a numbered name (`c7`, the 7th simple command),
-//! and the [`Builder`] below turns the numbers back into parts of our tree. The end of a compound command is
-//! followed by a made-up redirection, `> k3`, which tells where that command began.
+//! and the [`Builder`] below turns the numbers back into parts of our tree. Compound commands are built in the order in
+//! which they end, as the reader noted where each began and ended.
 
 use conch_parser::{
     ast::{self, RedirectOrCmdWord, RedirectOrEnvVar, builder::*},
@@ -34,7 +34,7 @@ pub(super) fn parse(lexemes: &[Lexeme], items: &mut Items) -> Result<Vec<ListIte
         return Ok(list);
     }
     let tokens = (0..lexemes.len()).flat_map(|index| tokens(lexemes, index));
-    let mut parser = Parser::with_builder(tokens, TreeBuilder { items, lexemes, stretch: None });
+    let mut parser = Parser::with_builder(tokens, TreeBuilder { items, lexemes, stretch: None, compounds: 0 });
     let mut list = Vec::new();
     loop {
         match parser.complete_command() {
@@ -171,17 +171,15 @@ fn tokens(lexemes: &[Lexeme], index: usize) -> impl Iterator<Item = Token> {
     let previous = index.checked_sub(1).and_then(|index| lexemes.get(index)).map(|lexeme| lexeme.kind);
     let apart = match (previous, kind) {
         // conch asks for a separator where POSIX does not: `(a) }`, `done fi`.
-        (Some(LexemeKind::Compound(_) | LexemeKind::Redirection(_)), Some(LexemeKind::Reserved(_))) => {
-            Some(Token::Semi)
-        }
+        (Some(LexemeKind::Compound | LexemeKind::Redirection(_)), Some(LexemeKind::Reserved(_))) => Some(Token::Semi),
         // A stretch has taken the separator behind it with it.
         (Some(LexemeKind::Stretch(_)), Some(kind)) if !ends_list(kind) => Some(Token::Semi),
-        (_, Some(LexemeKind::Compound(_) | LexemeKind::Redirection(_))) => Some(Token::Great),
+        (_, Some(LexemeKind::Redirection(_))) => Some(Token::Great),
         // An empty blank: only that it stands there counts.
         (Some(previous), Some(kind)) if is_word(previous) && is_word(kind) => Some(Token::Whitespace(String::new())),
         _ => None,
     };
-    apart.into_iter().chain(kind.map(token))
+    apart.into_iter().chain(kind.and_then(token))
 }
 
 /// Whether a list may end before `kind` without a separator.
@@ -194,8 +192,9 @@ fn is_word(kind: LexemeKind) -> bool {
     !matches!(kind, LexemeKind::Newline | LexemeKind::Control(_))
 }
 
-fn token(kind: LexemeKind) -> Token {
-    match kind {
+/// The token that stands for a lexeme; none for the end of a compound command, which its last word tells.
+fn token(kind: LexemeKind) -> Option<Token> {
+    Some(match kind {
         LexemeKind::Newline => Token::Newline,
         LexemeKind::Control(control) => match control {
             Control::AndIf => Token::AndIf,
@@ -215,9 +214,9 @@ fn token(kind: LexemeKind) -> Token {
         LexemeKind::Stretch(number) => numbered('s', number),
         LexemeKind::Word(number) => numbered('w', number),
         LexemeKind::Name(number) => numbered('n', number),
-        LexemeKind::Compound(number) => numbered('k', number),
+        LexemeKind::Compound => return None,
         LexemeKind::Redirection(number) => numbered('r', number),
-    }
+    })
 }
 
 /// The name that stands for an item: a letter for its kind, and its number.
@@ -236,16 +235,12 @@ fn number(text: &str, kind: char) -> Option<u32> {
 /// conch took something for a word, a name or a redirection that is none.
 struct NotOurs;
 
-/// A redirection behind a compound command: a real one, or the made-up one.
-enum Behind {
-    Redirection(Redirection),
-    Compound(Span),
-}
-
 struct TreeBuilder<'l> {
     items: &'l mut Items,
     /// The stretch that was read last, until the separator behind it.
     stretch: Option<Vec<ListItem>>,
+    /// How many compound commands have ended.
+    compounds: usize,
     lexemes: &'l [Lexeme],
 }
 
@@ -280,17 +275,11 @@ impl TreeBuilder<'_> {
         }
     }
 
-    fn compound(&self, kind: CompoundKind, behind: Vec<Behind>) -> CompoundCommand {
-        let mut redirections = Vec::new();
-        let mut body_span = Span::default();
-        for item in behind {
-            match item {
-                Behind::Compound(span) => body_span = span,
-                Behind::Redirection(redirection) => redirections.push(redirection),
-            }
-        }
-        let span = redirections.last().map_or(body_span, |last: &Redirection| body_span.to(last.span));
-        CompoundCommand { kind, redirections, span, body_span }
+    fn compound(&mut self, kind: CompoundKind, redirections: Vec<Redirection>) -> Result<CompoundCommand, NotOurs> {
+        let body_span = *self.items.compounds.get(self.compounds).ok_or(NotOurs)?;
+        self.compounds += 1;
+        let span = redirections.last().map_or(body_span, |last| body_span.to(last.span));
+        Ok(CompoundCommand { kind, redirections, span, body_span })
     }
 }
 
@@ -301,7 +290,7 @@ impl Builder for TreeBuilder<'_> {
     type PipeableCommand = Command;
     type CompoundCommand = CompoundCommand;
     type Word = LexemeKind;
-    type Redirect = Behind;
+    type Redirect = Redirection;
     type Error = NotOurs;
 
     fn complete_command(
@@ -349,8 +338,8 @@ impl Builder for TreeBuilder<'_> {
 
     fn simple_command(
         &mut self,
-        before: Vec<RedirectOrEnvVar<Behind, String, LexemeKind>>,
-        words: Vec<RedirectOrCmdWord<Behind, LexemeKind>>,
+        before: Vec<RedirectOrEnvVar<Redirection, String, LexemeKind>>,
+        words: Vec<RedirectOrCmdWord<Redirection, LexemeKind>>,
     ) -> Result<Command, NotOurs> {
         let mut words = words.into_iter();
         match (before.is_empty(), words.next(), words.next()) {
@@ -368,47 +357,47 @@ impl Builder for TreeBuilder<'_> {
     fn brace_group(
         &mut self,
         group: CommandGroup<Vec<ListItem>>,
-        behind: Vec<Behind>,
+        redirections: Vec<Redirection>,
     ) -> Result<CompoundCommand, NotOurs> {
-        Ok(self.compound(CompoundKind::BraceGroup(list(group)), behind))
+        self.compound(CompoundKind::BraceGroup(list(group)), redirections)
     }
 
     fn subshell(
         &mut self,
         group: CommandGroup<Vec<ListItem>>,
-        behind: Vec<Behind>,
+        redirections: Vec<Redirection>,
     ) -> Result<CompoundCommand, NotOurs> {
-        Ok(self.compound(CompoundKind::Subshell(list(group)), behind))
+        self.compound(CompoundKind::Subshell(list(group)), redirections)
     }
 
     fn loop_command(
         &mut self,
         kind: LoopKind,
         pair: GuardBodyPairGroup<Vec<ListItem>>,
-        behind: Vec<Behind>,
+        redirections: Vec<Redirection>,
     ) -> Result<CompoundCommand, NotOurs> {
         let body = Loop { condition: list(pair.guard), body: list(pair.body) };
         let kind = match kind {
             LoopKind::While => CompoundKind::While(body),
             LoopKind::Until => CompoundKind::Until(body),
         };
-        Ok(self.compound(kind, behind))
+        self.compound(kind, redirections)
     }
 
     fn if_command(
         &mut self,
         fragments: IfFragments<Vec<ListItem>>,
-        behind: Vec<Behind>,
+        redirections: Vec<Redirection>,
     ) -> Result<CompoundCommand, NotOurs> {
         let branches = fragments.conditionals.into_iter().map(|pair| (list(pair.guard), list(pair.body))).collect();
         let kind = CompoundKind::If(IfCommand { branches, otherwise: fragments.else_branch.map(list) });
-        Ok(self.compound(kind, behind))
+        self.compound(kind, redirections)
     }
 
     fn for_command(
         &mut self,
         fragments: ForFragments<LexemeKind, Vec<ListItem>>,
-        behind: Vec<Behind>,
+        redirections: Vec<Redirection>,
     ) -> Result<CompoundCommand, NotOurs> {
         let (variable, _) = self.name(&fragments.var)?;
         let words = match fragments.words {
@@ -416,13 +405,13 @@ impl Builder for TreeBuilder<'_> {
             None => None,
         };
         let kind = CompoundKind::For(ForLoop { variable, words, body: list(fragments.body) });
-        Ok(self.compound(kind, behind))
+        self.compound(kind, redirections)
     }
 
     fn case_command(
         &mut self,
         fragments: CaseFragments<LexemeKind, Vec<ListItem>>,
-        behind: Vec<Behind>,
+        redirections: Vec<Redirection>,
     ) -> Result<CompoundCommand, NotOurs> {
         let mut item = |arm: CaseArm<LexemeKind, Vec<ListItem>>| {
             let patterns = arm
@@ -435,7 +424,7 @@ impl Builder for TreeBuilder<'_> {
         };
         let items = fragments.arms.into_iter().map(&mut item).collect::<Result<_, _>>()?;
         let kind = CompoundKind::Case(CaseCommand { subject: self.word_item(fragments.word)?, items });
-        Ok(self.compound(kind, behind))
+        self.compound(kind, redirections)
     }
 
     fn compound_command_into_pipeable(&mut self, command: CompoundCommand) -> Result<Command, NotOurs> {
@@ -467,22 +456,16 @@ impl Builder for TreeBuilder<'_> {
             numbered('s').map(LexemeKind::Stretch),
             numbered('w').map(LexemeKind::Word),
             numbered('r').map(LexemeKind::Redirection),
-            numbered('k').map(LexemeKind::Compound),
         ];
         kinds.into_iter().flatten().next().ok_or(NotOurs)
     }
 
-    fn redirect(&mut self, kind: RedirectKind<LexemeKind>) -> Result<Behind, NotOurs> {
-        let behind = match kind {
-            RedirectKind::Write(None, LexemeKind::Redirection(number)) => {
-                take(&mut self.items.redirections, number).map(Behind::Redirection)
-            }
-            RedirectKind::Write(None, LexemeKind::Compound(number)) => {
-                take(&mut self.items.compounds, number).map(Behind::Compound)
-            }
+    fn redirect(&mut self, kind: RedirectKind<LexemeKind>) -> Result<Redirection, NotOurs> {
+        match kind {
+            RedirectKind::Write(None, LexemeKind::Redirection(number)) => take(&mut self.items.redirections, number),
             _ => None,
-        };
-        behind.ok_or(NotOurs)
+        }
+        .ok_or(NotOurs)
     }
 }
 

@@ -31,8 +31,8 @@ pub(super) enum LexemeKind {
     Name(u32),
     /// A redirection behind a compound command.
     Redirection(u32),
-    /// The end of a compound command, which knows where it began.
-    Compound(u32),
+    /// The end of a compound command.
+    Compound,
 }
 
 impl LexemeKind {
@@ -54,7 +54,8 @@ pub(super) struct Items {
     pub(super) words: Vec<Option<Word>>,
     pub(super) names: Vec<Option<(String, Span)>>,
     pub(super) redirections: Vec<Option<Redirection>>,
-    pub(super) compounds: Vec<Option<Span>>,
+    /// Where each compound command stands without its redirections, in the order in which they end.
+    pub(super) compounds: Vec<Span>,
 }
 
 fn push<T>(items: &mut Vec<Option<T>>, item: T) -> u32 {
@@ -85,7 +86,8 @@ impl Items {
     }
 
     pub(super) fn compound(&mut self, span: Span) -> LexemeKind {
-        LexemeKind::Compound(push(&mut self.compounds, span))
+        self.compounds.push(span);
+        LexemeKind::Compound
     }
 
     pub(super) fn clear(&mut self) {

@@ -127,7 +127,7 @@ impl Reader<'_> {
     pub(super) fn skip_parentheses(&mut self, start: usize) {
         self.position = start + 1;
         if self.silently(Self::up_to_closing_parenthesis).is_err() {
-            self.position = self.line_end(start);
+            self.position = self.behind_unclosed(start);
         }
     }
 

@@ -455,7 +455,7 @@ impl Reader<'_> {
                 Some(b'`') => break,
                 Some(b'\\') => match self.text.get(at + 1) {
                     Some(b'$' | b'`' | b'\\') => true,
-                    Some(b'"') => matches!(place, Place::DoubleQuotes | Place::QuotedBraces),
+                    Some(b'"') => place.is_quoted(),
                     _ => false,
                 },
                 Some(_) => false,

@@ -34,7 +34,7 @@ const DIFFERENCES: &[Difference] = &[
         reason: "in dash what is expanded in a here-document may go on behind the delimiter",
     },
     in_backquotes("`"),
-    in_backquotes("unexpected `"),
+    in_backquotes("unexpected "),
 ];
 
 const fn always(message: &'static str, reason: &'static str) -> Difference {
