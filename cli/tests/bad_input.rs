@@ -184,6 +184,17 @@ const WITH_A_DAEMON: &[Case] = &[
     ("a stage kills its shell", |c| script(c, "next_stage && kill -9 $$\n"), &["--progress=quiet"]),
     ("a stage exits", |c| script(c, "next_stage && exit 5\n"), &["--progress=quiet"]),
     ("the script exits", |c| script(c, "next_stage && true\necho that is it; exit 6\n"), &["--progress=quiet"]),
+    (
+        "a stage needs what only an applied one sets",
+        |c| {
+            script(
+                c,
+                "next_stage && version=1\nset -u\nprepare() {\n\techo \"$version\"\n}\nunset version\nnext_stage && prepare\n",
+            )
+        },
+        &["--progress=quiet"],
+    ),
+    ("the script divides by zero", |c| script(c, "next_stage && true\necho $((1 / 0))\n"), &["--progress=quiet"]),
     ("a stage calls what is not there", |c| script(c, "next_stage && apt-gte update\n"), &["--progress=quiet"]),
     ("no exec", |c| remove(c, "exec"), &["--progress=quiet"]),
     ("an interpreter that is not there", |c| c.write("exec", "#!/usr/bin/python9\n"), &["--progress=quiet"]),

@@ -137,14 +137,17 @@ impl LifecycleError {
                 "mend the stage and run again: a new container is made, so that nothing half-done stays".to_owned(),
             ),
             LifecycleError::ChainFailed { number: None, .. } => Some("mend the command and run again".to_owned()),
-            LifecycleError::SetupExited { .. } => {
+            LifecycleError::SetupExited { cause: None, .. } => {
                 Some("an `exit` or an error outside of any chain ended it".to_owned())
             }
             LifecycleError::Unstable { shell, .. } => Some(format!(
                 "its image must have the shell `{shell}` (or another one that `shell` in docker.conf names), \
                  and nothing else may stop or remove it"
             )),
-            LifecycleError::Dispatch(_) | LifecycleError::Ledger { .. } | LifecycleError::Cancelled { .. } => None,
+            LifecycleError::Dispatch(_)
+            | LifecycleError::Ledger { .. }
+            | LifecycleError::SetupExited { .. }
+            | LifecycleError::Cancelled { .. } => None,
         }
     }
 }
