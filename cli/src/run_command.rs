@@ -141,13 +141,13 @@ impl Failure {
             }
             Failure::Environment(error) => report::failure("ce-run", error, error.help().as_deref()),
             Failure::Lifecycle(error @ LifecycleError::ChainFailed { chain, number, status, lost, cause, .. }) => {
-                let frame =
-                    chain_failed(chain, *number, *status, *lost, colored) + &cause_of(cause.as_deref(), colored);
-                frame + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
+                let chain = chain_failed(chain, *number, *status, *lost, colored);
+                let cause = cause.as_deref().map(|cause| format!("\n{}", cause_of(cause, colored))).unwrap_or_default();
+                chain + &cause + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
             }
             Failure::Lifecycle(error @ LifecycleError::SetupExited { cause, .. }) => {
-                let frame = cause_of(cause.as_deref(), colored);
-                frame + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
+                let cause = cause.as_deref().map(|cause| cause_of(cause, colored)).unwrap_or_default();
+                cause + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
             }
             Failure::Lifecycle(error) => report::failure("ce-run", error, error.help().as_deref()),
             Failure::Other { error, help } => report::failure("ce-run", error.as_ref(), help.as_deref()),
@@ -168,10 +168,8 @@ fn chain_failed(chain: &Chain, number: Option<u32>, status: i32, lost: bool, col
 }
 
 /// What ended the setup, in its script.
-fn cause_of(cause: Option<&Cause>, colored: bool) -> String {
-    cause.map_or_else(String::new, |Cause { source, finding }| {
-        report::diagnostic(&mut Positions::new(source), finding, colored)
-    })
+fn cause_of(Cause { source, finding }: &Cause, colored: bool) -> String {
+    report::diagnostic(&mut Positions::new(source), finding, colored)
 }
 
 /// The last lines of the setup's output, and where the rest is.
