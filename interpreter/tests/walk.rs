@@ -222,3 +222,21 @@ fn cancelling_stops_at_once_and_leaves_no_process() {
     let left = std::path::Path::new("/proc").join(read_pid().unwrap().trim()).join("exe");
     assert!(std::fs::read_link(left).is_err(), "the background process is still there");
 }
+
+#[test]
+fn a_here_document_that_the_text_ends_is_whole() {
+    for (script, printed) in [
+        ("cat <<E\na\n\tE", "a\n\tE\n"),
+        ("cat <<-E\n\ta\n\tE", "a\n"),
+        ("cat <<E\na\nE", "a\n"),
+        ("cat <<E\na", "a\n"),
+        ("cat <<E\nE", ""),
+        ("cat <<E\n", ""),
+        ("cat <<E", ""),
+        ("cat <<'E'\n$x\n E", "$x\n E\n"),
+        ("cat <<E; cat <<F\na\nE\nb\n\tF", "a\nb\n\tF\n"),
+    ] {
+        let (outcome, found, _) = walk(script, 0, false);
+        assert_eq!((outcome.status, found.as_str()), (0, printed), "{script:?}");
+    }
+}

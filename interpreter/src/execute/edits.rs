@@ -126,11 +126,8 @@ impl<'t, 'a> Editor<'t, 'a> {
                 text.push(b'\n');
             }
             text.extend_from_slice(&self.edited(document.span));
-            // At the end of the script the delimiter may be missing, or its newline.
-            let written = self.source.slice(document.span);
-            let last = written.strip_suffix(b"\n").unwrap_or(written).rsplit(|byte| *byte == b'\n').next();
-            let tabs = last.unwrap_or_default().strip_suffix(document.delimiter.as_slice());
-            let ended = tabs.is_some_and(|tabs| tabs.iter().all(|byte| *byte == b'\t'));
+            // At the end of the script the line with the delimiter may be missing, or its newline.
+            let ended = document.body.span.end < document.span.end;
             if !text.ends_with(b"\n") {
                 text.push(b'\n');
             }
