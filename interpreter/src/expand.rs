@@ -29,6 +29,9 @@ pub struct NeedsShell;
 pub fn expand_fields<'w>(words: impl IntoIterator<Item = &'w Word>, state: &State) -> Result<Vec<BString>, NeedsShell> {
     let mut fields = Vec::new();
     for word in words {
+        if has_list_beside_expansion(word) {
+            return Err(NeedsShell);
+        }
         let mut expansion = Expansion { state, pieces: Vec::new(), joins: false };
         expansion.parts(&word.parts, Context::Word)?;
         // What no expansion made is not split, whatever the separators are.
@@ -286,6 +289,14 @@ impl<'s> Expansion<'s> {
 /// Whether text begins with `~`, or has one where a value could have a tilde-prefix.
 fn begins_with_tilde(text: &[u8]) -> bool {
     text.starts_with(b"~") || text.contains_str(":~") || text.contains_str("=~")
+}
+
+/// Whether a quoted `$@` stands beside an unquoted expansion. With an empty last parameter and an empty value, dash gives
+/// one field less than others.
+fn has_list_beside_expansion(word: &Word) -> bool {
+    let is_quoted_list = |part: &Part| matches!(&part.kind, PartKind::DoubleQuoted(parts) if parts.iter().any(|part| is_list(part, b"@")));
+    let is_expansion = |part: &Part| matches!(part.kind, PartKind::Parameter(_) | PartKind::Arithmetic(_));
+    word.parts.iter().any(is_quoted_list) && word.parts.iter().any(is_expansion)
 }
 
 /// Whether shells differ in the word of `${x-word}`: with `$@` in it, unless it is `"$@"` and nothing else; with empty

@@ -9,7 +9,7 @@ use proptest::{
     collection::vec,
     prelude::*,
     sample::{Index, select},
-    test_runner::Config,
+    test_runner::{Config, RngSeed},
 };
 use tree::{
     differences::reason_to_differ,
@@ -98,11 +98,11 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A few seconds' worth; as many as `PROPTEST_CASES` says.
+/// A few seconds' worth, the same on each run; with `PROPTEST_CASES` as many others.
 fn config(cases: u32) -> Config {
     let mut config = Config { failure_persistence: None, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = cases;
+        (config.cases, config.rng_seed) = (cases, RngSeed::Fixed(1));
     }
     config
 }
