@@ -166,6 +166,14 @@ pub trait Dispatcher {
     fn dispatch(&mut self, request: &Request<'_>) -> Result<Response, DispatchError>;
 }
 
+impl Response {
+    /// The answer of a shell that came to the end of the stretch with `status`, and left its state as it was.
+    pub fn unchanged(request: &Request<'_>, status: i32) -> Response {
+        let state = Some(Dump::unchanged(request.state, status));
+        Response::Ran { status, told: Box::new(Told { state, message: None }) }
+    }
+}
+
 impl Request<'_> {
     /// The program that runs this stretch in its state and prints the state after it.
     pub fn program(&self, hooks: &Hooks<'_>) -> Program {

@@ -5,8 +5,13 @@
 use std::time::{Duration, Instant};
 
 use compeval_interpreter::{
-    Outcome, Settings, Source,
-    dispatch::{Hooks, Kind, dry_run::DryRun, local::Local, memory::Noting},
+    Outcome, Request, Settings, Source,
+    dispatch::{
+        Hooks, Kind,
+        dry_run::DryRun,
+        local::Local,
+        memory::{Memory, Noting},
+    },
     execute::{Counted, End, Event, Observer, Unobserved},
     parse, run,
 };
@@ -239,4 +244,25 @@ fn a_here_document_that_the_text_ends_is_whole() {
         let (outcome, found, _) = walk(script, 0, false);
         assert_eq!((outcome.status, found.as_str()), (0, printed), "{script:?}");
     }
+}
+
+#[test]
+fn answers_from_memory_lead_as_those_of_a_shell() {
+    let script =
+        "v=1\nif probe; then next_stage && a $v; else next_stage && b; fi\neverytime && c || d\nnext_stage && e\n";
+    let parsed = parse(Source::new("script", script));
+    let answers = |failing: &'static str| {
+        let mut asked = Vec::new();
+        let mut memory = Memory(|request: &Request<'_>| {
+            asked.push(request.text.to_string());
+            Some(i32::from(request.text.ends_with(failing.as_bytes())))
+        });
+        let settings = Settings::default();
+        let outcome = run(&parsed.script, &settings, &mut Counted(0), &mut memory, &mut Unobserved).unwrap();
+        (outcome.end == End::Finished, outcome.applied, asked)
+    };
+    let all = ["probe", "next_stage && a $v", "everytime && c || d", "next_stage && e"];
+    assert_eq!(answers("none"), (true, 2, all.map(String::from).to_vec()));
+    assert_eq!(answers("probe").2.get(1), Some(&"next_stage && b".to_owned()));
+    assert_eq!(answers("d"), (false, 1, all.iter().take(3).map(|text| (*text).to_owned()).collect()));
 }

@@ -1,4 +1,4 @@
-//! A dispatcher for tests: notes what it is asked.
+//! Dispatchers for tests: one notes what is asked, one answers without a shell.
 
 use bstr::BString;
 
@@ -22,5 +22,20 @@ impl Dispatcher for Noting<'_> {
     fn dispatch(&mut self, request: &Request<'_>) -> Result<Response, DispatchError> {
         self.notes.push((request.kind, request.text.clone()));
         self.inner.dispatch(request)
+    }
+}
+
+/// Answers each stretch with an exit status, as if it had changed nothing; `None` where that cannot be told.
+pub struct Memory<F>(pub F);
+
+impl<F: FnMut(&Request<'_>) -> Option<i32>> Dispatcher for Memory<F> {
+    fn dispatch(&mut self, request: &Request<'_>) -> Result<Response, DispatchError> {
+        Ok((self.0)(request).map_or(Response::Unknown, |status| Response::unchanged(request, status)))
+    }
+}
+
+impl<F> std::fmt::Debug for Memory<F> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Memory").finish_non_exhaustive()
     }
 }

@@ -321,6 +321,12 @@ fn read_traps(mut text: &[u8], foreign: &mut Vec<u8>) -> BTreeMap<String, BStrin
 }
 
 impl Dump {
+    /// What a shell tells that came to its end and changed nothing but `$?`.
+    pub(crate) fn unchanged(before: &State, status: i32) -> Dump {
+        let state = State { status, status_unknown: false, ..before.clone() };
+        Dump { state, own: BTreeMap::from([("done".to_owned(), "1".into())]) }
+    }
+
     /// The state it tells of; functions are those of the state before.
     pub(crate) fn into_state(self) -> State {
         self.state
