@@ -43,7 +43,7 @@ pub enum Kind {
 /// A chain that a stretch may run: what a ledger says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
-    /// The text it stands in: the script, or what an `eval` in it was given.
+    /// The text it stands in: the script, or one that `eval` or `.` runs in it.
     pub source: Arc<Source>,
     /// From the marker to the end of the chain.
     pub span: Span,

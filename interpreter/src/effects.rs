@@ -141,7 +141,7 @@ impl<'t> Visit<'t> for EffectFinder<'_> {
         match name.as_deref().map(|name| name.as_bytes()) {
             Some(b"eval" | b"." | b"source" | b"command" | b"builtin") => {
                 self.effects.anything();
-                self.effects.leaves = true;
+                (self.effects.leaves, self.effects.redirects_shell) = (true, true);
             }
             Some(b"read" | b"export" | b"readonly" | b"unset" | b"local" | b"declare" | b"typeset") => {
                 self.named_operands(command);

@@ -148,7 +148,7 @@ pub enum End {
 /// Why a run ended before the end of its script.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cause {
-    /// The text it is in: the script, or what an `eval` in it was given.
+    /// The text it is in: the script, or one that `eval` or `.` runs in it.
     pub source: Arc<Source>,
     /// What happened, where, and what to do.
     pub finding: Diagnostic,
@@ -218,6 +218,7 @@ pub fn run(
         unknown_status: None,
         last_unknown: None,
         may_have_left: None,
+        gave_up: false,
         last_sent: None,
         settings,
         ledger,
@@ -229,7 +230,7 @@ pub fn run(
     let (end, status) = match flow {
         Flow::Stop(end) => (end, walk.state.status),
         Flow::Return => (End::Exited, walk.state.status),
-        Flow::Next | Flow::Break(_) | Flow::Continue(_) => (End::Finished, 0),
+        Flow::Next | Flow::Break(_) | Flow::Continue(_) | Flow::Together(_) => (End::Finished, 0),
     };
     walk.exit_trap(end, status)
 }
@@ -252,6 +253,8 @@ enum Flow {
     Continue(usize),
     Return,
     Stop(End),
+    /// The pipeline of that number in an and-or list needs one shell with all that follows in the list around.
+    Together(usize),
 }
 
 /// Returns early unless the walk goes on to the next node.
@@ -267,7 +270,7 @@ use next;
 
 /// A script being walked.
 struct Walk<'a> {
-    /// The text being walked: the script, or what an `eval` in it was given.
+    /// The text being walked: the script, or one that `eval` or `.` runs in it.
     source: Arc<Source>,
     /// The number of a definition at that text's beginning, and the first one no text has yet.
     first_number: u32,
@@ -294,6 +297,8 @@ struct Walk<'a> {
     may_have_left: Option<Span>,
     /// The last command that gave no answer: a loop around it turns nobody knows how often.
     last_unknown: Option<Span>,
+    /// The command that was to be walked cannot be, and needs one shell with what follows.
+    gave_up: bool,
     /// The last stretch that was run, and what its shell complained of.
     last_sent: Option<(Arc<Source>, Span, Option<Message>)>,
     settings: &'a Settings,
@@ -391,7 +396,10 @@ impl Walk<'_> {
         let mut status = status;
         let cause = self.cause(&end, status);
         if let Some(action) = self.state.exit_trap.take()
-            && !matches!(end, End::Cancelled | End::Diverged { .. })
+            && !matches!(
+                end,
+                End::Cancelled | End::Diverged { .. } | End::Lost { .. } | End::ChainFailed { lost: true, .. }
+            )
         {
             self.state.status = status;
             let source = Arc::new(Source::new("trap EXIT", action));

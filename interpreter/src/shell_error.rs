@@ -42,21 +42,28 @@ enum Kind {
     BadSubstitution,
 }
 
-/// The error that `message` tells of in a stretch that stands at `span` of `source`; `None` for a complaint that ends
+/// The error that `message` tells of in a stretch that stands at `span` of the text `stretch`; `None` for a complaint that ends
 /// no shell, or is not known.
-pub(crate) fn find(message: &Message, source: &Arc<Source>, span: Span) -> Option<Cause> {
+pub(crate) fn find(message: &Message, stretch: &Arc<Source>, span: Span) -> Option<Cause> {
     let kind = kind(message.text.as_ref())?;
     let (source, region) = match &message.line {
         Some(line) => (&line.source, Span { end: u32::MAX, ..line.source.line(line.number) }),
-        None => (source, span),
+        None => (stretch, span),
     };
     let mut finder =
         Finder { source, kind: &kind, places: Vec::new(), evals: Vec::new(), causes: Vec::new(), in_stage: false };
     finder.visit_list(&parse(Arc::clone(source)).script.list);
     let Finder { mut places, evals, causes, .. } = finder;
     places.sort();
-    let in_region = |places: &[Span]| places.iter().find(|place| region.contains(**place)).copied();
-    let place = in_region(&places).or(places.first().copied());
+    let is_here = message.line.as_ref().is_none_or(|line| Arc::ptr_eq(&line.source, stretch));
+    let in_region = |places: &[Span]| {
+        let inside = |region: Span| places.iter().find(|place| region.contains(**place)).copied();
+        // The line that a shell tells may be the one where the command ends.
+        inside(region).or_else(|| inside(span).filter(|_| is_here))
+    };
+    // A shell that tells no line may be in a function that stands elsewhere.
+    let elsewhere = || places.first().copied().filter(|_| message.line.is_none());
+    let place = in_region(&places).or_else(elsewhere);
     let place = place.or_else(|| in_region(&evals).filter(|_| !matches!(kind, Kind::Unset { says: Some(_), .. })))?;
     let mut finding = describe(&kind, message.text.as_ref(), place);
     if let Some((cause, text)) = causes.iter().rev().find(|(cause, _)| cause.start < place.start) {
@@ -105,6 +112,7 @@ fn kind(text: &BStr) -> Option<Kind> {
     let name = name.strip_prefix(b"$").unwrap_or(name).to_str().ok()?.to_owned();
     Some(match what {
         b"is read only" | b"readonly variable" | b"cannot unset: readonly variable" => Kind::Readonly { name },
+        b"not found" | b"command not found" => return None,
         what => Kind::Unset { name, says: Some(what.into()).filter(|_| !NOT_SET.contains(&what)) },
     })
 }

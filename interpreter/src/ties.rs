@@ -59,6 +59,12 @@ pub(crate) fn call_can_be_walked(definition: &FunctionDefinition) -> bool {
     can_be_walked(&definition.body) && !effects::declares_local(&definition.body)
 }
 
+/// Whether what runs behind a list may need its shell: it opens a descriptor, starts processes or reads options, say.
+pub(crate) fn needs_one_shell(list: &List, definitions: &Definitions) -> bool {
+    let needs = list.items.iter().map(|item| Needs::of(item, definitions));
+    needs.into_iter().any(|needs| needs.whole_rest || needs.starts_process || needs.waits || needs.reads_options)
+}
+
 fn mentions_definition(word: &Word) -> bool {
     struct Finder(bool);
     impl<'t> Visit<'t> for Finder {

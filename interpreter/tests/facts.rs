@@ -20,6 +20,7 @@ $NAME $(head -n 3 /etc/passwd)
 E
 umask 022; NAME=other make -C src >>make.log
 ! mv -t "$NAME" b || $RUN it; cp -- -a "$NAME" ~/b
+chmod -x f; cp $OPTIONS a b; install -d e f; sort -t, -k 2 g; [ --x = y ]; touch -d now "$@"
 "#;
 
 fn read(text: &str) -> Script {

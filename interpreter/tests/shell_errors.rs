@@ -21,7 +21,7 @@ const SCRIPTS: [&str; 24] = [
     "echo ${name-} ${name:-}\nset -eu\n: ${name%x} ${#name}\n",
     "set -u; everytime && echo $1\n",
     "f() {\n  local x=1\n  : ${1?no argument}\n}\nnext_stage && f\n",
-    "x=$(:\n: ${y?in a\nsubstitution}\n) || exit\n",
+    "x=$(:\n: ${y?in a substitution}\n) || exit\n",
     "echo() { command echo \"$@\"; }\nset -u\necho a\n\n\nnext_stage && { echo b; echo $c; }\n",
     "readonly name=1\necho\nname=2\n",
     "readonly name\nnext_stage && for name in a b; do :; done\n",

@@ -39,7 +39,7 @@ fn walk(text: &str, applied: u32, split: bool) -> (Outcome, String, Vec<(Kind, S
 type Case = (&'static str, u32, i32, u32, &'static str);
 
 /// Chains that fail end the setup wherever they stand; others are counted wherever they stand.
-const CASES: [Case; 49] = [
+const CASES: [Case; 53] = [
     // A process left behind that prints later, a function named as what we use, a marker with a redirection.
     ("everytime && { (sleep 0.05; echo late) & } && sleep 0.1; next_stage && echo two", 0, 0, 1, "late\ntwo\n"),
     ("echo() { command echo \"[$*]\"; }; next_stage && echo a; next_stage && echo b", 0, 0, 2, "[a]\n[b]\n"),
@@ -96,6 +96,16 @@ const CASES: [Case; 49] = [
     ("echo no $(next_stage && false)", 0, 1, 0, ""),
     ("echo no \"$(next_stage && (exit 3))\" | cat; echo no", 0, 3, 0, ""),
     ("X=1 printf '%s\\n' $(next_stage && echo a) <<E >f\nx\nE\ncat f", 0, 0, 1, "a\n"),
+    ("x=$(next_stage && false) || echo no", 0, 1, 0, ""),
+    (
+        "case $(next_stage && echo a) in a) echo m;; esac; for i in $(next_stage && echo b c); do echo $i; done",
+        0,
+        0,
+        2,
+        "m\nb\nc\n",
+    ),
+    ("alias l='echo L'\nl $(next_stage && echo a)", 0, 0, 1, "L a\n"),
+    ("command -v next_stage >/dev/null && echo yes", 0, 0, 0, "yes\n"),
     ("set -- -ab; while getopts ab o; do next_stage && echo $o; done", 0, 0, 2, "a\nb\n"),
 ];
 

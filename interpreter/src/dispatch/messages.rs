@@ -79,7 +79,11 @@ impl Messages {
                 }
                 self.last = Some(Message { line, text: text.trim_ascii_end().into() });
             }
-            None => shown.extend_from_slice(&held),
+            None => {
+                // What somebody else said behind it has another cause.
+                self.last = self.last.take().filter(|_| held.is_empty());
+                shown.extend_from_slice(&held);
+            }
         }
     }
 
@@ -145,9 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_complaint_is_kept() {
-        let mut messages = messages();
-        messages.push(b"other output\nsh: 4: first\nsh: y: is needed\nmore\n");
-        assert_eq!(messages.finish().1, Some(Message { line: None, text: "y: is needed".into() }));
+    fn a_complaint_is_kept_when_nothing_is_said_behind_it() {
+        let last = |text: &[u8]| {
+            let mut messages = messages();
+            messages.push(text);
+            messages.finish().1
+        };
+        let needed = Message { line: None, text: "y: is needed".into() };
+        assert_eq!(last(b"other output\nsh: 4: first\nsh: y: is needed\n"), Some(needed));
+        assert_eq!(last(b"sh: y: is needed\nls: no such file\n"), None);
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Words that were expanded, or where the walk goes instead.
-enum Expanded<T> {
+pub(super) enum Expanded<T> {
     To(T),
     /// A dry run cannot tell.
     Unknown,
@@ -48,7 +48,7 @@ impl Walk<'_> {
         command: &CompoundCommand,
         errexit: Errexit,
     ) -> Result<Option<Flow>, DispatchError> {
-        if !ties::can_be_walked(command) {
+        if !ties::can_be_walked(command) || self.holds_marker_in_words(command) {
             return Ok(None);
         }
         let flow = match &command.kind {
@@ -61,6 +61,18 @@ impl Walk<'_> {
             _ => return Ok(None),
         };
         Ok(Some(flow))
+    }
+
+    /// Whether a marker may be hit while the words of a `for` or `case` are expanded, which only a shell can do then.
+    fn holds_marker_in_words(&self, command: &CompoundCommand) -> bool {
+        let holds = |word: &Word| self.markers.in_word(word);
+        match &command.kind {
+            CompoundKind::For(command) => command.words.iter().flatten().any(holds),
+            CompoundKind::Case(command) => {
+                holds(&command.subject) || command.items.iter().flat_map(|item| &item.patterns).any(holds)
+            }
+            _ => false,
+        }
     }
 
     /// Walks what is only perhaps reached: it hangs on the answer of `decided_by`.
@@ -152,7 +164,9 @@ impl Walk<'_> {
                 return self.perhaps(decided_by, |walk| Ok(walk.turn(&command.body, errexit)?.unwrap_or(Flow::Next)));
             }
         };
-        self.set_status(0);
+        if fields.is_empty() {
+            self.set_status(0);
+        }
         for field in fields {
             if !self.state.assign(&command.variable, field) {
                 return Ok(Flow::Next);
@@ -230,7 +244,9 @@ impl Walk<'_> {
                 match matches {
                     Expanded::To(false) => {}
                     Expanded::To(true) => {
-                        self.set_status(0);
+                        if item.body.items.is_empty() {
+                            self.set_status(0);
+                        }
                         return self.list(&item.body, errexit);
                     }
                     Expanded::Stop(flow) => return Ok(flow),
@@ -300,18 +316,18 @@ impl Walk<'_> {
     }
 
     /// The text of a file that `.` names at `span`, found as `.` finds it (POSIX 2.14, dot): without a slash in `PATH`.
-    /// `None` when it cannot be read.
-    pub(super) fn read_file(&mut self, span: Span, path: &BString) -> Result<Option<BString>, DispatchError> {
+    pub(super) fn read_file(&mut self, span: Span, path: &BString) -> Result<Expanded<BString>, DispatchError> {
         let (positional, status) = (self.state.positional.clone(), self.state.status);
-        let read = self.there(span, |_| [b"__ce_v=".as_slice(), &quote(path), READ_FILE].concat())?;
-        let text = match read {
-            Expanded::To(0) => std::mem::replace(&mut self.state.positional, positional).into_iter().next(),
-            _ => None,
-        };
-        if text.is_some() {
-            self.set_status(status);
-        }
-        Ok(text)
+        Ok(match self.there(span, |_| [b"__ce_v=".as_slice(), &quote(path), READ_FILE].concat())? {
+            Expanded::To(0) => {
+                let text = std::mem::replace(&mut self.state.positional, positional).into_iter().next();
+                self.set_status(status);
+                Expanded::To(text.unwrap_or_default())
+            }
+            Expanded::To(_) => Expanded::Stop(Flow::Next),
+            Expanded::Unknown => Expanded::Unknown,
+            Expanded::Stop(flow) => Expanded::Stop(flow),
+        })
     }
 
     /// Has the shell expand what stands at `span`; gives the exit status.

@@ -4,15 +4,17 @@
 //! replace our own; `exec` must not lose the state; a definition is reported, for a shell cannot print its functions. Where markers may be hit,
 //! they and the lists they stand in are edited too (see [`crate::marker`]).
 
+use std::borrow::Cow;
+
 use bstr::{BString, ByteSlice};
 
 use crate::{
     Source, Span, effects,
     marker::{self, Marker, Markers},
-    state::{Function, State},
+    state::{Aliases, Function, State},
     syntax::{
-        AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, HereDocument, List, ListItem, Operation,
-        Parameter, Part, PartKind, Pipeline, SimpleCommand, Word,
+        AndOrList, Assignment, Command, CompoundCommand, CompoundKind, FunctionDefinition, HereDocument, List,
+        ListItem, Operation, Parameter, Part, PartKind, Pipeline, SimpleCommand, Word,
         visit::{self, Visit},
     },
 };
@@ -26,6 +28,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) first_number: u32,
     /// What `$$` is, once that is known: each stretch has a process of its own.
     pub(crate) process: Option<&'a BString>,
+    pub(crate) aliases: Option<&'a Aliases>,
 }
 
 /// The stretch as it is written, here-documents included.
@@ -55,7 +58,8 @@ pub(crate) fn edited<'t>(
 pub(crate) fn function_text(function: &Function, markers: bool, state: &State) -> Vec<u8> {
     let everywhere = Markers::everywhere();
     let first_number = function.number.wrapping_sub(function.definition.span.start);
-    let surroundings = Surroundings { loops: 0, first_number, process: state.process.as_ref() };
+    let surroundings =
+        Surroundings { loops: 0, first_number, process: state.process.as_ref(), aliases: Some(&function.aliases) };
     let mut editor = Editor::new(&function.source, markers.then_some(&everywhere), surroundings);
     editor.body(&function.definition);
     editor.apply(function.definition.span)
@@ -289,18 +293,24 @@ impl<'t, 'a> Editor<'t, 'a> {
     fn waits_for_chains(&self, command: &SimpleCommand) -> bool {
         let in_arguments =
             || command.words.iter().skip(1).any(|word| self.markers.is_some_and(|markers| markers.in_word(word)));
+        let is_alias = |name: &str| {
+            self.surroundings.aliases.is_some_and(|aliases| aliases.contains_key(name.as_bytes().as_bstr()))
+        };
         let is_plain =
             |name: &str| !effects::is_special_built_in(name.as_bytes()) && !matches!(name, "local" | "getopts");
-        Marker::of(command).is_none() && command.unquoted_name().is_some_and(is_plain) && in_arguments()
+        Marker::of(command).is_none()
+            && command.unquoted_name().is_some_and(|name| is_plain(name) && !is_alias(name))
+            && in_arguments()
     }
 
+    /// Functions that are gone are reported: their names may be made by expansions.
     fn unset(&mut self, command: &SimpleCommand) {
-        let words: Option<Vec<BString>> = command.words.iter().skip(1).map(|word| word.literal()).collect();
-        let Some((option, names)) = words.as_deref().and_then(|words| words.split_first()) else { return };
-        if option == "-f" && names.iter().all(|name| crate::token::name(name).is_ok()) {
-            let gone: String = names.iter().map(|name| format!(" -{name}")).collect();
+        let [_, option, names @ ..] = command.words.as_slice() else { return };
+        if option.unquoted() == Some("-f") {
+            let names: String = names.iter().map(|name| format!(" {}", self.source.slice(name.span))).collect();
             self.insert(command.span.start, "{ ");
-            self.insert(command.span.end, format!("; __ce_f=\"${{__ce_f-}}{gone}\"; }}"));
+            let report = format!("for __ce_q in{names}; do __ce_f=\"${{__ce_f-}} -$__ce_q\"; done");
+            self.insert(command.span.end, format!(" && {report}; }}"));
         }
     }
 }
@@ -357,16 +367,18 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
         if let (Some(marker), Some(name), true) = (Marker::of(command), command.words.first(), self.markers.is_some()) {
             self.marker(marker, name.span);
         }
-        match command.unquoted_name() {
-            Some(name @ ("break" | "continue")) => self.leave_loop(command, name),
-            Some("return") => self.leave_function(command),
+        let called = called(command);
+        match called.literal_name().map(|name| name.to_string()).as_deref() {
+            Some(name @ ("break" | "continue")) => self.leave_loop(&called, name),
+            Some("return") => self.leave_function(&called),
             // In a subshell only the list of traps is not its own.
-            Some("trap") if !self.in_subshell || command.words.len() == 1 => {
-                self.replace_special(command, if self.in_subshell { "__ce_traps" } else { "__ce_trap" });
+            Some("trap") if !self.in_subshell || called.words.len() == 1 => {
+                self.replace_special(&called, if self.in_subshell { "__ce_traps" } else { "__ce_trap" });
             }
-            Some("unset") if !self.in_subshell => self.unset(command),
-            Some("exec") if !self.in_subshell && command.words.len() > 1 => {
-                if let Some(word) = command.words.first() {
+            Some("unset") if !self.in_subshell => self.unset(&called),
+            Some("ulimit") => self.replace_special(&called, "ulimit"),
+            Some("exec") if !self.in_subshell && called.words.len() > 1 => {
+                if let Some(word) = called.words.first() {
                     // It comes back only when a redirection failed.
                     self.insert(command.span.start, "{ ");
                     self.replace(word.span, "__ce_exec");
@@ -374,6 +386,11 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
                 }
             }
             _ => {}
+        }
+        let in_value = |assignment: &Assignment| self.markers.is_some_and(|markers| markers.in_word(&assignment.value));
+        if command.words.is_empty() && command.assignments.iter().any(in_value) {
+            self.insert(command.span.start, "{ ");
+            self.insert(command.span.end, "; __ce_check && :; }");
         }
         if self.waits_for_chains(command) {
             self.insert(command.words.first().map_or(command.span.start, |word| word.span.start), "__ce_after ");
@@ -437,12 +454,29 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
     }
 }
 
+/// The command itself, or what `command` before it calls, with the place of both for its name.
+fn called(command: &SimpleCommand) -> Cow<'_, SimpleCommand> {
+    let is_option = |word: &Word| word.literal().is_none_or(|text| text.starts_with(b"-"));
+    match command.words.as_slice() {
+        [first, name, ..] if first.unquoted() == Some("command") && !is_option(name) => {
+            let mut called = command.clone();
+            called.words.remove(0);
+            called.words.iter_mut().take(1).for_each(|name| name.span = first.span.to(name.span));
+            Cow::Owned(called)
+        }
+        _ => Cow::Borrowed(command),
+    }
+}
+
 /// Whether a command sends a signal: `kill` itself, as a program, or in the text of another shell.
 fn is_kill(command: &SimpleCommand) -> bool {
+    const SHELLS: [&str; 5] = ["ash", "bash", "busybox", "dash", "sh"];
     let is_kill = |word: &Word| word.literal().is_some_and(|text| text == "kill" || text.ends_with(b"/kill"));
     let text = |part: &Part| {
         matches!(&part.kind, PartKind::DoubleQuoted(parts) if parts.iter().any(
         |part| matches!(&part.kind, PartKind::Literal(text) if text.contains_str("kill"))))
     };
-    command.words.iter().take(2).any(is_kill) || command.words.iter().any(|word| word.parts.iter().any(text))
+    let runs_text = command.unquoted_name().is_some_and(|name| SHELLS.contains(&name));
+    command.words.iter().take(2).any(is_kill)
+        || (runs_text && command.words.iter().any(|word| word.parts.iter().any(text)))
 }

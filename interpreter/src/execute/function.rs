@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bstr::BString;
 
-use super::{End, Errexit, Flow, Walk};
+use super::{End, Errexit, Flow, Walk, compound::Expanded};
 use crate::{Source, dispatch::DispatchError, parse, state::Function, syntax::SimpleCommand, ties};
 
 /// How deep calls may nest here; deeper recursion goes to the shell, which has its own limit.
@@ -13,8 +13,10 @@ const DEEPEST: usize = 50;
 impl Walk<'_> {
     /// Walks a call. None when the command is no call that can be walked.
     pub(super) fn call(&mut self, command: &SimpleCommand, errexit: Errexit) -> Result<Option<Flow>, DispatchError> {
-        let plain = command.assignments.is_empty() && command.redirections.is_empty() && self.calls < DEEPEST;
         let arguments = command.words.get(1..).unwrap_or_default();
+        let plain = command.assignments.is_empty()
+            && command.redirections.is_empty()
+            && !arguments.iter().any(|word| self.markers.in_word(word));
         match command.unquoted_name().filter(|_| plain) {
             Some("eval") => {
                 let text = match self.words(arguments)? {
@@ -23,7 +25,9 @@ impl Walk<'_> {
                     Err(flow) => return Ok(Some(flow)),
                 };
                 let line = self.source.line_number(command.span.start);
-                self.run_text(Source::new(format!("{}:{line} (eval)", self.source.name()), text), errexit)
+                let source = Source::new(format!("{}:{line} (eval)", self.source.name()), text);
+                let flow = self.run_text(source, errexit)?;
+                Ok(flow.map(|flow| self.called(flow, errexit)))
             }
             Some(".") if arguments.len() == 1 => {
                 let path = match self.words(arguments)? {
@@ -32,15 +36,28 @@ impl Walk<'_> {
                     Err(flow) => return Ok(Some(flow)),
                 };
                 let Some(path) = path else { return Ok(None) };
-                // A file that cannot be read is the shell's to complain of.
-                let Some(text) = self.read_file(command.span, &path)? else { return Ok(None) };
+                let text = match self.read_file(command.span, &path)? {
+                    Expanded::To(text) => text,
+                    Expanded::Unknown => return Ok(None),
+                    // What is wrong with it is the shell's to say.
+                    Expanded::Stop(_) => return Ok(self.give_up()),
+                };
                 self.calls += 1;
                 // In dash and busybox `set -e` counts in there, wherever the command stands.
                 let flow = self.run_text(Source::new(path.to_string(), text), Errexit::Counts);
                 self.calls -= 1;
-                Ok(flow?.map(|flow| if flow == Flow::Return { Flow::Next } else { flow }))
+                let failed = self.state.status != 0 && self.state.has_option('e');
+                Ok(flow?.map(|flow| match flow {
+                    Flow::Return if failed => Flow::Stop(End::Exited),
+                    Flow::Return => self.called(Flow::Next, errexit),
+                    flow => self.called(flow, errexit),
+                }))
             }
-            Some(name) if self.markers.in_function(name) && !self.state.aliases.contains_key(name.as_bytes()) => {
+            Some(name)
+                if self.markers.in_function(name)
+                    && self.calls < DEEPEST
+                    && !self.state.aliases.contains_key(name.as_bytes()) =>
+            {
                 let Some(function) = self.state.functions.get(name).cloned() else { return Ok(None) };
                 if *function.aliases != self.state.aliases || !ties::call_can_be_walked(&function.definition) {
                     return Ok(None);
@@ -54,17 +71,24 @@ impl Walk<'_> {
         }
     }
 
-    /// Walks a text that is run in place; `None` when there is something wrong with it, which is the shell's to say.
+    /// Walks a text that is run in place; `None` when it needs one shell with what follows.
     fn run_text(&mut self, source: Source, errexit: Errexit) -> Result<Option<Flow>, DispatchError> {
         let parsed = parse(source);
-        if !parsed.errors.is_empty() {
-            return Ok(None);
+        let list = &parsed.script.list;
+        if !parsed.errors.is_empty() || self.calls >= DEEPEST || ties::needs_one_shell(list, &self.definitions) {
+            return Ok(self.give_up());
         }
-        if parsed.script.list.items.is_empty() {
+        if list.items.is_empty() {
             self.set_status(0);
         }
-        let flow = self.text(&parsed.script, errexit)?;
-        Ok(Some(self.called(flow, errexit)))
+        self.text(&parsed.script, errexit).map(Some)
+    }
+
+    /// The command cannot be walked after all, and may define functions or open files: what follows in its list must
+    /// have the same shell.
+    fn give_up(&mut self) -> Option<Flow> {
+        self.gave_up = true;
+        None
     }
 
     fn function_call(

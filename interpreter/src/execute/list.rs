@@ -28,8 +28,15 @@ impl Walk<'_> {
             } else if self.natively(item) {
                 items = rest;
             } else if self.is_walked(item) {
-                next!(self.and_or(&item.and_or, errexit));
-                items = rest;
+                match self.and_or(&item.and_or, errexit)? {
+                    Flow::Next => items = rest,
+                    Flow::Together(index) => {
+                        let mut together = vec![part_of(&item.and_or, index..item.and_or.rest.len() + 1)];
+                        together.extend(rest.iter().cloned());
+                        return self.undecorated(&together, errexit);
+                    }
+                    flow => return Ok(flow),
+                }
             } else {
                 let (stretch, behind) = items.split_at(self.stretch_length(items));
                 next!(self.undecorated(stretch, errexit));
@@ -146,6 +153,7 @@ impl Walk<'_> {
                 match walked {
                     Some(Flow::Next) => {}
                     Some(flow) => return Ok(flow),
+                    None if std::mem::take(&mut self.gave_up) => return Ok(Flow::Together(index)),
                     None => {
                         // A chain that begins in it reaches to the end of the list.
                         let alone = part_of(and_or, index..index + 1);

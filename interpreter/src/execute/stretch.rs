@@ -69,6 +69,7 @@ impl Walk<'_> {
             loops: self.loops,
             first_number: self.first_number,
             process: self.state.process.as_ref(),
+            aliases: Some(&self.state.aliases),
         };
         let (chunk, inside) = edits::edited(&self.source, span, stretch.items, markers, surroundings, chains.len());
         for (index, span) in inside.into_iter().enumerate() {
@@ -169,9 +170,9 @@ impl Walk<'_> {
         let dump = match state {
             Some(dump) => dump,
             None => {
-                self.set_status(status);
+                // A shell that came to its end has told its state: this one did not, whatever its status.
+                self.set_status(status.max(1));
                 let cancelled = self.settings.cancel.is_cancelled();
-                // A shell that came to its end has told its state: this one did not come to it, whatever its status.
                 let flow = if cancelled { End::Cancelled } else { End::Lost { span: request.span } };
                 return Ok(Answer::Ended { flow: Flow::Stop(flow), judged: status, lost: true, marks: None });
             }

@@ -103,9 +103,18 @@ const UTILITIES: [(&str, &str, Operands); 61] = {
 pub(super) fn of_operands(arguments: &[Argument]) -> Option<Files> {
     let Some((Argument::Literal(name), arguments)) = arguments.split_first() else { return None };
     let index = UTILITIES.binary_search_by_key(&name.as_slice(), |(utility, ..)| utility.as_bytes()).ok()?;
-    let (_, valued, kind) = UTILITIES.get(index)?;
-    let operands = operands(arguments, valued)?;
+    let (utility, valued, kind) = UTILITIES.get(index)?;
     let mut files = Files::default();
+    if matches!(kind, Operands::None) {
+        return Some(files);
+    }
+    // An unknown argument may be an option that changes what the operands are.
+    let is_unknown = |argument: &Argument| matches!(argument, Argument::Unknown(_));
+    let by_place = matches!(kind, Operands::Copied | Operands::Moved | Operands::WrittenBehindFirst);
+    if by_place && arguments.first().is_some_and(is_unknown) {
+        return None;
+    }
+    let operands = operands(arguments, valued, naming(utility))?;
     match kind {
         Operands::None => {}
         Operands::Read => files.reads = operands,
@@ -119,9 +128,21 @@ pub(super) fn of_operands(arguments: &[Argument]) -> Option<Files> {
     Some(files)
 }
 
-/// The operands among arguments (POSIX 12.2, Utility Syntax Guidelines); `None` where an option takes a file, or an
-/// unknown argument may be an option.
-fn operands(arguments: &[Argument], valued: &str) -> Option<Vec<Argument>> {
+/// The letters of options that name files themselves, or change what the operands are.
+fn naming(utility: &str) -> &'static str {
+    match utility {
+        "chmod" => "rwxXst",
+        "cp" | "ln" | "mv" => "t",
+        "install" => "dt",
+        "sort" => "oT",
+        "touch" | "truncate" => "r",
+        _ => "",
+    }
+}
+
+/// The operands among arguments (POSIX 12.2, Utility Syntax Guidelines); `None` where an option is long, or one of
+/// `naming`. The options `valued` take a value.
+fn operands(arguments: &[Argument], valued: &str, naming: &str) -> Option<Vec<Argument>> {
     let mut operands = Vec::new();
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
@@ -134,14 +155,9 @@ fn operands(arguments: &[Argument], valued: &str) -> Option<Vec<Argument>> {
                 operands.extend(arguments.cloned());
                 break;
             }
-            // Long options and those that name a file or directory.
             [b'-', b'-', ..] => return None,
             [b'-', letters @ .., last] => {
-                if letters
-                    .iter()
-                    .chain([last])
-                    .any(|letter| b"otTr".contains(letter) && valued.as_bytes().contains(letter))
-                {
+                if letters.iter().chain([last]).any(|letter| naming.as_bytes().contains(letter)) {
                     return None;
                 }
                 if valued.as_bytes().contains(last) {

@@ -64,7 +64,7 @@ fn instead_of(command: &str) -> Option<&'static str> {
     Some(match command {
         "[[" => "use `[`, with quotes around expansions and `=` for `==`; for patterns use `case`",
         "source" => "use `.`, with a `/` in the file's name",
-        "let" | "((" => "use `x=$((expression))`, or `[ $((expression)) -ne 0 ]`",
+        "let" => "use `x=$((expression))`, or `[ $((expression)) -ne 0 ]`",
         "declare" | "typeset" => "use `export` or `readonly`; a plain assignment needs no word before it",
         "shopt" => "leave it out: it sets what only bash has",
         "pushd" | "popd" => "use `(cd directory && command)`",

@@ -92,8 +92,10 @@ __ce_flow() { \set -- "$?" "$@"; case $2,${3-0} in return,*[!0-9]*) \return "$3"
 case $2 in return) \exit "${3-$1}";; esac; \exit 0; }
 __ce_exec() { \unset __ce_t; ( \exec "$@" ); \exit; }
 __ce_living() { for __ce_q do case $__ce_q in "$__ce_first") \command echo "$$";; *) \command echo "$__ce_q";; esac; done; }
-ulimit() { \command ulimit "$@" || return; for __ce_q do :; done
-case ${__ce_q-} in [0-9]*|unlimited) __ce_u="${__ce_u-}${1-} ${2-} ${3-};";; esac; }
+ulimit() { \command ulimit "$@" || return; __ce_h=; for __ce_q do __ce_h="$__ce_h $__ce_q"; done
+case ${__ce_q-} in [0-9]*|unlimited) __ce_u="${__ce_u-}$__ce_h;";; esac; }
+next_stage() { \command echo "next_stage: only a command of this name in the script itself is counted" >&2; \exit 1; }
+everytime() { :; }
 __ce_top() { __ce_h=; \command read -r __ce_h </proc/self/stat; case $__ce_h in "$$ "*|"") return 0;; esac; return 1; } 2>/dev/null
 __ce_arm() { \trap -- '__ce_end "$@"' 0; }
 __ce_traps() { __ce_l=$(\trap); case $__ce_l in *__ce_end*) case ${__ce_t+t} in t) \command echo "trap -- '$__ce_t' EXIT";; esac
@@ -188,7 +190,7 @@ impl Program<'_> {
         if let Some(limits) = &state.limits {
             self.bytes(&[b"__ce_u=".as_slice(), &quote(limits)].concat());
             for operands in limits.split(|byte| *byte == b';').filter(|operands| !operands.is_empty()) {
-                self.bytes(&[b"\\command ulimit ".as_slice(), operands, b" 2>/dev/null"].concat());
+                self.bytes(&[b"\\command ulimit ".as_slice(), operands, b" >/dev/null 2>&1"].concat());
             }
         }
     }
