@@ -259,6 +259,8 @@ impl<'t> Reader<'t> {
         }
         // Where it fails, what is to be said was reported.
         let _ = self.list_onto(End::Text, &mut items);
+        // Too many errors may have ended the reading before a body came.
+        self.no_more_here_documents();
         List { items }
     }
 

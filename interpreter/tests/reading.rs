@@ -102,6 +102,7 @@ fn the_canonical_form_of_odd_texts() {
         ("cat <<E\n$(:; E; E_)\nE\n", "cat <<E__\n$( :\nE\nE_\n)\nE__\n"),
         ("cat << -\n-\n", "cat << -\n-\n"),
         ("cat <<-E\n\ta\n\tE\n", "cat <<E\na\nE\n"),
+        ("echo ${!$(} ${a!b}", "echo ${!$(} ${a!b}\n"),
         ("echo \\", "echo \\\\\n"),
         ("echo $`a`", "echo \\$$( a\n)\n"),
         (">f if x", ">f if x\n"),
@@ -261,6 +262,12 @@ fn a_nul_byte_is_an_error_wherever_it_is() {
         let parsed = tree::check(text.as_bytes());
         assert_eq!(messages(&parsed.errors), ["the script contains a NUL byte"], "{text:?}");
     }
+}
+
+#[test]
+fn a_here_document_has_a_body_however_many_errors_stand_behind_it() {
+    let parsed = tree::check(format!("cat <<E; {}\nbody\nE\n", "fi;".repeat(60)).as_bytes());
+    assert_eq!(canonical(&parsed.script.list), "cat <<E\nE\n");
 }
 
 #[test]

@@ -331,10 +331,6 @@ impl Reader<'_> {
         let operation = if length_of { Some(Operation::Length) } else { self.operation(place)? };
         self.continuations();
         let Some(operation) = operation.filter(|_| matches!(self.peek(), Some(b'}') | None)) else {
-            // What stands behind `!` is a name: the whole is meant for another shell.
-            if parameter == Parameter::Special(b'!') {
-                self.position -= 1;
-            }
             return self.foreign_expansion(start, place);
         };
         if self.peek().is_none() {
