@@ -134,7 +134,7 @@ fn naming(utility: &str) -> &'static str {
         "chmod" => "rwxXst",
         "cp" | "ln" | "mv" => "t",
         "install" => "dt",
-        "sort" => "oT",
+        "sort" => "To",
         "touch" | "truncate" => "r",
         _ => "",
     }
