@@ -345,11 +345,10 @@ impl Walk<'_> {
         let first_number = std::mem::replace(&mut self.first_number, self.next_number);
         let length = u32::try_from(script.source.text().len()).unwrap_or(u32::MAX);
         self.next_number = self.next_number.saturating_add(length).saturating_add(1);
-        for definition in definitions::in_list(&script.list) {
+        for definition in self.markers.add(script) {
             let function = self.function(&definition);
             self.definitions.insert(function);
         }
-        self.markers.add(script);
         (source, first_number)
     }
 

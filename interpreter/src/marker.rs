@@ -5,7 +5,7 @@
 //! reads a file) the whole construct goes to the shell, and the shell functions below do there what
 //! [`crate::execute`] does here: count, skip, judge each chain where its list ends, and end everything when one fails.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bstr::ByteSlice;
 
@@ -82,7 +82,8 @@ impl Markers {
     }
 
     /// Adds those of another text: looks through it once, and through its functions until nothing new is found.
-    pub(crate) fn add(&mut self, script: &Script) {
+    /// Gives its function definitions.
+    pub(crate) fn add(&mut self, script: &Script) -> Vec<Arc<FunctionDefinition>> {
         let mut all = Collector::default();
         all.visit_list(&script.list);
         let mentions = |marker: &Marker| script.source.text().find_iter(marker.name()).count();
@@ -94,7 +95,7 @@ impl Markers {
                 .filter(|definition| !self.functions.contains(&definition.name) && self.in_compound(&definition.body));
             let found: Vec<String> = found.map(|definition| definition.name.clone()).collect();
             if found.is_empty() {
-                return;
+                return all.functions;
             }
             self.functions.extend(found);
         }
@@ -214,20 +215,24 @@ impl<'t> Visit<'t> for Finder<'_> {
 }
 
 #[derive(Default)]
-struct Collector<'t> {
+struct Collector {
     markers: usize,
-    functions: Vec<&'t FunctionDefinition>,
+    functions: Vec<Arc<FunctionDefinition>>,
 }
 
-impl<'t> Visit<'t> for Collector<'t> {
+impl<'t> Visit<'t> for Collector {
     fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
         self.markers += usize::from(Marker::of(command).is_some());
         visit::walk_simple_command(self, command);
     }
 
-    fn visit_function(&mut self, definition: &'t FunctionDefinition) {
-        self.functions.push(definition);
-        self.visit_compound_command(&definition.body);
+    fn visit_pipeline(&mut self, pipeline: &'t Pipeline) {
+        for command in &pipeline.commands {
+            if let Command::Function(definition) = command {
+                self.functions.push(Arc::clone(definition));
+            }
+        }
+        visit::walk_pipeline(self, pipeline);
     }
 }
 

@@ -117,6 +117,8 @@ pub(crate) struct Baseline {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     variables: Arc<BTreeMap<String, Variable>>,
+    /// The names of those that are exported.
+    exported: Arc<BTreeSet<String>>,
     baseline: Arc<Baseline>,
     /// Functions by name.
     #[serde(with = "saved::functions")]
@@ -211,6 +213,9 @@ impl State {
         let variable = Arc::make_mut(&mut self.variables).entry(name.to_owned()).or_insert(new);
         variable.value = Some(value);
         variable.exported |= all_exported;
+        if variable.exported && !self.exported.contains(name) {
+            Arc::make_mut(&mut self.exported).insert(name.to_owned());
+        }
         true
     }
 
@@ -279,9 +284,11 @@ impl State {
 
     /// The names of exported variables that are not as a fresh shell has them.
     pub(crate) fn exported_names(&self) -> impl Iterator<Item = &str> {
-        let exported = self.variables.iter().filter(|(_, variable)| variable.exported);
-        let changed = |(name, variable): &(&String, &Variable)| !is_own(name) && self.fresh(name) != Some(*variable);
-        exported.filter(changed).map(|(name, _)| name.as_str())
+        let changed = |name: &&String| {
+            let variable = self.variables.get(*name);
+            variable.is_some() && !is_own(name) && self.fresh(name) != variable
+        };
+        self.exported.iter().filter(changed).map(String::as_str)
     }
 
     fn fresh(&self, name: &str) -> Option<&Variable> {

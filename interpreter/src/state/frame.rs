@@ -259,7 +259,9 @@ fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>, for
     }
     let is_mask = |line: &[u8]| !line.is_empty() && line.iter().all(|byte| (b'0'..=b'7').contains(byte));
     let umask = own_line(section(text, nonce, 'u'), is_mask, foreign);
+    let exported = variables.iter().filter(|(_, variable)| variable.exported).map(|(name, _)| name.clone()).collect();
     let state = State {
+        exported: Arc::new(exported),
         variables: Arc::new(variables),
         baseline: fresh,
         functions: before.functions.clone(),
