@@ -1,7 +1,8 @@
 //! `setup-sh SCRIPT --state DIR [--split] [--trace-dispatch]`: runs a setup script with this machine's `sh`.
 //!
 //! The number of applied stages is kept in `DIR/done`. `--trace-dispatch` shows on standard error what goes to a shell of
-//! its own, and why. This is also the example for those who embed the interpreter.
+//! its own, and why. The exit status is the setup's; 2 for a script with syntax errors, of which nothing is run; 125 when
+//! it cannot be run at all. This is also the example for those who embed the interpreter.
 
 #![expect(clippy::print_stderr, reason = "a program tells of its failure")]
 
@@ -14,6 +15,9 @@ use compeval_interpreter::{
     parse, run,
     syntax::print,
 };
+
+/// The exit status of `sh` for a script with syntax errors. Nothing of it is run.
+const SYNTAX_ERROR: u8 = 2;
 
 fn main() -> ExitCode {
     match setup() {
@@ -32,9 +36,12 @@ fn setup() -> Result<u8, Box<dyn std::error::Error>> {
     let applied = fs::read_to_string(&done).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
 
     let parsed = parse(Source::new(script.display().to_string(), fs::read(&script)?));
-    if let Some(error) = parsed.errors.first() {
+    for error in &parsed.errors {
         let place = parsed.script.source.position(error.primary.span.start);
-        return Err(format!("{}:{}:{}: {}", script.display(), place.line, place.column, error.message).into());
+        eprintln!("setup-sh: {}:{}:{}: {}", script.display(), place.line, place.column, error.message);
+    }
+    if !parsed.errors.is_empty() {
+        return Ok(SYNTAX_ERROR);
     }
     let shell: Vec<&str> = shell.split(' ').collect();
     let mut dispatcher = Local::new(&shell, Hooks { scratch, record: b":" });
