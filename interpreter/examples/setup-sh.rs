@@ -35,7 +35,8 @@ fn setup() -> Result<u8, Box<dyn std::error::Error>> {
     let scratch = state.to_str().ok_or("the state directory's name is not UTF-8")?;
     let applied = fs::read_to_string(&done).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
 
-    let parsed = parse(Source::new(script.display().to_string(), fs::read(&script)?));
+    let text = fs::read(&script).map_err(|error| format!("cannot read `{}`: {error}", script.display()))?;
+    let parsed = parse(Source::new(script.display().to_string(), text));
     for error in &parsed.errors {
         let place = parsed.script.source.position(error.primary.span.start);
         eprintln!("setup-sh: {}:{}:{}: {}", script.display(), place.line, place.column, error.message);

@@ -24,6 +24,8 @@ pub(crate) struct Effects {
     pub changes_options: bool,
     /// Whether `exec` may redirect the shell's own descriptors.
     pub redirects_shell: bool,
+    /// Whether `set -n` may keep the shell from doing anything more.
+    pub stops_reading: bool,
     /// Whether what follows may not be reached although nothing failed: `exit 0`, `return`, `break`, `continue`.
     pub leaves: bool,
 }
@@ -48,6 +50,7 @@ impl Effects {
             changes_directory: false,
             changes_options: false,
             redirects_shell: false,
+            stops_reading: false,
             leaves: false,
         }
     }
@@ -154,7 +157,15 @@ impl<'t> Visit<'t> for EffectFinder<'_> {
                 self.effects.changes_directory = true;
                 ["PWD", "OLDPWD"].iter().for_each(|name| self.effects.assign(name));
             }
-            Some(b"set" | b"shift") => self.effects.changes_options = true,
+            Some(name @ (b"set" | b"shift")) => {
+                self.effects.changes_options = true;
+                let is_noexec = |word: &Word| match word.literal().unwrap_or_default().as_slice() {
+                    b"noexec" => true,
+                    [b'-', letters @ ..] => letters.contains(&b'n'),
+                    _ => false,
+                };
+                self.effects.stops_reading |= name == b"set" && command.words.iter().any(is_noexec);
+            }
             Some(name @ (b"exit" | b"return" | b"break" | b"continue")) => self.leave(name, command),
             Some(b"exec") => self.effects.redirects_shell |= !command.redirections.is_empty(),
             Some(name) => self.call(&name.to_str_lossy()),

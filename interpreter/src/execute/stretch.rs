@@ -99,7 +99,14 @@ impl Walk<'_> {
         // Doubts about the numbers of stages do not touch what has none.
         let depends_on = if is_stage { self.doubt() } else { self.depends_on.or(self.may_have_left) };
         self.observer.event(Event::Started { request: &request, depends_on });
-        let answer = self.send(&request)?;
+        let answer = match self.send(&request)? {
+            // It has come to the end of its program without doing any more of it.
+            Answer::Ended { flow: Flow::Stop(End::Lost { .. }), judged: 0, .. } if effects.stops_reading => {
+                self.set_status(0);
+                Answer::Ended { flow: Flow::Stop(End::Exited), judged: 0, lost: false, marks: None }
+            }
+            answer => answer,
+        };
         match (is_stage, stretch.markers) {
             (true, _) => self.origin.stage(&effects),
             (false, true) => {
