@@ -39,7 +39,7 @@ fn walk(text: &str, applied: u32, split: bool) -> (Outcome, String, Vec<(Kind, S
 type Case = (&'static str, u32, i32, u32, &'static str);
 
 /// Chains that fail end the setup wherever they stand; others are counted wherever they stand.
-const CASES: [Case; 53] = [
+const CASES: [Case; 57] = [
     // A process left behind that prints later, a function named as what we use, a marker with a redirection.
     ("everytime && { (sleep 0.05; echo late) & } && sleep 0.1; next_stage && echo two", 0, 0, 1, "late\ntwo\n"),
     ("echo() { command echo \"[$*]\"; }; next_stage && echo a; next_stage && echo b", 0, 0, 2, "[a]\n[b]\n"),
@@ -64,6 +64,10 @@ const CASES: [Case; 53] = [
     ("(next_stage && exit 0; echo no); echo yes; next_stage && echo two", 0, 0, 2, "yes\ntwo\n"),
     ("next_stage | cat; echo a", 0, 0, 1, "a\n"),
     ("next_stage & wait; echo a", 0, 0, 1, "a\n"),
+    ("next_stage && { sleep 0.1; echo a; x=2; } &\necho ${x-unset}; next_stage && echo b", 0, 0, 2, "a\nunset\nb\n"),
+    ("next_stage && (exit 3) &\necho no", 0, 3, 0, ""),
+    ("x=1; eval 'x=2' &\nsleep 0.1; echo $x", 0, 0, 0, "1\n"),
+    ("echo 'x=2' >f; x=1; . ./f &\nsleep 0.1; echo $x", 0, 0, 0, "1\n"),
     ("! next_stage && echo x; echo no", 0, 1, 0, ""),
     ("! next_stage && echo x; echo a", 1, 0, 1, "x\na\n"),
     ("next_stage && { next_stage && echo in; echo out; }; next_stage && echo 3", 0, 0, 3, "in\nout\n3\n"),

@@ -50,8 +50,9 @@ impl Walk<'_> {
         self.markers.in_and_or(&item.and_or)
     }
 
+    /// What runs in the background has a shell of its own, whatever it holds.
     fn is_walked(&self, item: &ListItem) -> bool {
-        self.walked().in_and_or(&item.and_or)
+        !item.background && self.walked().in_and_or(&item.and_or)
     }
 
     /// Finds what is walked here: what may hit a marker, or runs a text that may do what only the walk can do.
@@ -69,6 +70,8 @@ impl Walk<'_> {
             let other = self.settings.split || ties::sets_aliases(item) != ties::sets_aliases(previous);
             (other && first_line(item) > last_line)
                 || self.is_walked(item)
+                || self.holds_marker(item)
+                || self.holds_marker(previous)
                 || ties::tied_together(items.get(index..).unwrap_or_default(), &self.definitions) > 0
         };
         (1..items.len()).find(|index| ends(*index)).unwrap_or(items.len())

@@ -71,7 +71,11 @@ impl Walk<'_> {
             process: self.state.process.as_ref(),
             aliases: Some(&self.state.aliases),
         };
-        let (chunk, inside) = edits::edited(&self.source, span, stretch.items, markers, surroundings, chains.len());
+        let (mut chunk, inside) = edits::edited(&self.source, span, stretch.items, markers, surroundings, chains.len());
+        if stretch.items.last().is_some_and(|item| item.background) && !inside.is_empty() {
+            // Whether a chain is done must be known before the next one is counted.
+            chunk.extend_from_slice(b"\n\\wait");
+        }
         for (index, span) in inside.into_iter().enumerate() {
             let text = edits::verbatim(&self.source, span, std::iter::empty::<&AndOrList>());
             let fingerprint = fingerprint.as_ref().map(|whole| format!("{whole}/{index}"));
