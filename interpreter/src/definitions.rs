@@ -6,9 +6,10 @@ use std::{
 };
 
 use crate::{
+    marker::Marker,
     state::Function,
     syntax::{
-        Command, FunctionDefinition, List, Pipeline,
+        Command, FunctionDefinition, List, Pipeline, SimpleCommand,
         visit::{self, Visit},
     },
 };
@@ -36,20 +37,35 @@ impl Definitions {
     }
 }
 
-/// All function definitions in a list, however deep, in the order of their places.
-pub(crate) fn in_list(list: &List) -> Vec<Arc<FunctionDefinition>> {
-    struct Finder(Vec<Arc<FunctionDefinition>>);
-    impl<'t> Visit<'t> for Finder {
-        fn visit_pipeline(&mut self, pipeline: &'t Pipeline) {
-            for command in &pipeline.commands {
-                if let Command::Function(definition) = command {
-                    self.0.push(Arc::clone(definition));
-                }
-            }
-            visit::walk_pipeline(self, pipeline);
-        }
+/// What a list holds, however deep.
+#[derive(Default)]
+pub(crate) struct Collected {
+    /// The function definitions, in the order of their places.
+    pub(crate) functions: Vec<Arc<FunctionDefinition>>,
+    /// How many commands are markers.
+    pub(crate) markers: usize,
+}
+
+impl Collected {
+    pub(crate) fn of(list: &List) -> Collected {
+        let mut collected = Collected::default();
+        collected.visit_list(list);
+        collected
     }
-    let mut finder = Finder(Vec::new());
-    finder.visit_list(list);
-    finder.0
+}
+
+impl<'t> Visit<'t> for Collected {
+    fn visit_pipeline(&mut self, pipeline: &'t Pipeline) {
+        for command in &pipeline.commands {
+            if let Command::Function(definition) = command {
+                self.functions.push(Arc::clone(definition));
+            }
+        }
+        visit::walk_pipeline(self, pipeline);
+    }
+
+    fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
+        self.markers += usize::from(Marker::of(command).is_some());
+        visit::walk_simple_command(self, command);
+    }
 }

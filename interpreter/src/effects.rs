@@ -268,29 +268,29 @@ pub(crate) fn is_special_built_in(name: &[u8]) -> bool {
 
 /// Whether a function's body uses `local`, which only works in a function of a shell.
 pub(crate) fn declares_local(body: &CompoundCommand) -> bool {
-    struct Finder(bool);
-    impl<'t> Visit<'t> for Finder {
-        fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
-            self.0 |= matches!(command.unquoted_name(), Some("local" | "typeset" | "declare"));
-            visit::walk_simple_command(self, command);
-        }
-        fn visit_function(&mut self, _: &'t FunctionDefinition) {}
-    }
-    let mut finder = Finder(false);
-    finder.visit_compound_command(body);
-    finder.0
+    let mut calls = Calls { names: &["local", "typeset", "declare"], found: false };
+    calls.visit_compound_command(body);
+    calls.found
 }
 
 /// Whether a list calls `getopts`.
 pub(crate) fn reads_options(list: &List) -> bool {
-    struct Finder(bool);
-    impl<'t> Visit<'t> for Finder {
-        fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
-            self.0 |= command.unquoted_name() == Some("getopts");
-        }
-        fn visit_function(&mut self, _: &'t FunctionDefinition) {}
+    let mut calls = Calls { names: &["getopts"], found: false };
+    calls.visit_list(list);
+    calls.found
+}
+
+/// Looks for commands of some names; definitions call nothing.
+struct Calls {
+    names: &'static [&'static str],
+    found: bool,
+}
+
+impl<'t> Visit<'t> for Calls {
+    fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
+        self.found |= command.unquoted_name().is_some_and(|name| self.names.contains(&name));
+        visit::walk_simple_command(self, command);
     }
-    let mut finder = Finder(false);
-    finder.visit_list(list);
-    finder.0
+
+    fn visit_function(&mut self, _: &'t FunctionDefinition) {}
 }

@@ -11,7 +11,7 @@ use bstr::{BStr, BString};
 
 use crate::{
     Diagnostic, Source, Span,
-    definitions::{self, Definitions},
+    definitions::{Collected, Definitions},
     dispatch::{Cancel, Chain, DispatchError, Dispatcher, Kind, Request, messages::Message},
     fingerprint::{self, Link, Origin},
     marker::Markers,
@@ -328,7 +328,7 @@ impl Walk<'_> {
         for source in sources {
             let script = parse(Arc::clone(source)).script;
             let outer = self.enter(&script);
-            for definition in definitions::in_list(&script.list) {
+            for definition in Collected::of(&script.list).functions {
                 let is_it = |old: &&Function| old.source == *source && old.definition.span == definition.span;
                 if let Some(old) = functions.get(&definition.name).filter(is_it) {
                     let function = Function { aliases: Arc::clone(&old.aliases), ..self.function(&definition) };

@@ -7,7 +7,7 @@ use bstr::BString;
 
 use crate::{
     Span,
-    definitions::{self, Definitions},
+    definitions::{Collected, Definitions},
     effects::Effects,
     expand,
     lint::{self, Place, Repetition},
@@ -68,7 +68,7 @@ pub struct Context<'t> {
 pub fn analyze(script: &Script) -> Vec<Facts<'_>> {
     let walked = lint::walk(&script.list);
     let mut definitions = Definitions::default();
-    for definition in definitions::in_list(&script.list) {
+    for definition in Collected::of(&script.list).functions {
         let (number, source) = (definition.span.start, Arc::clone(&script.source));
         definitions.insert(Function { definition, source, number, aliases: Arc::default() });
     }

@@ -10,6 +10,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use bstr::ByteSlice;
 
 use crate::{
+    definitions::Collected,
     state::quote,
     syntax::{
         AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, Pipeline, Script, SimpleCommand,
@@ -84,8 +85,7 @@ impl Markers {
     /// Adds those of another text: looks through it once, and through its functions until nothing new is found.
     /// Gives its function definitions.
     pub(crate) fn add(&mut self, script: &Script) -> Vec<Arc<FunctionDefinition>> {
-        let mut all = Collector::default();
-        all.visit_list(&script.list);
+        let all = Collected::of(&script.list);
         let mentions = |marker: &Marker| script.source.text().find_iter(marker.name()).count();
         self.in_other_text |= Marker::ALL.iter().map(mentions).sum::<usize>() > all.markers;
         loop {
@@ -212,28 +212,6 @@ impl<'t> Visit<'t> for Finder<'_> {
 
     // A definition runs nothing.
     fn visit_function(&mut self, _: &'t FunctionDefinition) {}
-}
-
-#[derive(Default)]
-struct Collector {
-    markers: usize,
-    functions: Vec<Arc<FunctionDefinition>>,
-}
-
-impl<'t> Visit<'t> for Collector {
-    fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
-        self.markers += usize::from(Marker::of(command).is_some());
-        visit::walk_simple_command(self, command);
-    }
-
-    fn visit_pipeline(&mut self, pipeline: &'t Pipeline) {
-        for command in &pipeline.commands {
-            if let Command::Function(definition) = command {
-                self.functions.push(Arc::clone(definition));
-            }
-        }
-        visit::walk_pipeline(self, pipeline);
-    }
 }
 
 /// Whether an and-or list must be judged where it ends: a chain may begin in it, directly or in a substitution,

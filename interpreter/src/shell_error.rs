@@ -42,8 +42,8 @@ enum Kind {
     BadSubstitution,
 }
 
-/// The error that `message` tells of in a stretch that stands at `span` of the text `stretch`; `None` for a complaint that ends
-/// no shell, or is not known.
+/// The error that `message` tells of in a stretch that stands at `span` of the text `stretch`; `None` for a complaint
+/// that ends no shell, or is not known.
 pub(crate) fn find(message: &Message, stretch: &Arc<Source>, span: Span) -> Option<Cause> {
     let kind = kind(message.text.as_ref())?;
     let (source, region) = match &message.line {

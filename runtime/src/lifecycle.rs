@@ -3,13 +3,11 @@
 use std::{cell::RefCell, collections::BTreeMap, io, path::PathBuf, time::Duration};
 
 use compeval_interpreter::{
-    dispatch::{Chain, DispatchError},
-    execute::{Cause, End, Event, Observer, Outcome},
+    execute::{End, Event, Observer, Outcome},
     run,
     syntax::print,
 };
 use sha2::{Digest, Sha256};
-use thiserror::Error;
 
 use crate::{
     call::{self, Called, Command, Expect, Running},
@@ -22,6 +20,11 @@ use crate::{
     plan::{self, Plan, Recorded},
     watch::{Notice, Watcher},
 };
+
+mod error;
+
+pub use error::LifecycleError;
+use error::doing;
 
 /// The version of the labels.
 const SCHEMA: &str = "1";
@@ -43,117 +46,6 @@ pub struct Lifecycle<'a> {
     pub state_directory: PathBuf,
     /// How long to wait for another process that sets up the same computation; `None` for as long as it takes.
     pub lock_timeout: Option<Duration>,
-}
-
-/// Why a container could not be set up or called.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum LifecycleError {
-    /// The engine did not do something.
-    #[error("cannot {doing}")]
-    Engine {
-        /// What was to be done.
-        doing: String,
-        /// Why it was not.
-        source: EngineError,
-    },
-    /// A stretch of the script could not be run.
-    #[error(transparent)]
-    Dispatch(#[from] DispatchError),
-    /// A newer program has been here.
-    #[error("cannot use container `{container}`")]
-    Ledger {
-        /// Its name.
-        container: String,
-        /// Why.
-        source: LedgerError,
-    },
-    /// Another process holds the lock.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// A bind mount of the description has no source.
-    #[error("docker.conf mounts `{}`, which does not exist in the computation's directory", path.display())]
-    MountSource {
-        /// The path.
-        path: PathBuf,
-    },
-    /// A chain of the setup script failed.
-    #[error("the setup of computation `{computation}` failed at {stage}", stage = stage_name(*number))]
-    ChainFailed {
-        /// The computation.
-        computation: String,
-        /// The stage, or `None` for an everytime chain.
-        number: Option<u32>,
-        /// The chain.
-        chain: Chain,
-        /// Its exit status.
-        status: i32,
-        /// Whether its shell was killed.
-        lost: bool,
-        /// The error of the shell in it, where that is known.
-        cause: Option<Box<Cause>>,
-    },
-    /// The setup script ended itself with a status other than 0.
-    #[error("the setup script of computation `{computation}` ended with status {status}")]
-    SetupExited {
-        /// The computation.
-        computation: String,
-        /// The status.
-        status: i32,
-        /// Where, and for what error of the shell.
-        cause: Option<Box<Cause>>,
-    },
-    /// The setup was cancelled.
-    #[error("the setup of computation `{computation}` was cancelled")]
-    Cancelled {
-        /// The computation.
-        computation: String,
-    },
-    /// The container ended or went away again and again.
-    #[error("the container of computation `{computation}` does not keep running")]
-    Unstable {
-        /// The computation.
-        computation: String,
-        /// The shell it is kept running by.
-        shell: String,
-    },
-}
-
-fn stage_name(number: Option<u32>) -> String {
-    number.map_or_else(|| "an everytime command".to_owned(), |number| format!("stage {number}"))
-}
-
-impl LifecycleError {
-    /// What to do about it.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            LifecycleError::Engine { source, .. } => source.help(),
-            LifecycleError::Lock(error) => error.help(),
-            LifecycleError::Ledger { container, source: LedgerError::Newer { .. } } => {
-                Some(format!("use the newer ce-run that set it up, or remove it (`docker rm -f {container}`)"))
-            }
-            LifecycleError::MountSource { .. } => Some("create it, or change `mounts` in docker.conf".to_owned()),
-            LifecycleError::ChainFailed { number: Some(_), .. } => Some(
-                "mend the stage and run again: a new container is made, so that nothing half-done stays".to_owned(),
-            ),
-            LifecycleError::ChainFailed { number: None, .. } => Some("mend the command and run again".to_owned()),
-            LifecycleError::SetupExited { cause: None, .. } => {
-                Some("an `exit` or an error outside of any chain ended it".to_owned())
-            }
-            LifecycleError::Unstable { shell, .. } => Some(format!(
-                "its image must have the shell `{shell}` (or another one that `shell` in docker.conf names), \
-                 and nothing else may stop or remove it"
-            )),
-            LifecycleError::Dispatch(_)
-            | LifecycleError::Ledger { .. }
-            | LifecycleError::SetupExited { .. }
-            | LifecycleError::Cancelled { .. } => None,
-        }
-    }
-}
-
-fn doing(doing: impl Into<String>) -> impl FnOnce(EngineError) -> LifecycleError {
-    |source| LifecycleError::Engine { doing: doing.into(), source }
 }
 
 /// A container that is set up, and what makes that sure for later calls.

@@ -316,15 +316,16 @@ impl Walk<'_> {
     }
 
     /// The text of a file that `.` names at `span`, found as `.` finds it (POSIX 2.14, dot): without a slash in `PATH`.
-    pub(super) fn read_file(&mut self, span: Span, path: &BString) -> Result<Expanded<BString>, DispatchError> {
+    /// `None` when it cannot be read.
+    pub(super) fn read_file(&mut self, span: Span, path: &BString) -> Result<Expanded<Option<BString>>, DispatchError> {
         let (positional, status) = (self.state.positional.clone(), self.state.status);
         Ok(match self.there(span, |_| [b"__ce_v=".as_slice(), &quote(path), READ_FILE].concat())? {
             Expanded::To(0) => {
                 let text = std::mem::replace(&mut self.state.positional, positional).into_iter().next();
                 self.set_status(status);
-                Expanded::To(text.unwrap_or_default())
+                Expanded::To(Some(text.unwrap_or_default()))
             }
-            Expanded::To(_) => Expanded::Stop(Flow::Next),
+            Expanded::To(_) => Expanded::To(None),
             Expanded::Unknown => Expanded::Unknown,
             Expanded::Stop(flow) => Expanded::Stop(flow),
         })

@@ -376,7 +376,12 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
                 self.replace_special(&called, if self.in_subshell { "__ce_traps" } else { "__ce_trap" });
             }
             Some("unset") if !self.in_subshell => self.unset(&called),
-            Some("ulimit") => self.replace_special(&called, "ulimit"),
+            // Behind `command` it would not be ours.
+            Some("ulimit") if called.words.len() < command.words.len() => {
+                if let Some(name) = called.words.first() {
+                    self.replace(name.span, "ulimit");
+                }
+            }
             Some("exec") if !self.in_subshell && called.words.len() > 1 => {
                 if let Some(word) = called.words.first() {
                     // It comes back only when a redirection failed.

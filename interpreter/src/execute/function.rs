@@ -37,10 +37,11 @@ impl Walk<'_> {
                 };
                 let Some(path) = path else { return Ok(None) };
                 let text = match self.read_file(command.span, &path)? {
-                    Expanded::To(text) => text,
-                    Expanded::Unknown => return Ok(None),
+                    Expanded::To(Some(text)) => text,
                     // What is wrong with it is the shell's to say.
-                    Expanded::Stop(_) => return Ok(self.give_up()),
+                    Expanded::To(None) => return Ok(self.give_up()),
+                    Expanded::Unknown => return Ok(None),
+                    Expanded::Stop(flow) => return Ok(Some(flow)),
                 };
                 self.calls += 1;
                 // In dash and busybox `set -e` counts in there, wherever the command stands.

@@ -4,7 +4,7 @@ use super::{End, Errexit, Event, Flow, Walk, edits};
 use crate::{
     Span,
     dispatch::{Chain, DispatchError, Kind, Request, Response},
-    effects,
+    effects::Effects,
     marker::Count,
     syntax::{AndOrList, ListItem},
 };
@@ -59,28 +59,11 @@ impl Walk<'_> {
         let nodes = || stretch.items.iter().map(|item| &item.and_or);
         let shown = stretch.marker.unwrap_or(span);
         let text = edits::verbatim(&self.source, shown, nodes());
-        let effects = effects::Effects::of(stretch.items, &self.definitions);
+        let effects = Effects::of(stretch.items, &self.definitions);
         let is_stage = matches!(stretch.kind, Kind::Stage(_));
         let fingerprint = (is_stage || stretch.markers).then(|| self.fingerprint(stretch.items)).flatten();
-        let mut chains: Vec<Chain> =
-            stretch.marker.map(|marker| self.chain(marker, text.clone(), fingerprint.clone())).into_iter().collect();
-        let markers = stretch.markers.then_some(&self.markers);
-        let surroundings = edits::Surroundings {
-            loops: self.loops,
-            first_number: self.first_number,
-            process: self.state.process.as_ref(),
-            aliases: Some(&self.state.aliases),
-        };
-        let (mut chunk, inside) = edits::edited(&self.source, span, stretch.items, markers, surroundings, chains.len());
-        if stretch.items.last().is_some_and(|item| item.background) && !inside.is_empty() {
-            // Whether a chain is done must be known before the next one is counted.
-            chunk.extend_from_slice(b"\n\\wait");
-        }
-        for (index, span) in inside.into_iter().enumerate() {
-            let text = edits::verbatim(&self.source, span, std::iter::empty::<&AndOrList>());
-            let fingerprint = fingerprint.as_ref().map(|whole| format!("{whole}/{index}"));
-            chains.push(self.chain(span, text, fingerprint));
-        }
+        let own = stretch.marker.map(|marker| self.chain(marker, text.clone(), fingerprint.clone()));
+        let (chunk, chains) = self.chunk(&stretch, span, own, fingerprint.as_deref());
         let source = std::sync::Arc::clone(&self.source);
         let state = self.state.clone();
         let request = Request {
@@ -111,28 +94,59 @@ impl Walk<'_> {
             }
             answer => answer,
         };
-        match (is_stage, stretch.markers) {
-            (true, _) => self.origin.stage(&effects),
-            (false, true) => {
-                self.origin.stage(&effects);
-                self.origin.outside(&effects);
-            }
-            (false, false) => self.origin.outside(&effects),
-        }
         let flow = self.judge(&request, answer);
         if effects.leaves && self.last_unknown == Some(shown) {
             self.may_have_left = self.may_have_left.or(Some(shown));
         }
-        match (is_stage, stretch.markers) {
-            (true, _) => self.link.push(fingerprint),
-            (false, true) => self.link.push(fingerprint.map(|whole| format!("{whole}#{}", self.hits))),
-            (false, false) => {}
-        }
+        self.remember(is_stage, stretch.markers, &effects, fingerprint);
         if self.unknown_status.is_none() {
             let (kind, status, applied) = (stretch.kind, self.state.status, before.saturating_add(1)..=self.applied);
             self.observer.event(Event::Ended { kind, span: shown, status, applied });
         }
         Ok(flow)
+    }
+
+    /// The text as it is sent, and the chains that may begin in it behind the stretch's `own`.
+    fn chunk(
+        &self,
+        stretch: &Stretch<'_>,
+        span: Span,
+        own: Option<Chain>,
+        fingerprint: Option<&str>,
+    ) -> (Vec<u8>, Vec<Chain>) {
+        let mut chains: Vec<Chain> = own.into_iter().collect();
+        let markers = stretch.markers.then_some(&self.markers);
+        let surroundings = edits::Surroundings {
+            loops: self.loops,
+            first_number: self.first_number,
+            process: self.state.process.as_ref(),
+            aliases: Some(&self.state.aliases),
+        };
+        let (mut chunk, inside) = edits::edited(&self.source, span, stretch.items, markers, surroundings, chains.len());
+        if stretch.items.last().is_some_and(|item| item.background) && !inside.is_empty() {
+            // Whether a chain is done must be known before the next one is counted.
+            chunk.extend_from_slice(b"\n\\wait");
+        }
+        for (index, span) in inside.into_iter().enumerate() {
+            let text = edits::verbatim(&self.source, span, std::iter::empty::<&AndOrList>());
+            chains.push(self.chain(span, text, fingerprint.map(|whole| format!("{whole}/{index}"))));
+        }
+        (chunk, chains)
+    }
+
+    /// Keeps for the fingerprints of later stages what a stretch did.
+    fn remember(&mut self, is_stage: bool, markers: bool, effects: &Effects, fingerprint: Option<String>) {
+        if is_stage || markers {
+            self.origin.stage(effects);
+        }
+        if !is_stage {
+            self.origin.outside(effects);
+        }
+        match (is_stage, markers) {
+            (true, _) => self.link.push(fingerprint),
+            (false, true) => self.link.push(fingerprint.map(|whole| format!("{whole}#{}", self.hits))),
+            (false, false) => {}
+        }
     }
 
     fn span_of(&self, items: &[ListItem]) -> Option<Span> {

@@ -111,9 +111,9 @@ fn section<'t>(text: &'t [u8], nonce: &str, letter: char) -> &'t [u8] {
     rest.get(..end).unwrap_or_default()
 }
 
-/// Takes a section apart into entries `PREFIX NAME[=WORD]`. Where every word is `quoted`, lines of another form are
-/// output of processes that the stretch has left behind, and go to `foreign`; else they are passed over, for bash has
-/// forms of its own.
+/// Takes a section apart into entries `PREFIX NAME[=WORD]`; without a prefix, each has a word. Where all words are
+/// `quoted`, lines of another form are output of processes that the stretch has left behind, and go to `foreign`; else
+/// they are passed over, for bash has forms of its own.
 fn entries<'t>(
     mut text: &'t [u8],
     prefix: &'static str,
@@ -122,30 +122,33 @@ fn entries<'t>(
 ) -> Vec<(&'t [u8], Option<BString>)> {
     let mut found = Vec::new();
     while !text.is_empty() {
-        text = match entry(text, prefix) {
-            Some((name, value, rest)) if !quoted || rest.starts_with(b"\n") => {
+        text = match entry(text, prefix, quoted) {
+            Some((name, value, rest)) => {
                 found.push((name, value));
                 take_line(rest, &mut Vec::new())
             }
-            _ if quoted => take_line(text, foreign),
-            _ => take_line(text, &mut Vec::new()),
+            None if quoted => take_line(text, foreign),
+            None => take_line(text, &mut Vec::new()),
         };
     }
     found
 }
 
 /// The entry at the beginning of `text`, and what follows its word.
-fn entry<'t>(text: &'t [u8], prefix: &str) -> Option<(&'t [u8], Option<BString>, &'t [u8])> {
+fn entry<'t>(text: &'t [u8], prefix: &str, quoted: bool) -> Option<(&'t [u8], Option<BString>, &'t [u8])> {
     let entry = text.strip_prefix(prefix.as_bytes())?;
     let (name, rest) = entry.split_at(entry.iter().position(|byte| matches!(byte, b'=' | b'\n'))?);
     let (value, rest) = match rest {
-        [b'=', word @ ..] => {
+        [b'=', word @ ..] if !quoted || word.starts_with(b"'") || word.starts_with(b"\"") => {
             let (value, rest) = read_word(word);
             (Some(value), rest)
         }
+        [b'=', ..] => return None,
+        _ if prefix.is_empty() => return None,
         rest => (None, rest),
     };
-    (!name.is_empty()).then_some((name, value, rest))
+    let is_whole = !quoted || rest.starts_with(b"\n");
+    (!name.is_empty() && is_whole).then_some((name, value, rest))
 }
 
 /// Puts the first line of `text` to `foreign`; gives what follows it.
@@ -179,19 +182,8 @@ fn read_variables(text: &[u8], nonce: &str, first: char, foreign: &mut Vec<u8>) 
     let values = section(text, nonce, first);
     // dash and busybox quote every value: a line without a quote is none of theirs.
     let quoted = values.contains_str("\nOPTIND='");
-    let is_foreign = |value: &[u8]| quoted && !value.starts_with(b"'") && !value.starts_with(b"\"");
-    let mut rest = values;
-    while !rest.is_empty() {
-        let word = rest.find_byte(b'=').and_then(|at| rest.get(at + 1..)).unwrap_or_default();
-        match entry(rest, "") {
-            Some((bytes, Some(value), behind)) if !is_foreign(word) => {
-                let variable = Variable { value: Some(value), ..Variable::default() };
-                variables.extend(name(bytes).map(|name| (name, variable)));
-                rest = take_line(behind, &mut Vec::new());
-            }
-            _ if quoted => rest = take_line(rest, foreign),
-            _ => rest = take_line(rest, &mut Vec::new()),
-        }
+    for (bytes, value) in entries(values, "", quoted, foreign) {
+        variables.extend(name(bytes).map(|name| (name, Variable { value, ..Variable::default() })));
     }
     for (bytes, _) in entries(section(text, nonce, 'x'), "export ", quoted, foreign) {
         if let Some(name) = name(bytes) {
@@ -250,13 +242,8 @@ fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>, for
         .into_iter()
         .filter_map(|(name, value)| Some((BString::from(name), value?)))
         .collect();
-    let (mut pipefail, mut ignored) = (false, Vec::new());
-    let mut options = section(text, nonce, 'p');
-    while !options.is_empty() {
-        pipefail |= options.starts_with(b"set -o pipefail\n");
-        let is_ours = options.starts_with(b"set ");
-        options = take_line(options, if is_ours { &mut ignored } else { foreign });
-    }
+    let options = entries(section(text, nonce, 'p'), "set ", true, foreign);
+    let pipefail = options.iter().any(|(option, _)| *option == b"-o pipefail");
     let is_mask = |line: &[u8]| !line.is_empty() && line.iter().all(|byte| (b'0'..=b'7').contains(byte));
     let umask = own_line(section(text, nonce, 'u'), is_mask, foreign);
     let exported = variables.iter().filter(|(_, variable)| variable.exported).map(|(name, _)| name.clone()).collect();
