@@ -12,11 +12,7 @@ use std::{
 };
 
 use clap::Parser;
-use compeval_interpreter::{
-    Diagnostic,
-    dispatch::{Chain, Kind},
-    execute::Cause,
-};
+use compeval_interpreter::{Diagnostic, dispatch::Kind, execute::Cause, stage::Chain};
 use compeval_runtime::{
     Environment, Lifecycle, LifecycleError,
     call::{self, Called, Command, Running},

@@ -15,10 +15,7 @@ use std::{
 };
 
 use compeval_interpreter::{
-    Settings, Source,
-    dispatch::{Hooks, local::Local},
-    execute::{Counted, Unobserved},
-    parse, run,
+    Settings, Source, dispatch::local::Local, execute::Unobserved, parse, program::Hooks, run, stage::Counted,
 };
 
 const TURNS: u32 = 400;

@@ -15,10 +15,7 @@ use std::{
 };
 
 use compeval_interpreter::{
-    Parsed, Settings, Source,
-    dispatch::dry_run::DryRun,
-    execute::{Counted, Unobserved},
-    parse, run,
+    Parsed, Settings, Source, dispatch::dry_run::DryRun, execute::Unobserved, parse, run, stage::Counted,
 };
 
 const SHORT: usize = 100_000;

@@ -10,9 +10,12 @@ use std::{fs, path::PathBuf, process::ExitCode};
 
 use compeval_interpreter::{
     Settings, Source,
-    dispatch::{Hooks, local::Local},
-    execute::{Counted, Event, Observer},
-    parse, run,
+    dispatch::local::Local,
+    execute::{Event, Observer},
+    parse,
+    program::Hooks,
+    run,
+    stage::Counted,
     syntax::print,
 };
 

@@ -333,8 +333,7 @@ mod tests {
     use crate::{Source, parse, syntax::Command};
 
     fn state() -> State {
-        let mut state = State::default();
-        state.positional = vec!["a b".into(), "".into(), "c".into()];
+        let mut state = State { positional: vec!["a b".into(), "".into(), "c".into()], ..State::default() };
         for (name, value) in [("x", "1 2"), ("e", ""), ("p", "*"), ("f", "dir/file.tar.gz"), ("n", "7"), ("HOME", "/h")]
         {
             assert!(state.assign(name, value.into()));

@@ -9,9 +9,12 @@
 //! ```
 //! use compeval_interpreter::{
 //!     Settings, Source,
-//!     dispatch::{Hooks, local::Local},
-//!     execute::{Counted, End, Unobserved},
-//!     parse, run,
+//!     dispatch::local::Local,
+//!     execute::{End, Unobserved},
+//!     parse,
+//!     program::Hooks,
+//!     run,
+//!     stage::Counted,
 //! };
 //!
 //! let parsed = parse(Source::new("docker-setup.sh", "next_stage && echo once\neverytime && echo again\n"));
@@ -26,29 +29,25 @@
 //! # Ok::<(), compeval_interpreter::dispatch::DispatchError>(())
 //! ```
 
-mod definitions;
 mod diagnostic;
-mod effects;
-mod fingerprint;
-mod shell_error;
 mod source;
-mod ties;
-mod token;
 
+pub mod analyze;
 pub mod dispatch;
 pub mod execute;
 pub mod expand;
-pub mod facts;
+pub mod language;
 pub mod lint;
-pub mod marker;
 pub mod parse;
+pub mod program;
+pub mod stage;
 pub mod state;
 pub mod syntax;
 
+pub use analyze::{Facts, analyze};
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use dispatch::{Dispatcher, Request, Response};
 pub use execute::{Outcome, Settings, run};
-pub use facts::{Facts, analyze};
 pub use parse::{Parsed, parse};
 pub use source::{Position, Source, Span};
 pub use state::State;

@@ -11,17 +11,18 @@ use bstr::BString;
 use crate::{
     Diagnostic, Source, Span,
     syntax::{HereDocument, List, ListItem, Script},
-    token,
 };
 
 mod command;
 mod explain;
 mod grammar;
 mod lexeme;
+mod open;
 mod simple;
+pub(crate) mod token;
 mod word;
 
-use command::CompleteCommand;
+use open::CompleteCommand;
 
 /// How deeply commands, words and substitutions may nest; deeper input is refused.
 pub const NESTING_LIMIT: usize = 200;

@@ -10,15 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Source, syntax::FunctionDefinition};
 
-pub(crate) mod carry;
-pub(crate) mod frame;
-mod quoted;
 mod saved;
 
-pub(crate) use quoted::quote;
-
 /// Options of `set` that are carried, as the letters of `$-`.
-const CARRIED_OPTIONS: &str = "abCefuvxEIV";
+pub(crate) const CARRIED_OPTIONS: &str = "abCefuvxEIV";
 
 /// Variables that belong to one shell process and are never carried to the next.
 const OWN_VARIABLES: [&str; 22] = [
@@ -47,7 +42,7 @@ const OWN_VARIABLES: [&str; 22] = [
 ];
 
 /// Whether the shell keeps `name` for itself, so that assigning it elsewhere is wrong or useless.
-fn is_own(name: &str) -> bool {
+pub(crate) fn is_own(name: &str) -> bool {
     OWN_VARIABLES.contains(&name)
         || name.starts_with("__ce_")
         || name.starts_with("BASH")
@@ -99,11 +94,11 @@ impl PartialEq for Function {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Baseline {
     /// Whether a shell has told it; before that, only some variables are known.
-    complete: bool,
-    variables: BTreeMap<String, Variable>,
-    options: BTreeSet<char>,
-    directory: BString,
-    umask: BString,
+    pub(crate) complete: bool,
+    pub(crate) variables: BTreeMap<String, Variable>,
+    pub(crate) options: BTreeSet<char>,
+    pub(crate) directory: BString,
+    pub(crate) umask: BString,
 }
 
 /// The state of the shell between two commands.
@@ -116,10 +111,10 @@ pub(crate) struct Baseline {
 /// It can be written and read with `serde`; then functions keep the texts that they stand in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    variables: Arc<BTreeMap<String, Variable>>,
+    pub(crate) variables: Arc<BTreeMap<String, Variable>>,
     /// The names of those that are exported.
-    exported: Arc<BTreeSet<String>>,
-    baseline: Arc<Baseline>,
+    pub(crate) exported: Arc<BTreeSet<String>>,
+    pub(crate) baseline: Arc<Baseline>,
     /// Functions by name.
     #[serde(with = "saved::functions")]
     pub functions: Arc<BTreeMap<String, Function>>,
@@ -128,16 +123,16 @@ pub struct State {
     /// The logical working directory; `None` while it is that of a fresh shell.
     pub directory: Option<BString>,
     /// `$PWD` where the script made it something else than the working directory, or unset it.
-    other_pwd: Option<Option<BString>>,
-    umask: Option<BString>,
-    options: Option<BTreeSet<char>>,
-    pipefail: bool,
+    pub(crate) other_pwd: Option<Option<BString>>,
+    pub(crate) umask: Option<BString>,
+    pub(crate) options: Option<BTreeSet<char>>,
+    pub(crate) pipefail: bool,
     /// Actions of `trap` by the signal's name without `SIG`; an empty action ignores the signal.
     pub traps: BTreeMap<String, BString>,
     /// The action of `trap ... EXIT`, which runs when the script ends.
     pub exit_trap: Option<BString>,
     /// The operands of each `ulimit` that set a limit, each followed by `;`.
-    limits: Option<BString>,
+    pub(crate) limits: Option<BString>,
     /// Aliases by name.
     #[serde(with = "saved::pairs")]
     pub aliases: Aliases,
@@ -146,9 +141,9 @@ pub struct State {
     /// `$$`: the process id of the first shell, which stands for all of them.
     pub(crate) process: Option<BString>,
     /// Variables whose value cannot be told: a dry run did not do what sets them.
-    unknown: Arc<BTreeSet<String>>,
-    all_unknown: bool,
-    positional_unknown: bool,
+    pub(crate) unknown: Arc<BTreeSet<String>>,
+    pub(crate) all_unknown: bool,
+    pub(crate) positional_unknown: bool,
     /// Whether only running the last command could tell `$?`.
     pub(crate) status_unknown: bool,
 }
@@ -291,7 +286,7 @@ impl State {
         self.exported.iter().filter(changed).map(String::as_str)
     }
 
-    fn fresh(&self, name: &str) -> Option<&Variable> {
+    pub(crate) fn fresh(&self, name: &str) -> Option<&Variable> {
         self.baseline.variables.get(name)
     }
 

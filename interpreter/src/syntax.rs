@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bstr::BString;
 
-use crate::{Source, Span};
+use crate::{Source, Span, language::marker::Marker};
 
 pub mod print;
 pub mod visit;
@@ -392,6 +392,16 @@ impl List {
     }
 }
 
+impl List {
+    /// The marker that is all of a condition: the whole compound command is then its chain.
+    pub(crate) fn marker_alone(&self) -> Option<Marker> {
+        match self.items.as_slice() {
+            [item] if item.and_or.rest.is_empty() && !item.background => item.and_or.first.marker(),
+            _ => None,
+        }
+    }
+}
+
 impl AndOrList {
     /// All pipelines, in order.
     pub fn pipelines(&self) -> impl Iterator<Item = &Pipeline> {
@@ -409,6 +419,17 @@ impl Pipeline {
     }
 }
 
+impl Pipeline {
+    /// The marker that it is, when it is nothing else: no `!`, no `|`.
+    pub fn marker(&self) -> Option<Marker> {
+        match self.single()? {
+            // Redirections of a marker are the shell's to do.
+            Command::Simple(command) if command.redirections.is_empty() => command.marker(),
+            _ => None,
+        }
+    }
+}
+
 impl Command {
     /// Where it stands, redirections included.
     pub fn span(&self) -> Span {
@@ -421,6 +442,11 @@ impl Command {
 }
 
 impl SimpleCommand {
+    /// The marker that it is: its name must stand there unquoted.
+    pub fn marker(&self) -> Option<Marker> {
+        Marker::named(self.unquoted_name()?.as_bytes())
+    }
+
     /// The command's name where it is literal and unquoted, as markers and special built-ins are looked for.
     pub fn unquoted_name(&self) -> Option<&str> {
         self.words.first().and_then(Word::unquoted)

@@ -15,9 +15,12 @@ use bstr::BStr;
 use compeval_conformance::{Case, cases, prepare, shown, tree};
 use compeval_interpreter::{
     Settings, Source,
-    dispatch::{Hooks, Kind, local::Local},
-    execute::{End, Event, Ledger, Observer},
-    parse, run,
+    dispatch::{Kind, local::Local},
+    execute::{End, Event, Observer},
+    parse,
+    program::Hooks,
+    run,
+    stage::Ledger,
 };
 
 /// A fresh root with what lies beside it: one container's life.

@@ -11,10 +11,13 @@ use std::{
 use bstr::{BString, ByteSlice};
 use compeval_interpreter::{
     Settings, Source, State,
-    dispatch::{Hooks, local::Local},
-    execute::{Counted, Unobserved},
+    dispatch::local::Local,
+    execute::Unobserved,
     expand::{expand_fields, expand_value, matches_pattern},
-    parse, run,
+    parse,
+    program::Hooks,
+    run,
+    stage::Counted,
     syntax::{self, CompoundKind, SimpleCommand},
 };
 use proptest::{

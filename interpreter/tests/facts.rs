@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use compeval_interpreter::{Facts, Source, analyze, facts::Argument, parse, syntax::Script};
+use compeval_interpreter::{Facts, Source, analyze, analyze::Argument, parse, syntax::Script};
 
 const SCRIPT: &str = r#"VERSION=1.2 NAME=tool-$VERSION
 fetch() { curl -fO "$1/$NAME.tgz" >"$2"; }

@@ -21,9 +21,12 @@ use std::{
 use bstr::BString;
 use compeval_interpreter::{
     Settings, Source,
-    dispatch::{Hooks, local::Local},
-    execute::{Counted, Unobserved},
-    parse, run,
+    dispatch::local::Local,
+    execute::Unobserved,
+    parse,
+    program::Hooks,
+    run,
+    stage::Counted,
     syntax::{
         List, Part, Script,
         visit::{Visit, walk_list, walk_part},

@@ -6,9 +6,12 @@ use std::fmt::Write;
 
 use compeval_interpreter::{
     Outcome, Settings, Source,
-    dispatch::{Hooks, local::Local},
-    execute::{Cause, Counted, Unobserved},
-    parse, run,
+    dispatch::local::Local,
+    execute::{Cause, Unobserved},
+    parse,
+    program::Hooks,
+    run,
+    stage::Counted,
 };
 
 const SHELLS: [&[&str]; 3] = [&["dash"], &["bash", "--posix"], &["busybox", "sh"]];

@@ -13,9 +13,12 @@ use std::{
 use bstr::{BString, ByteSlice};
 use compeval_interpreter::{
     Settings, Source,
-    dispatch::{Hooks, local::Local},
-    execute::{Counted, End, Outcome, Unobserved},
-    parse, run,
+    dispatch::local::Local,
+    execute::{End, Outcome, Unobserved},
+    parse,
+    program::Hooks,
+    run,
+    stage::Counted,
     state::Value,
 };
 

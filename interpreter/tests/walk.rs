@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 use compeval_interpreter::{
     Outcome, Request, Settings, Source,
     dispatch::{
-        Hooks, Kind,
+        Kind,
         dry_run::DryRun,
         local::Local,
         memory::{Memory, Noting},
     },
-    execute::{Counted, End, Event, Observer, Unobserved},
-    parse, run,
+    execute::{End, Event, Observer, Unobserved},
+    parse,
+    program::Hooks,
+    run,
+    stage::Counted,
 };
 
 /// Runs a script in a fresh directory; gives its outcome, what it printed, and what was sent to shells.

@@ -5,7 +5,8 @@ use std::{cell::RefCell, io};
 use bstr::ByteSlice;
 use compeval_interpreter::{
     Dispatcher, Request, Response,
-    dispatch::{DispatchError, Ended, Hooks},
+    dispatch::DispatchError,
+    program::{Ended, Hooks, Program},
 };
 
 use crate::{
@@ -35,7 +36,7 @@ impl Dispatcher for ContainerShell<'_, '_> {
     fn dispatch(&mut self, request: &Request<'_>) -> Result<Response, DispatchError> {
         let start = jiff::Timestamp::now().to_string();
         let record = ledger::record_commands(&request.chains, self.commit, &start);
-        let program = request.program(&Hooks { scratch: ledger::DIRECTORY, record: record.as_bytes() });
+        let program = Program::of(request, &Hooks { scratch: ledger::DIRECTORY, record: record.as_bytes() });
         let mut output = program.output(self.shell);
         let argv = shell_arguments(self.shell, program.text());
         let exec = Exec { user: Some("0".to_owned()), ..Exec::new(argv) };

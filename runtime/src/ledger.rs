@@ -5,7 +5,7 @@
 //! truth; everything on the host is a cache of it.
 
 use bstr::ByteSlice;
-use compeval_interpreter::dispatch::Chain;
+use compeval_interpreter::stage::Chain;
 use serde::Deserialize;
 use thiserror::Error;
 

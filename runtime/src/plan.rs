@@ -5,9 +5,10 @@ use std::path::Path;
 use bstr::{BStr, BString, ByteSlice};
 use compeval_interpreter::{
     Settings, Span, State,
-    dispatch::{Chain, Kind, dry_run::DryRun},
-    execute::{self, End, Event, Observer},
+    dispatch::{Kind, dry_run::DryRun},
+    execute::{End, Event, Observer},
     run,
+    stage::{self, Chain},
 };
 
 use crate::{environment::Environment, ledger::Ledger};
@@ -70,7 +71,7 @@ pub(crate) struct Recorded<'a> {
     pub(crate) ledger: &'a Ledger,
 }
 
-impl execute::Ledger for Recorded<'_> {
+impl stage::Ledger for Recorded<'_> {
     fn applied(&self) -> u32 {
         self.ledger.applied()
     }
@@ -100,7 +101,7 @@ impl execute::Ledger for Recorded<'_> {
 /// The same with every stage of the script applied, whatever it is.
 struct AllApplied<'a>(Recorded<'a>);
 
-impl execute::Ledger for AllApplied<'_> {
+impl stage::Ledger for AllApplied<'_> {
     fn applied(&self) -> u32 {
         u32::MAX
     }

@@ -1,6 +1,9 @@
 //! Answers that it cannot tell: nothing is run, and what hangs on an answer is marked as such.
 
-use super::{DispatchError, Dispatcher, Request, Response};
+use super::{
+    DispatchError, Dispatcher,
+    request::{Request, Response},
+};
 
 /// Runs nothing.
 #[derive(Clone, Copy, Debug, Default)]

@@ -22,7 +22,11 @@ use rustix::{
     process::{Pid, Signal, kill_process_group, test_kill_process_group},
 };
 
-use super::{DispatchError, Dispatcher, Ended, Hooks, Output, Request, Response};
+use super::{
+    DispatchError, Dispatcher,
+    request::{Request, Response},
+};
+use crate::program::{Ended, Hooks, Output, Program};
 
 /// Linux takes at most 128 KiB in one argument, its end included, and about 2 MiB in all.
 const LONGEST_ARGUMENT: usize = 120 * 1024;
@@ -64,7 +68,7 @@ impl<'h> Local<'h> {
     }
 
     fn run(&mut self, request: &Request<'_>) -> io::Result<Response> {
-        let program = request.program(&self.hooks);
+        let program = Program::of(request, &self.hooks);
         let mut words = self.shell.iter();
         let name = words.next().map_or(OsStr::new("sh"), OsString::as_os_str);
         let mut output = program.output(&called(&self.shell));

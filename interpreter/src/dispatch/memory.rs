@@ -2,7 +2,10 @@
 
 use bstr::BString;
 
-use super::{DispatchError, Dispatcher, Kind, Request, Response};
+use super::{
+    DispatchError, Dispatcher,
+    request::{Kind, Request, Response},
+};
 
 /// Notes every stretch, then has another dispatcher run it.
 pub struct Noting<'d> {

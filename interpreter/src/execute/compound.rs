@@ -3,19 +3,23 @@
 use bstr::BString;
 
 use super::{
-    Errexit, Event, Flow, Walk, edits,
     list::Hit,
-    next, pure,
+    outcome::Event,
+    pure,
     stretch::{Answer, Stretch},
+    walk::{Errexit, Flow, Walk, next},
 };
 use crate::{
     Span,
-    dispatch::{DispatchError, Kind, Request},
+    analyze::ties,
+    dispatch::{
+        DispatchError,
+        request::{Kind, Request},
+    },
     expand::{self, NeedsShell},
-    marker,
-    state::quote,
+    language::quoting::quote,
+    program::edits,
     syntax::{CaseCommand, Command, CompoundCommand, CompoundKind, ForLoop, IfCommand, List, Loop, Word},
-    ties,
 };
 
 /// Words that were expanded, or where the walk goes instead.
@@ -107,7 +111,7 @@ impl Walk<'_> {
     fn if_command(&mut self, command: &IfCommand, span: Span, errexit: Errexit) -> Result<Flow, DispatchError> {
         for (index, (condition, body)) in command.branches.iter().enumerate() {
             // A marker that is all of the condition has the whole command for its chain.
-            match marker::alone(condition).filter(|_| index == 0) {
+            match condition.marker_alone().filter(|_| index == 0) {
                 Some(marker) => match self.marker(marker, span, &body.items)? {
                     Hit::Chain(stretch) => return self.stretch(stretch),
                     Hit::Stop(flow) => return Ok(flow),

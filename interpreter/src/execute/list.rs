@@ -2,14 +2,24 @@
 
 use std::sync::Arc;
 
-use super::{End, Errexit, Event, Flow, Walk, edits, next, pure, stretch::Stretch};
+use super::{
+    outcome::{End, Event},
+    pure,
+    stretch::Stretch,
+    walk::{Errexit, Flow, Walk, next},
+};
 use crate::{
     Span,
-    dispatch::{DispatchError, Kind},
-    effects, expand,
-    marker::{self, Marker},
+    analyze::{
+        effects,
+        reach::{self, Finder},
+        ties,
+    },
+    dispatch::{DispatchError, request::Kind},
+    expand,
+    language::marker::Marker,
+    program::edits,
     syntax::{AndOr, AndOrList, AndOrPart, Assignment, Command, List, ListItem, Pipeline},
-    ties,
 };
 
 impl Walk<'_> {
@@ -56,7 +66,7 @@ impl Walk<'_> {
     }
 
     /// Finds what is walked here: what may hit a marker, or runs a text that may do what only the walk can do.
-    pub(super) fn walked(&self) -> marker::Finder<'_> {
+    pub(super) fn walked(&self) -> Finder<'_> {
         self.markers.or_eval(self.loops > 0 || self.calls > 0)
     }
 
@@ -138,7 +148,7 @@ impl Walk<'_> {
         while let Some((index, pipeline)) = next.and_then(|index| Some((index, *pipelines.get(index)?))) {
             let errexit_of = |length| if index + length == pipelines.len() { errexit } else { Errexit::Ignored };
             let mut length = 1;
-            if let Some(marker) = Marker::of_pipeline(pipeline) {
+            if let Some(marker) = pipeline.marker() {
                 let items: Vec<ListItem> = chain_behind(and_or, index).into_iter().collect();
                 match self.marker(marker, pipeline.span.to(and_or.span), &items)? {
                     Hit::Chain(stretch) => return self.stretch(stretch),
@@ -160,7 +170,7 @@ impl Walk<'_> {
                     None => {
                         // A chain that begins in it reaches to the end of the list.
                         let alone = part_of(and_or, index..index + 1);
-                        if marker::begins_chain(&self.markers, &alone.and_or) {
+                        if reach::begins_chain(&self.markers, &alone.and_or) {
                             length = pipelines.len() - index;
                         }
                         let items = [part_of(and_or, index..index + length)];

@@ -1,11 +1,18 @@
 //! A stretch of script on its way to the shell and back: what is sent, and what the answer means.
 
-use super::{End, Errexit, Event, Flow, Walk, edits};
+use super::{
+    outcome::{End, Event},
+    walk::{Errexit, Flow, Walk},
+};
 use crate::{
     Span,
-    dispatch::{Chain, DispatchError, Kind, Request, Response},
-    effects::Effects,
-    marker::Count,
+    analyze::effects::Effects,
+    dispatch::{
+        DispatchError,
+        request::{Count, Kind, Request, Response},
+    },
+    program::edits,
+    stage::Chain,
     syntax::{AndOrList, ListItem},
 };
 

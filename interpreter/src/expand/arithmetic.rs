@@ -14,8 +14,8 @@ use nom::{
 
 use super::NeedsShell;
 use crate::{
+    parse::token,
     state::{State, Value},
-    token,
 };
 
 /// How deeply an expression may nest before the shell gets it.

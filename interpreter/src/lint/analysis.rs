@@ -2,17 +2,16 @@
 
 use bstr::ByteSlice;
 
-use super::{
-    decision::{Decision, Verdicts},
-    functions::Functions,
-    walk,
-};
 use crate::{
     Source, Span,
-    marker::Marker,
+    analyze::{
+        calls::Calls,
+        decision::Verdicts,
+        places::{self, Context, Placed},
+    },
+    language::marker::Marker,
     syntax::{
-        AndOr, AndOrList, AndOrPart, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem,
-        Pipeline, Script, SimpleCommand, print,
+        AndOr, AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, Pipeline, Script, print,
     },
 };
 
@@ -23,13 +22,13 @@ pub(crate) struct Analysis<'t> {
     /// All of it.
     pub(crate) list: &'t List,
     /// Every simple command, in the order the shell comes by them.
-    pub(crate) places: Vec<Place<'t>>,
+    pub(crate) places: Vec<Placed<'t>>,
     /// The commands that hit a marker: those that are one, and calls of functions that hold one.
     pub(crate) hits: Vec<Hit<'t>>,
     /// Every function definition.
     pub(crate) definitions: Vec<&'t FunctionDefinition>,
     /// What calls of them come to.
-    pub(crate) functions: Functions<'t>,
+    pub(crate) calls: Calls<'t>,
     /// The compound commands with redirections.
     pub(crate) redirected: Vec<(&'t CompoundCommand, Context<'t>)>,
     /// The and-or lists with a `||` in them.
@@ -42,169 +41,18 @@ pub(crate) struct Analysis<'t> {
 #[derive(Clone, Copy)]
 pub(crate) struct Hit<'t> {
     /// The command.
-    pub(crate) place: Place<'t>,
+    pub(crate) place: Placed<'t>,
     /// Whether it can hit `next_stage`, and move the number of the stages behind it.
     pub(crate) counts: bool,
-}
-
-/// A simple command and where it stands.
-#[derive(Clone, Copy)]
-pub(crate) struct Place<'t> {
-    /// The command.
-    pub(crate) command: &'t SimpleCommand,
-    /// The marker that it is.
-    pub(crate) marker: Option<Marker>,
-    /// The and-or list it is directly in.
-    pub(crate) item: &'t ListItem,
-    /// Its pipeline there.
-    pub(crate) pipeline: &'t Pipeline,
-    /// Its index in the pipeline.
-    pub(crate) position: usize,
-    /// What stands behind the pipeline in the and-or list.
-    pub(crate) after: &'t [AndOrPart],
-    /// What it is inside of.
-    pub(crate) context: Context<'t>,
-}
-
-/// What stands directly behind a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Follower {
-    /// `&&`
-    And,
-    /// `||`
-    Or,
-    /// `|`
-    Pipe,
-    /// `&`
-    Background,
-    /// `;`, a newline, a closing word, or the end of the text.
-    Nothing,
-}
-
-/// What a command is inside of. Functions begin anew: what surrounds their definition says nothing of their calls.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Context<'t> {
-    /// The function in whose body it stands.
-    pub(crate) function: Option<&'t FunctionDefinition>,
-    /// The innermost process of its own.
-    pub(crate) apart: Option<(Apart, Span)>,
-    /// The innermost condition or negation.
-    pub(crate) judged: Option<(Judge, Span)>,
-    /// The innermost loop or function.
-    pub(crate) repeated: Option<(Repetition, Span)>,
-    /// The outermost chain.
-    pub(crate) chain: Option<Chain>,
-    /// What decides whether it is reached.
-    pub(crate) decision: Decision,
-    /// Its status decides something: it is in a condition, or stands before a marker.
-    pub(crate) asked: bool,
-    /// It is inside a command substitution.
-    pub(crate) substituted: bool,
-    /// The and-or list before its own ends in a marker, which was probably meant to guard it.
-    pub(crate) left_behind: bool,
-}
-
-/// Where commands get a process of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Apart {
-    /// `( )`
-    Subshell,
-    /// `|`
-    Pipeline,
-    /// `$( )` or backquotes
-    Substitution,
-    /// `&`
-    Background,
-}
-
-/// Who takes a status for an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Judge {
-    /// `!`
-    Not,
-    /// `if` or `elif`
-    If,
-    /// `while`
-    While,
-    /// `until`
-    Until,
-}
-
-/// What may carry out a command any number of times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repetition {
-    /// A loop.
-    Loop,
-    /// A function.
-    Function,
-}
-
-/// A marker that a command stands behind.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Chain {
-    /// Which; `None` when its name is misspelt.
-    pub(crate) marker: Option<Marker>,
-    /// The marker's place.
-    pub(crate) span: Span,
-}
-
-impl<'t> Place<'t> {
-    /// What stands directly behind it.
-    pub(crate) fn follower(&self) -> Follower {
-        if self.position + 1 < self.pipeline.commands.len() {
-            return Follower::Pipe;
-        }
-        match self.after.first() {
-            Some(AndOrPart { operator: AndOr::And, .. }) => Follower::And,
-            Some(AndOrPart { operator: AndOr::Or, .. }) => Follower::Or,
-            None if self.item.background => Follower::Background,
-            None => Follower::Nothing,
-        }
-    }
-
-    /// The first `||` behind it in its and-or list.
-    pub(crate) fn first_or(&self) -> Option<&'t AndOrPart> {
-        self.after.iter().find(|part| part.operator == AndOr::Or)
-    }
-
-    /// The place of everything in its and-or list behind the operator that follows it.
-    pub(crate) fn rest(&self) -> Option<Span> {
-        let (first, last) = (self.after.first()?, self.after.last()?);
-        Some(first.pipeline.span.to(last.pipeline.span))
-    }
-
-    /// Whether `!` stands before its pipeline.
-    pub(crate) fn is_negated(&self) -> bool {
-        self.pipeline.negation.is_some()
-    }
-
-    /// Whether the command has anything beside its name.
-    pub(crate) fn has_more_than_name(&self) -> bool {
-        let SimpleCommand { assignments, words, redirections, .. } = self.command;
-        !assignments.is_empty() || words.len() > 1 || !redirections.is_empty()
-    }
-
-    /// The place of its name, without assignments and arguments.
-    pub(crate) fn name_span(&self) -> Span {
-        self.command.words.first().map_or(self.command.span, |word| word.span)
-    }
-}
-
-impl Context<'_> {
-    /// The marker whose chain it is in, when that is spelt right.
-    pub(crate) fn outer_marker(&self) -> Option<(Marker, Span)> {
-        let chain = self.chain?;
-        Some((chain.marker?, chain.span))
-    }
 }
 
 impl<'t> Analysis<'t> {
     /// Looks through the script.
     pub(crate) fn of(script: &'t Script) -> Analysis<'t> {
-        let walked = walk::walk(&script.list);
-        let functions = Functions::of(&walked.definitions, &walked.places);
-        let hit = |place: &Place<'t>| {
-            let effects = if place.marker.is_some() { None } else { functions.call(place.command) };
+        let walked = places::walk(&script.list);
+        let calls = Calls::of(&walked.definitions, &walked.places);
+        let hit = |place: &Placed<'t>| {
+            let effects = if place.marker.is_some() { None } else { calls.call(place.command) };
             let hits = place.marker.is_some() || effects.is_some_and(|effects| effects.marks());
             let counts = place.marker == Some(Marker::NextStage) || effects.is_some_and(|effects| effects.next_stage);
             hits.then_some(Hit { place: *place, counts })
@@ -216,7 +64,7 @@ impl<'t> Analysis<'t> {
             places: walked.places,
             hits,
             definitions: walked.definitions,
-            functions,
+            calls,
             redirected: walked.redirected,
             alternatives: walked.alternatives,
             verdicts: walked.decisions.finish(),
@@ -224,12 +72,12 @@ impl<'t> Analysis<'t> {
     }
 
     /// The commands that are markers.
-    pub(crate) fn markers(&self) -> impl Iterator<Item = (Marker, &Place<'t>)> {
+    pub(crate) fn markers(&self) -> impl Iterator<Item = (Marker, &Placed<'t>)> {
         self.hits.iter().filter_map(|hit| Some((hit.place.marker?, &hit.place)))
     }
 
     /// The commands that hit `next_stage`, themselves or in a function.
-    pub(crate) fn counted(&self) -> impl Iterator<Item = &Place<'t>> {
+    pub(crate) fn counted(&self) -> impl Iterator<Item = &Placed<'t>> {
         self.hits.iter().filter(|hit| hit.counts).map(|hit| &hit.place)
     }
 
@@ -252,7 +100,7 @@ impl<'t> Analysis<'t> {
         let item = list.items.last().filter(|item| !item.background)?;
         let has_or = item.and_or.rest.iter().any(|part| part.operator == AndOr::Or);
         let stage = item.and_or.pipelines().find_map(|pipeline| match pipeline.single()? {
-            Command::Simple(command) if Marker::of(command) == Some(Marker::NextStage) => Some(command.span),
+            Command::Simple(command) if command.marker() == Some(Marker::NextStage) => Some(command.span),
             _ => None,
         });
         let last = item.and_or.rest.last().map_or(&item.and_or.first, |part| &part.pipeline);
@@ -271,5 +119,54 @@ impl<'t> Analysis<'t> {
         let text = self.source.slice(span);
         let is_short = text.len() <= 80 && !text.contains(&b'\n');
         text.to_str().ok().filter(|_| is_short)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Analysis;
+    use crate::{Source, analyze::places::Placed, parse};
+
+    fn culprits(text: &str) -> Vec<Option<String>> {
+        let parsed = parse(Source::new("s", text));
+        assert_eq!(parsed.errors, [], "{text}");
+        let analysis = Analysis::of(&parsed.script);
+        let culprit = |place: &Placed<'_>| Some(analysis.quote(analysis.verdicts.culprit(place.context.decision)?));
+        analysis.counted().map(culprit).collect()
+    }
+
+    #[test]
+    fn conditions_over_constants_are_decided() {
+        for text in [
+            "V=1\n[ \"$V\" = 1 ] && next_stage && a",
+            "V=1; W=$V-x; if test $W != y; then next_stage && a; fi",
+            "readonly V=1; case $V in 1) next_stage && a;; *) next_stage && b;; esac",
+            "for p in a b; do next_stage && i $p; done",
+            "i=0; while [ $i -lt 3 ]; do next_stage && a; i=$((i + 1)); done",
+            "gpu() { [ \"$V\" = 1 ]; }; V=0; gpu && next_stage && a",
+            "true && { :; next_stage && a; }",
+            "everytime && v=$(date); next_stage && a",
+        ] {
+            assert_eq!(culprits(text).iter().flatten().count(), 0, "{text}");
+        }
+    }
+
+    #[test]
+    fn everything_else_varies() {
+        for (text, expected) in [
+            ("[ -d /x ] && next_stage && a", "[ -d /x ]"),
+            ("[ -n \"$HOME\" ] && next_stage && a", "[ -n \"$HOME\" ]"),
+            ("V=$(uname)\nif [ $V = Linux ]; then next_stage && a; fi", "[ $V = Linux ]"),
+            ("next_stage && V=1; [ \"$V\" ] && next_stage && a", "[ \"$V\" ]"),
+            ("for f in *.deb; do next_stage && a; done", "*.deb"),
+            ("while read -r x; do next_stage && a; done < f", "read -r x"),
+            ("case $(arch) in x) next_stage && a;; esac", "$(arch)"),
+            ("V=1; read V < f; [ $V ] && next_stage && a", "[ $V ]"),
+            ("[ -d /x ] && V=1; [ \"$V\" ] && next_stage && a", "[ \"$V\" ]"),
+            ("gpu() { test -e /dev/gpu; }; gpu && next_stage && a", "gpu"),
+            ("if a; then :; elif true; then :; else next_stage && a; fi", "a"),
+        ] {
+            assert_eq!(culprits(text).last(), Some(&Some(expected.to_owned())), "{text}");
+        }
     }
 }

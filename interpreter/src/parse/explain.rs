@@ -1,13 +1,14 @@
 //! Syntax errors in words: what was found, what it belongs to, what to write instead.
 
 use super::{
-    command::{CompleteCommand, Expect, Opener, Section},
     lexeme::{Lexeme, LexemeKind},
+    open::{CompleteCommand, Expect, Opener, Section},
+    token::Control,
 };
 use crate::{
     Diagnostic, Source, Span,
+    language::{is_name, reserved::Reserved},
     syntax::{RedirectionOperator, SimpleCommand, Word},
-    token::{Control, Reserved},
 };
 
 /// A reserved word or bracket that belongs to nothing that is open.
@@ -249,7 +250,7 @@ pub(super) fn misplaced_parenthesis(command: &CompleteCommand, span: Span) -> Di
 pub(super) fn parenthesis(simple: &SimpleCommand, span: Span, body_follows: bool, is_empty: bool) -> Diagnostic {
     let is_array = |word: &Word| {
         let name = word.unquoted().and_then(|text| text.strip_suffix('='));
-        word.span.end == span.start && name.is_some_and(super::simple::is_name)
+        word.span.end == span.start && name.is_some_and(|name| is_name(name.as_bytes()))
     };
     let words = (simple.words.first().and_then(Word::unquoted), simple.words.last());
     match words {
@@ -285,7 +286,7 @@ pub(super) fn function_word(name: &str, simple: &SimpleCommand) -> Diagnostic {
 /// A word that cannot be the name of a function.
 pub(super) fn function_name(word: &Word) -> Diagnostic {
     match word.unquoted() {
-        Some(name) if super::simple::is_name(name) => Diagnostic::syntax_error(
+        Some(name) if is_name(name.as_bytes()) => Diagnostic::syntax_error(
             word.span,
             format!("`{name}` is a special built-in and cannot be the name of a function"),
         )

@@ -14,14 +14,15 @@ use conch_parser::{
 use super::{
     explain,
     lexeme::{Items, Lexeme, LexemeKind},
+    token::Control,
 };
 use crate::{
     Diagnostic, Span,
+    language::reserved::Reserved,
     syntax::{
         AndOr, AndOrList, AndOrPart, CaseCommand, CaseItem, Command, CompoundCommand, CompoundKind, ForLoop,
         FunctionDefinition, IfCommand, List, ListItem, Loop, Pipeline, Redirection, SimpleCommand, Word,
     },
-    token::{Control, Reserved},
 };
 
 /// The and-or lists of one complete command. The reader has found what is wrong in it, so an error here is what it

@@ -1,9 +1,10 @@
 //! What the reader hands to the grammar: a row of lexemes, and the parts of the tree they stand for.
 
+use super::token::Control;
 use crate::{
     Span,
+    language::reserved::Reserved,
     syntax::{ListItem, Redirection, SimpleCommand, Word},
-    token::{Control, Reserved},
 };
 
 /// One symbol of a complete command, with its place.

@@ -3,19 +3,19 @@
 use std::sync::{Arc, OnceLock};
 
 use super::{
-    Broken, Pending, Reader,
-    command::{CompleteCommand, Expect},
-    explain,
+    Broken, Pending, Reader, explain,
     lexeme::LexemeKind,
-    word::Place,
+    open::{CompleteCommand, Expect},
+    token::{self, Control},
+    word::Where,
 };
 use crate::{
     Span,
+    language::{is_name, reserved::Reserved},
     syntax::{
         Assignment, CompoundCommand, HereDocument, Part, PartKind, Redirection, RedirectionOperator, SimpleCommand,
         Word,
     },
-    token::{self, Control, Reserved},
 };
 
 /// The names that a function cannot have: the special built-ins (POSIX 2.14), and `local`, which is one in dash.
@@ -23,10 +23,6 @@ const SPECIAL_BUILT_INS: [&str; 14] = [
     "break", "continue", "eval", "exec", "exit", "export", "local", "readonly", "return", "set", "shift", "times",
     "trap", "unset",
 ];
-
-pub(super) fn is_name(text: &str) -> bool {
-    matches!(token::name(text.as_bytes()), Ok(([], _)))
-}
 
 impl Reader<'_> {
     /// Whether a redirection begins here.
@@ -62,10 +58,10 @@ impl Reader<'_> {
             } else if simple.words.is_empty()
                 && let Some(name) = self.assignment_name()
             {
-                let value = self.word(Place::Value)?;
+                let value = self.word(Where::Value)?;
                 simple.assignments.push(Assignment { name, value, span: self.span(at, self.position) });
             } else {
-                simple.words.push(self.word(Place::Word)?);
+                simple.words.push(self.word(Where::Word)?);
                 if byte == b'{' && self.is_foreign_function(&simple) {
                     self.position = at;
                     command.expect = Expect::FunctionBody;
@@ -102,7 +98,7 @@ impl Reader<'_> {
         if let Some(word) = only_word.filter(|_| self.peek() == Some(b')')) {
             self.position += 1;
             let parentheses = self.span(start, self.position);
-            let name = word.unquoted().filter(|name| is_name(name) && !SPECIAL_BUILT_INS.contains(name));
+            let name = word.unquoted().filter(|name| is_name(name.as_bytes()) && !SPECIAL_BUILT_INS.contains(name));
             if name.is_none() {
                 self.report(explain::function_name(word));
             }
@@ -141,7 +137,7 @@ impl Reader<'_> {
                     open = open + usize::from(byte == b'(') - usize::from(byte == b')');
                     self.position += 1;
                 }
-                Some(_) => drop(self.word(Place::Word)?),
+                Some(_) => drop(self.word(Where::Word)?),
             }
         }
         Ok(())
@@ -211,7 +207,7 @@ impl Reader<'_> {
         let strip_tabs = operator == RedirectionOperator::HereDocumentStripTabs;
         let is_here_document = strip_tabs || operator == RedirectionOperator::HereDocument;
         let outer = std::mem::replace(&mut self.in_delimiter, is_here_document);
-        let target = if is_word { self.word(Place::Word) } else { Ok(Word::default()) };
+        let target = if is_word { self.word(Where::Word) } else { Ok(Word::default()) };
         self.in_delimiter = outer;
         let target = target?;
         if target.parts.is_empty() {
@@ -246,7 +242,7 @@ impl Reader<'_> {
                 self.position += 1;
                 self.blanks();
                 // It is skipped: its errors do not count.
-                let _ = self.silently(|reader| reader.word(Place::Word));
+                let _ = self.silently(|reader| reader.word(Where::Word));
             }
             _ => {}
         }
@@ -318,7 +314,7 @@ impl Reader<'_> {
         let whole = self.text;
         self.text = whole.get(..end).unwrap_or(whole);
         self.position = start;
-        let word = self.word(Place::HereDocument);
+        let word = self.word(Where::HereDocument);
         self.text = whole;
         let mut word = word?;
         if strip_tabs {

@@ -2,19 +2,18 @@
 
 use bstr::BString;
 
-use super::{Broken, End, Reader, explain};
+use super::{Broken, End, Reader, explain, token};
 use crate::{
     Span,
     syntax::{
         CommandSubstitution, ForeignExpansion, Operation, Parameter, ParameterExpansion, Part, PartKind, PatternEnd,
         Substitution, Word,
     },
-    token,
 };
 
 /// Where the parts being read stand, which decides what is special and where they end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Where {
     /// An ordinary word: ends at an operator or blank.
     Word,
     /// The value of an assignment: the same, with a tilde-prefix after `=` and each `:`.
@@ -31,17 +30,17 @@ pub(super) enum Place {
     Arithmetic,
 }
 
-impl Place {
+impl Where {
     /// Whether quotes lose their meaning and `\` keeps most of its own (POSIX 2.2.3).
     fn is_quoted(self) -> bool {
-        matches!(self, Place::QuotedBraces | Place::DoubleQuotes | Place::HereDocument | Place::Arithmetic)
+        matches!(self, Where::QuotedBraces | Where::DoubleQuotes | Where::HereDocument | Where::Arithmetic)
     }
 
     fn escapes(self, byte: u8) -> bool {
         match byte {
             b'$' | b'`' | b'\\' => true,
-            b'"' => self != Place::HereDocument,
-            b'}' => self == Place::QuotedBraces || !self.is_quoted(),
+            b'"' => self != Where::HereDocument,
+            b'}' => self == Where::QuotedBraces || !self.is_quoted(),
             _ => !self.is_quoted(),
         }
     }
@@ -64,23 +63,23 @@ impl Parts {
     }
 }
 
-/// Whether `byte` is literal in every [`Place`].
+/// Whether `byte` is literal in every [`Where`].
 fn is_plain(byte: u8) -> bool {
     !matches!(byte, b'\\' | b'\'' | b'"' | b'$' | b'`' | b':' | b'}') && !token::ends_word(byte)
 }
 
 impl Reader<'_> {
     /// Reads a word up to the end that `place` asks for; it may be empty.
-    pub(super) fn word(&mut self, place: Place) -> Result<Word, Broken> {
+    pub(super) fn word(&mut self, place: Where) -> Result<Word, Broken> {
         let start = self.position;
         let parts = self.nested(|reader| reader.parts(place))?;
         Ok(Word { parts, span: self.span(start, self.position) })
     }
 
-    fn parts(&mut self, place: Place) -> Result<Vec<Part>, Broken> {
+    fn parts(&mut self, place: Where) -> Result<Vec<Part>, Broken> {
         let mut parts = Parts { done: Vec::new(), literal: Vec::new(), literal_start: self.position };
         let mut parentheses = 0_usize;
-        if self.peek() == Some(b'~') && matches!(place, Place::Word | Place::Value | Place::Braces) {
+        if self.peek() == Some(b'~') && matches!(place, Where::Word | Where::Value | Where::Braces) {
             self.tilde(&mut parts, place);
         }
         while let Some(byte) = self.peek() {
@@ -97,7 +96,7 @@ impl Reader<'_> {
                     let part = self.single_quotes()?;
                     self.push(&mut parts, part);
                 }
-                b'"' if !matches!(place, Place::DoubleQuotes | Place::HereDocument | Place::Arithmetic) => {
+                b'"' if !matches!(place, Where::DoubleQuotes | Where::HereDocument | Where::Arithmetic) => {
                     let part = self.double_quotes()?;
                     self.push(&mut parts, part);
                 }
@@ -108,7 +107,7 @@ impl Reader<'_> {
                     self.push(&mut parts, part);
                 }
                 _ => {
-                    if place == Place::Arithmetic {
+                    if place == Where::Arithmetic {
                         match byte {
                             b'(' => parentheses += 1,
                             b')' => parentheses = parentheses.saturating_sub(1),
@@ -116,7 +115,7 @@ impl Reader<'_> {
                         }
                     }
                     self.literal_byte(&mut parts, byte);
-                    if byte == b':' && place == Place::Value {
+                    if byte == b':' && place == Where::Value {
                         self.tilde(&mut parts, place);
                     }
                 }
@@ -129,7 +128,7 @@ impl Reader<'_> {
 
     /// Takes a byte that would begin an expansion, but not in the delimiter of a here-document. Refuses what shells do
     /// not agree on.
-    fn delimiter_byte(&mut self, parts: &mut Parts, place: Place, byte: u8) {
+    fn delimiter_byte(&mut self, parts: &mut Parts, place: Where, byte: u8) {
         let start = self.position;
         self.literal_byte(parts, byte);
         match (byte, self.peek()) {
@@ -137,7 +136,7 @@ impl Reader<'_> {
                 let line = self.text.get(self.position..self.line_end(self.position)).unwrap_or_default();
                 self.position += line.iter().position(|byte| *byte == b'`').map_or(0, |closing| closing + 1);
             }
-            (_, Some(b'(')) if place == Place::Word => self.skip_parentheses(start + 1),
+            (_, Some(b'(')) if place == Where::Word => self.skip_parentheses(start + 1),
             _ => return,
         }
         self.report(explain::expanded_delimiter(self.span(start, self.position)));
@@ -154,13 +153,13 @@ impl Reader<'_> {
         self.position += length;
     }
 
-    fn ends(&self, place: Place, byte: u8, parentheses: usize) -> bool {
+    fn ends(&self, place: Where, byte: u8, parentheses: usize) -> bool {
         match place {
-            Place::Word | Place::Value => token::ends_word(byte),
-            Place::Braces | Place::QuotedBraces => byte == b'}',
-            Place::DoubleQuotes => byte == b'"',
-            Place::HereDocument => false,
-            Place::Arithmetic => byte == b')' && parentheses == 0,
+            Where::Word | Where::Value => token::ends_word(byte),
+            Where::Braces | Where::QuotedBraces => byte == b'}',
+            Where::DoubleQuotes => byte == b'"',
+            Where::HereDocument => false,
+            Where::Arithmetic => byte == b')' && parentheses == 0,
         }
     }
 
@@ -190,10 +189,10 @@ impl Reader<'_> {
         parts.push_part(part);
     }
 
-    fn tilde(&mut self, parts: &mut Parts, place: Place) {
+    fn tilde(&mut self, parts: &mut Parts, place: Where) {
         let start = self.position;
         if !self.in_delimiter
-            && let Ok((rest, login)) = token::tilde(self.rest(), place == Place::Value)
+            && let Ok((rest, login)) = token::tilde(self.rest(), place == Where::Value)
         {
             let login = BString::from(login);
             self.advance_to(rest);
@@ -202,14 +201,14 @@ impl Reader<'_> {
         }
     }
 
-    fn backslash(&mut self, parts: &mut Parts, place: Place) -> Result<(), Broken> {
+    fn backslash(&mut self, parts: &mut Parts, place: Where) -> Result<(), Broken> {
         match self.peek_at(1) {
             Some(b'\n') => {
                 if parts.literal.is_empty() {
                     parts.literal_start = self.position;
                 }
                 self.position += 2;
-                if place == Place::Value && parts.literal.last() == Some(&b':') {
+                if place == Where::Value && parts.literal.last() == Some(&b':') {
                     self.tilde(parts, place);
                 }
             }
@@ -220,7 +219,7 @@ impl Reader<'_> {
                 self.push(parts, Part { kind: PartKind::Escaped(BString::from([byte])), span });
             }
             // It counts for nothing.
-            Some(byte @ (b'(' | b')')) if place == Place::Arithmetic => {
+            Some(byte @ (b'(' | b')')) if place == Where::Arithmetic => {
                 self.literal_byte(parts, b'\\');
                 self.literal_byte(parts, byte);
             }
@@ -243,7 +242,7 @@ impl Reader<'_> {
     fn double_quotes(&mut self) -> Result<Part, Broken> {
         let start = self.position;
         self.position += 1;
-        let parts = self.nested(|reader| reader.parts(Place::DoubleQuotes))?;
+        let parts = self.nested(|reader| reader.parts(Where::DoubleQuotes))?;
         if self.peek() != Some(b'"') {
             return Err(self.unclosed(start, 1, "double-quote `\"`", "close it with `\"`".into()));
         }
@@ -252,7 +251,7 @@ impl Reader<'_> {
     }
 
     /// Reads what `$` begins; a `$` that begins nothing is itself.
-    fn dollar(&mut self, parts: &mut Parts, place: Place) -> Result<(), Broken> {
+    fn dollar(&mut self, parts: &mut Parts, place: Where) -> Result<(), Broken> {
         let start = self.position;
         self.position += 1;
         self.continuations();
@@ -316,7 +315,7 @@ impl Reader<'_> {
     }
 
     /// Reads `${...}`; `start` is where its `$` stands.
-    fn braced_parameter(&mut self, start: usize, place: Place) -> Result<PartKind, Broken> {
+    fn braced_parameter(&mut self, start: usize, place: Where) -> Result<PartKind, Broken> {
         self.position += 1;
         self.continuations();
         let length_of = self.is_length();
@@ -356,7 +355,7 @@ impl Reader<'_> {
     }
 
     /// Reads what is done with the parameter, up to the `}`; `None` for what POSIX does not know.
-    fn operation(&mut self, place: Place) -> Result<Option<Operation>, Broken> {
+    fn operation(&mut self, place: Where) -> Result<Option<Operation>, Broken> {
         let start = self.position;
         let or_empty = self.peek() == Some(b':');
         if or_empty {
@@ -374,7 +373,7 @@ impl Reader<'_> {
                 let largest = self.peek() == Some(byte);
                 self.position += usize::from(largest);
                 // Quotes in the pattern count whatever stands around the expansion (POSIX 2.6.2).
-                let pattern = self.word(Place::Braces)?;
+                let pattern = self.word(Where::Braces)?;
                 let end = if byte == b'%' { PatternEnd::Suffix } else { PatternEnd::Prefix };
                 return Ok(Some(Operation::Remove { end, largest, pattern }));
             }
@@ -385,19 +384,19 @@ impl Reader<'_> {
             }
         };
         self.position += 1;
-        let word = self.word(if place.is_quoted() { Place::QuotedBraces } else { Place::Braces })?;
+        let word = self.word(if place.is_quoted() { Where::QuotedBraces } else { Where::Braces })?;
         Ok(Some(Operation::Substitute { when, or_empty, word }))
     }
 
     /// Reads the rest of a `${...}` that POSIX does not know, up to its `}`.
-    fn foreign_expansion(&mut self, start: usize, place: Place) -> Result<PartKind, Broken> {
+    fn foreign_expansion(&mut self, start: usize, place: Where) -> Result<PartKind, Broken> {
         // Shells take a byte for the operator, whatever it is, also behind `:`.
         self.position += match self.rest() {
             [b':', _, ..] => 2,
             [b'}', ..] | [] => 0,
             _ => 1,
         };
-        let word = self.word(if place.is_quoted() { Place::QuotedBraces } else { Place::Braces })?;
+        let word = self.word(if place.is_quoted() { Where::QuotedBraces } else { Where::Braces })?;
         if self.peek() != Some(b'}') {
             return Err(self.unclosed(start, 2, "parameter expansion `${`", "close it with `}`".into()));
         }
@@ -409,7 +408,7 @@ impl Reader<'_> {
     /// Reads `$((...))` from its second `(`.
     fn arithmetic(&mut self, start: usize) -> Result<PartKind, Broken> {
         self.position += 1;
-        let parts = self.nested(|reader| reader.parts(Place::Arithmetic))?;
+        let parts = self.nested(|reader| reader.parts(Where::Arithmetic))?;
         let Ok((rest, _)) = token::arithmetic_end(self.rest()) else {
             let help = match self.peek() {
                 Some(_) => "close it with `))`; for a subshell in a command substitution, put a space: `$( (`",
@@ -437,7 +436,7 @@ impl Reader<'_> {
     }
 
     /// Reads `` `...` ``: the text between is unescaped first (POSIX 2.6.3), then read by a reader of its own.
-    fn backquotes(&mut self, place: Place) -> Result<Part, Broken> {
+    fn backquotes(&mut self, place: Where) -> Result<Part, Broken> {
         let start = self.position;
         let mut text = Vec::new();
         let mut offsets = Vec::new();

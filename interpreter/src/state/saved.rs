@@ -24,7 +24,7 @@ pub(super) mod functions {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
     use super::super::{Aliases, Function};
-    use crate::{Source, Span, definitions::Collected, parse};
+    use crate::{Source, Span, parse, syntax::visit::definitions_in};
 
     #[derive(Default, Serialize, Deserialize)]
     struct Saved {
@@ -71,8 +71,7 @@ pub(super) mod functions {
         let mut functions = BTreeMap::new();
         for SavedFunction { text, span, aliases } in saved.functions {
             let script = scripts.get(text).ok_or_else(|| D::Error::custom("a function without a text"))?;
-            let all = Collected::of(&script.list).functions;
-            let definition = all.into_iter().find(|definition| definition.span == span);
+            let definition = definitions_in(&script.list).into_iter().find(|definition| definition.span == span);
             let definition =
                 definition.ok_or_else(|| D::Error::custom("no function stands at its place in the text"))?;
             let (number, source) = (span.start, Arc::clone(&script.source));

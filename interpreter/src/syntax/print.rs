@@ -7,7 +7,7 @@ use super::{
     Parameter, ParameterExpansion, Part, PartKind, PatternEnd, Pipeline, Redirection, RedirectionOperator,
     SimpleCommand, Substitution, Word,
 };
-use crate::token::Reserved;
+use crate::language::reserved::Reserved;
 
 /// The canonical text of a list: one and-or list a line, one space between words, no comments and no line
 /// continuations. Quotes, here-documents and everything inside words stay as they are. Reading it gives an equal

@@ -1,5 +1,7 @@
 //! Walks over the tree: implement the methods you care about, and call the `walk_` function to go on inside.
 
+use std::sync::Arc;
+
 use super::{
     AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, HereDocument, List, Operation, Part,
     PartKind, Pipeline, Redirection, SimpleCommand, Word,
@@ -161,4 +163,22 @@ pub fn walk_part<'t, V: Visit<'t> + ?Sized>(visitor: &mut V, part: &'t Part) {
         PartKind::Foreign(expansion) => visitor.visit_word(&expansion.word),
         PartKind::Literal(_) | PartKind::Escaped(_) | PartKind::SingleQuoted(_) | PartKind::Tilde(_) => {}
     }
+}
+
+/// The function definitions in a list, however deep, in the order of their places.
+pub(crate) fn definitions_in(list: &List) -> Vec<Arc<FunctionDefinition>> {
+    struct Definitions(Vec<Arc<FunctionDefinition>>);
+    impl<'t> Visit<'t> for Definitions {
+        fn visit_pipeline(&mut self, pipeline: &'t Pipeline) {
+            for command in &pipeline.commands {
+                if let Command::Function(definition) = command {
+                    self.0.push(Arc::clone(definition));
+                }
+            }
+            walk_pipeline(self, pipeline);
+        }
+    }
+    let mut definitions = Definitions(Vec::new());
+    definitions.visit_list(list);
+    definitions.0
 }

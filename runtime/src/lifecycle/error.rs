@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use compeval_interpreter::{
-    dispatch::{Chain, DispatchError},
-    execute::Cause,
-};
+use compeval_interpreter::{dispatch::DispatchError, execute::Cause, stage::Chain};
 use thiserror::Error;
 
 use crate::{engine::EngineError, ledger::LedgerError, lock::LockError};

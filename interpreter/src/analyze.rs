@@ -1,0 +1,13 @@
+//! What can be said of a script without running it.
+
+pub(crate) mod calls;
+pub(crate) mod decision;
+pub(crate) mod definitions;
+pub(crate) mod effects;
+pub mod facts;
+pub(crate) mod files;
+pub(crate) mod places;
+pub(crate) mod reach;
+pub(crate) mod ties;
+
+pub use facts::{Argument, Context, Facts, analyze};

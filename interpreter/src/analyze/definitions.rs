@@ -1,0 +1,28 @@
+//! The function definitions of a run, which are needed after the text that holds them was walked.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::state::Function;
+
+/// The function definitions of all texts of a run, found by number or by name.
+#[derive(Debug, Default)]
+pub(crate) struct Definitions {
+    functions: BTreeMap<u32, Function>,
+    names: HashMap<String, Vec<u32>>,
+}
+
+impl Definitions {
+    pub(crate) fn insert(&mut self, function: Function) {
+        self.names.entry(function.definition.name.clone()).or_default().push(function.number);
+        self.functions.insert(function.number, function);
+    }
+
+    pub(crate) fn numbered(&self, number: u32) -> Option<&Function> {
+        self.functions.get(&number)
+    }
+
+    /// All definitions of a name, in the order they were read.
+    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &Function> {
+        self.names.get(name).into_iter().flatten().filter_map(|number| self.functions.get(number))
+    }
+}

@@ -1,0 +1,24 @@
+//! What POSIX and our own two words fix, whatever a script says.
+
+pub mod marker;
+pub mod quoting;
+pub(crate) mod reserved;
+
+/// Whether `text` is a name (POSIX 3.235): a letter or `_`, then letters, digits and `_`.
+pub fn is_name(text: &[u8]) -> bool {
+    leading_name(text).is_some_and(|(_, rest)| rest.is_empty())
+}
+
+/// The name that `text` begins with, and what follows it.
+pub(crate) fn leading_name(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let length = text.iter().take_while(|byte| is_part(byte)).count();
+    text.first().filter(|first| is_part(first) && !first.is_ascii_digit())?;
+    Some(text.split_at(length))
+}
+
+/// Everything in a text that may be a name, in order.
+pub(crate) fn names_in(text: &[u8]) -> impl Iterator<Item = &str> {
+    let words = text.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+    words.filter(|word| is_name(word)).filter_map(|word| std::str::from_utf8(word).ok())
+}

@@ -1,0 +1,60 @@
+//! Arguments, assignments or redirections of a marker.
+//!
+//! ## What it does
+//! Looks for markers with anything but their name: words behind it, `NAME=value` before it, redirections.
+//!
+//! ## Why
+//! Nothing of that reaches the command behind the marker. `next_stage make` never runs `make`; in
+//! `CC=clang next_stage && make`, the compiler is the default one.
+//!
+//! ## Example
+//! ```sh
+//! CC=clang next_stage && make
+//! ```
+//!
+//! ## Use instead
+//! ```sh
+//! next_stage && CC=clang make
+//! ```
+
+use crate::{
+    Diagnostic, Severity, Span,
+    analyze::places::Placed,
+    language::marker::Marker,
+    lint::{analysis::Analysis, rule::Rule},
+};
+
+pub(in crate::lint) const RULE: Rule = Rule {
+    code: "CE004",
+    name: "marker-with-arguments",
+    severity: Severity::Error,
+    file: include_str!("marker_with_arguments.rs"),
+    check,
+};
+
+fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
+    for (marker, place) in analysis.markers().filter(|(_, place)| place.has_more_than_name()) {
+        findings.push(report(rule, analysis, marker, place));
+    }
+}
+
+fn report(rule: &Rule, analysis: &Analysis<'_>, marker: Marker, place: &Placed<'_>) -> Diagnostic {
+    let (command, name) = (place.command, marker.name());
+    let cover = |spans: &mut dyn Iterator<Item = Span>| spans.reduce(Span::to);
+    let arguments = cover(&mut command.words.iter().skip(1).map(|word| word.span));
+    let assignments = cover(&mut command.assignments.iter().map(|assignment| assignment.span));
+    let redirections = cover(&mut command.redirections.iter().map(|redirection| redirection.span));
+    let what = match (arguments, assignments) {
+        (Some(_), _) => "takes no arguments",
+        (_, Some(_)) => "hands no variables on",
+        _ => "hands no redirections on",
+    };
+    let span = arguments.or(assignments).or(redirections).unwrap_or(command.span);
+    let finding = rule.finding(span, format!("`{name}` {what}")).label("reaches no command");
+    let finding = finding.related(place.name_span(), "");
+    match (arguments.and_then(|span| analysis.repeat(span)), assignments.and_then(|span| analysis.repeat(span))) {
+        (Some(arguments), _) => finding.help(format!("write `{name} && {arguments}`")),
+        (_, Some(assignments)) => finding.help(format!("write `{name} && {assignments} COMMAND`")),
+        _ => finding.help(format!("write it at the command: `{name} && COMMAND ...`")),
+    }
+}

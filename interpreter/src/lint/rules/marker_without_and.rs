@@ -1,0 +1,63 @@
+//! A marker that guards nothing.
+//!
+//! ## What it does
+//! Looks for markers followed by `;`, a newline, `&`, `|` or the end of a group, where only `&&` ties a command to
+//! them.
+//!
+//! ## Why
+//! The stage is empty: it is recorded as applied at once, and takes a number. The command that was meant runs on
+//! every run, and nobody asks whether it failed.
+//!
+//! ## Example
+//! ```sh
+//! next_stage ; make
+//! ```
+//!
+//! ## Use instead
+//! ```sh
+//! next_stage && make
+//! ```
+
+use crate::{
+    Diagnostic, Severity,
+    analyze::places::Follower,
+    lint::{analysis::Analysis, rule::Rule},
+};
+
+pub(in crate::lint) const RULE: Rule = Rule {
+    code: "CE003",
+    name: "marker-without-and",
+    severity: Severity::Error,
+    file: include_str!("marker_without_and.rs"),
+    check,
+};
+
+fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
+    for (marker, place) in analysis.markers() {
+        // A second marker, a condition and a marker with arguments have rules of their own.
+        let context = &place.context;
+        if context.outer_marker().is_some() || context.judged.is_some() || place.has_more_than_name() {
+            continue;
+        }
+        let separator = match place.follower() {
+            Follower::And | Follower::Or => continue,
+            Follower::Pipe => Some("|"),
+            Follower::Background => Some("&"),
+            // The last command of a pipeline is reported for standing there.
+            Follower::Nothing if place.position > 0 => continue,
+            Follower::Nothing => None,
+        };
+        let name = marker.name();
+        let finding = match separator {
+            Some(separator) => rule
+                .finding(place.command.span, format!("`{separator}` detaches what follows from `{name}`"))
+                .label(format!("expected `&&` after this, not `{separator}`"))
+                .help(format!("write `{name} && COMMAND`")),
+            None => rule
+                .finding(place.command.span, format!("`{name}` guards no command"))
+                .label("expected `&&` and a command after this")
+                .help(format!("write `{name} && COMMAND`, or remove this marker")),
+        };
+        findings.push(finding);
+    }
+}

@@ -1,0 +1,55 @@
+//! A `||` behind `everytime`, which always succeeds.
+//!
+//! ## What it does
+//! Looks for `||` behind `everytime` in the same and-or list.
+//!
+//! ## Why
+//! `everytime` returns 0 on every run. What stands directly behind `everytime ||` is never reached; further on, the
+//! right side hides that the command before it failed.
+//!
+//! ## Example
+//! ```sh
+//! everytime || make
+//! ```
+//!
+//! ## Use instead
+//! ```sh
+//! everytime && make
+//! ```
+
+use crate::{
+    Diagnostic, Severity,
+    analyze::places::Follower,
+    language::marker::Marker,
+    lint::{analysis::Analysis, rule::Rule},
+};
+
+pub(in crate::lint) const RULE: Rule = Rule {
+    code: "CE014",
+    name: "or-after-everytime",
+    severity: Severity::Warning,
+    file: include_str!("or_after_everytime.rs"),
+    check,
+};
+
+fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
+    for (marker, place) in analysis.markers() {
+        if marker != Marker::Everytime || place.context.outer_marker().is_some() || place.is_negated() {
+            continue;
+        }
+        let Some(or) = place.first_or() else { continue };
+        let right = analysis.quote(or.pipeline.span);
+        let is_direct = place.follower() == Follower::Or;
+        let message = match is_direct {
+            true => format!("`{right}` is never reached: `everytime` always succeeds"),
+            false => format!("`{right}` hides a failure of the chain before it"),
+        };
+        let help = match place.rest().and_then(|rest| analysis.repeat(rest)) {
+            Some(rest) if is_direct => format!("write `everytime && {rest}`"),
+            Some(rest) => format!("if that is meant, say so with braces: `everytime && {{ {rest}; }}`"),
+            None => "put braces around everything behind `everytime &&`".to_owned(),
+        };
+        findings
+            .push(rule.finding(or.operator_span, message).related(place.command.span, "always returns 0").help(help));
+    }
+}

@@ -1,0 +1,94 @@
+//! A request as a program for `sh`, and its output as a response.
+
+use bstr::BStr;
+
+use crate::dispatch::request::{Request, Response, Told};
+
+mod compose;
+pub(crate) mod edits;
+pub(crate) mod frame;
+mod markers;
+mod messages;
+
+use compose::Framing;
+use frame::Splitter;
+use messages::{Messages, Origins};
+
+/// What a dispatcher adds to a program.
+#[derive(Clone, Copy, Debug)]
+pub struct Hooks<'h> {
+    /// A directory there that the program may write to, for stretches with markers.
+    pub scratch: &'h str,
+    /// Shell commands, built-ins only, that record what became of a stage. Their arguments: the stage's number;
+    /// `started`, `applied` or `failed`; its exit status; and the index of its chain in [`Request::chains`].
+    pub record: &'h [u8],
+}
+
+/// A program for `sh -c`, and the readers of its output.
+pub struct Program {
+    text: Vec<u8>,
+    framing: Framing,
+    origins: Origins,
+}
+
+/// Reads what a program prints as it comes: output of the script goes on, the state is kept, and what the shell says
+/// gets the places of the script.
+#[derive(Debug)]
+pub struct Output {
+    splitter: Splitter,
+    messages: Messages,
+}
+
+/// What is left when a program has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Bytes of standard output that were held back.
+    pub stdout: Vec<u8>,
+    /// Bytes of standard error that were held back.
+    pub stderr: Vec<u8>,
+    /// The answer to the request.
+    pub response: Response,
+}
+
+impl Program {
+    /// The program that runs the stretch of `request` in its state and prints the state after it.
+    pub fn of(request: &Request<'_>, hooks: &Hooks<'_>) -> Program {
+        let (text, framing, origins) = compose::compose(request, hooks);
+        Program { text, framing, origins }
+    }
+
+    /// The text, any bytes but NUL.
+    pub fn text(&self) -> &BStr {
+        self.text.as_slice().into()
+    }
+
+    /// A reader for one run of the program by `shell`, which is the name that shell's messages begin with.
+    pub fn output(&self, shell: &str) -> Output {
+        let messages = Messages::new(shell, self.origins.clone());
+        Output { splitter: Splitter::new(self.framing.clone()), messages }
+    }
+}
+
+impl Output {
+    /// Takes the next bytes of standard output; gives those that the script itself printed.
+    pub fn stdout(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.splitter.push(bytes)
+    }
+
+    /// Takes the next bytes of standard error; gives those to be shown. The end of a line may be waited for.
+    pub fn stderr(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.messages.push(bytes)
+    }
+
+    /// Whether the shell has printed all: later bytes come from processes it left behind.
+    pub fn is_complete(&self) -> bool {
+        self.splitter.is_complete()
+    }
+
+    /// The program for `request` has ended with `status`.
+    pub fn finish(self, request: &Request<'_>, status: i32) -> Ended {
+        let (stdout, state) = self.splitter.finish(request.state);
+        let (stderr, message) = self.messages.finish();
+        Ended { stdout, stderr, response: Response::Ran { status, told: Box::new(Told { state, message }) } }
+    }
+}

@@ -1,0 +1,349 @@
+//! A state and a stretch of script as one program for a fresh shell, which ends by printing the state it leaves.
+//!
+//! The program has three parts: a prelude that brings the shell into the state, the stretch itself, and an epilogue
+//! in the EXIT trap, which prints the new state between lines that carry a nonce ([`super::frame`] reads them).
+//! Only built-ins are used. A leading `\` keeps aliases away, `command` functions; options are set last and reset first.
+
+use std::sync::Arc;
+
+use bstr::{BString, ByteSlice};
+
+use super::{Hooks, edits, markers, messages::Origins};
+use crate::{
+    Source,
+    dispatch::request::{Kind, Line, Request},
+    language::quoting::quote,
+    state::{Aliases, CARRIED_OPTIONS, Function, State, Value, is_own},
+};
+
+/// The file descriptor that keeps the frame's way out open when the stretch itself redirects standard output.
+const SAVED_STDOUT: u8 = 9;
+
+/// What a program prints around the stretch's own output.
+#[derive(Clone, Debug)]
+pub(crate) struct Framing {
+    /// Begins the lines that separate sections; new for each program.
+    pub(crate) nonce: String,
+    /// Whether the program first prints what a fresh shell is like.
+    pub(crate) with_baseline: bool,
+}
+
+/// The program for `request`, how to read what it prints, and where its lines come from.
+pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Framing, Origins) {
+    let nonce = nonce();
+    let framing = Framing { with_baseline: !request.state.has_baseline(), nonce };
+    let text = Vec::with_capacity(4096 + request.chunk.len());
+    let mut program = Composer { text, lines: 0, origins: Vec::new(), state: request.state };
+    program.line("\\unset BASH_EXECUTION_STRING 2>/dev/null");
+    program.line(&format!("__ce_k={}", framing.nonce));
+    if framing.with_baseline {
+        program.line("\\command echo \"$__ce_k b\"; \\set; \\command echo \"$__ce_k x\"; \\export -p; \\command echo \"$__ce_k u\"; \\command umask");
+        program
+            .line("\\command echo \"$__ce_k d\"; \\command pwd -L; \\command echo \"$__ce_k o\"; \\command echo \"$-\"; \\command echo \"$__ce_k w\"");
+    }
+    program.variables();
+    program.surroundings();
+    program.line(HELPERS);
+    program.stage(request, hooks);
+    if let Kind::Stage(number) = request.kind {
+        program.line(&format!("__ce_record {number} started 0 0"));
+    }
+    // From here on the script's own functions may stand in for built-ins.
+    program.functions(request);
+    program.positional();
+    program.readonly();
+    program.line(&format!("__ce_end() {{\n{}}}\n__ce_arm", epilogue(request)));
+    if request.saves_stdout {
+        program.line(&format!("\\exec {SAVED_STDOUT}>&1"));
+    }
+    if makes_text(request) {
+        program.line("\\command alias trap=__ce_trap");
+    }
+    program.options();
+    program.from(request.source, request.chunk_line);
+    program.chunk(request);
+    (program.text, framing, program.origins)
+}
+
+/// Whether the stretch runs text that it makes or reads, where our edits are not made.
+fn makes_text(request: &Request<'_>) -> bool {
+    let holds = |text: &[u8]| text.contains_str("eval") || text.contains_str(". ");
+    holds(&request.chunk) || request.state.functions.values().any(|function| holds(function.text()))
+}
+
+/// Goes to the directory `__ce_d`. A shell stays in a directory that is removed: one of that name takes its place for a
+/// moment. Nothing is run elsewhere.
+const ENTER: &str = r#"\command cd -L -- "$__ce_d" 2>/dev/null ||
+{ \command mkdir -- "$__ce_d" && \command cd -L -- "$__ce_d" && \command rmdir -- "$__ce_d"; } 2>/dev/null ||
+{ \command echo "cannot enter the working directory $__ce_d any more" >&2; \exit 2; }"#;
+
+/// Functions that edits of the stretch call. `__ce_r N` sets `$?`, behind `&& :` even under `set -e`.
+/// `__ce_flow` leaves the shell where the script leaves a loop or function that is walked outside.
+/// `__ce_exec` runs a program in a process of its own, so that the state is still told. `__ce_trap` keeps the script's
+/// own EXIT trap from replacing ours, and ours from being listed. A subshell that a function was called in has an
+/// EXIT trap of its own, and may list those of its parent (`__ce_traps`): only the process id tells. `__ce_living` puts
+/// this shell in place of the first one, which `$$` stands for, among the arguments of `kill`. `ulimit`
+/// keeps what limits were set, for the next shell to set them too.
+const HELPERS: &str = r#"__ce_r() { return "$1"; }
+__ce_flow() { \set -- "$?" "$@"; case $2,${3-0} in return,*[!0-9]*) \return "$3";; esac; __ce_w="$2 ${3-}"
+case $2 in return) \exit "${3-$1}";; esac; \exit 0; }
+__ce_exec() { \unset __ce_t; ( \exec "$@" ); \exit; }
+__ce_living() { for __ce_q do case $__ce_q in "$__ce_first") \command echo "$$";; *) \command echo "$__ce_q";; esac; done; }
+ulimit() { \command ulimit "$@" || return; __ce_h=; for __ce_q do __ce_h="$__ce_h $__ce_q"; done
+case ${__ce_q-} in [0-9]*|unlimited) __ce_u="${__ce_u-}$__ce_h;";; esac; }
+next_stage() { \command echo "next_stage: only a command of this name in the script itself is counted" >&2; \exit 1; }
+everytime() { :; }
+__ce_top() { __ce_h=; \command read -r __ce_h </proc/self/stat; case $__ce_h in "$$ "*|"") return 0;; esac; return 1; } 2>/dev/null
+__ce_arm() { \trap -- '__ce_end "$@"' 0; }
+__ce_traps() { __ce_l=$(\trap); case $__ce_l in *__ce_end*) case ${__ce_t+t} in t) \command echo "trap -- '$__ce_t' EXIT";; esac
+__ce_l=${__ce_l#*__ce_end*EXIT}; case $__ce_l in ?*) \command echo "${__ce_l#?}";; esac;; *) \trap;; esac; }
+__ce_trap() { case ${1-} in --) \shift;; -?*) \trap "$@"; return;; esac; case $# in
+0) if __ce_top; then \trap - 0; case ${__ce_t+t} in t) \trap -- "$__ce_t" 0;; esac; \trap; __ce_arm
+else __ce_traps; fi; return;; 1) \set -- - "$1";; esac
+case $1 in [0-9]*) \set -- - "$@";; esac; __ce_a=$1; \shift; for __ce_q do case $__ce_q in
+0|EXIT) if ! __ce_top; then \trap -- "$__ce_a" 0; else case $__ce_a in -) \unset __ce_t;; *) __ce_t=$__ce_a;; esac; fi;;
+*) \trap -- "$__ce_a" "$__ce_q";; esac; done; }"#;
+
+struct Composer<'r> {
+    text: Vec<u8>,
+    /// How many lines that is.
+    lines: usize,
+    origins: Origins,
+    state: &'r State,
+}
+
+impl Composer<'_> {
+    fn bytes(&mut self, text: &[u8]) {
+        self.text.extend_from_slice(text);
+        self.text.push(b'\n');
+        self.lines += text.iter().filter(|byte| **byte == b'\n').count() + 1;
+    }
+
+    /// What comes next is the text of the script from a line on, counted from 1.
+    fn from(&mut self, source: &Arc<Source>, number: usize) {
+        self.origins.push((self.lines + 1, Some(Line { source: Arc::clone(source), number })));
+    }
+
+    fn line(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    /// Assigns and exports what differs from a fresh shell, and unsets what is gone.
+    fn variables(&mut self) {
+        let state = self.state;
+        let fresh = |name: &str| state.fresh(name);
+        let told = state.has_baseline().then_some(&state.baseline.variables);
+        for (name, old) in told.into_iter().flatten() {
+            let gone = state
+                .variables
+                .get(name)
+                .is_none_or(|new| (old.value.is_some() && new.value.is_none()) || (old.exported && !new.exported));
+            if gone && !is_own(name) && !state.all_unknown {
+                self.line(&format!("\\unset {name} 2>/dev/null"));
+            }
+        }
+        for (name, variable) in state.variables.iter() {
+            if is_own(name) || name == "OPTIND" || name == "OLDPWD" || fresh(name) == Some(variable) {
+                continue;
+            }
+            if let Some(value) = &variable.value {
+                self.bytes(&[name.as_bytes(), b"=", &quote(value)].concat());
+            }
+            if variable.exported {
+                self.line(&format!("\\export {name}"));
+            }
+        }
+    }
+
+    /// The working directory and what goes with it, `umask`, traps and limits.
+    fn surroundings(&mut self) {
+        let state = self.state;
+        let fresh = state.has_baseline().then_some(&state.baseline);
+        let not_fresh = |directory: &&BString| fresh.is_none_or(|fresh| fresh.directory != **directory);
+        if let Some(directory) = state.directory.as_ref().filter(not_fresh) {
+            self.bytes(&[b"__ce_d=".as_slice(), &quote(directory)].concat());
+            self.line(ENTER);
+        }
+        match &state.other_pwd {
+            Some(Some(value)) => self.bytes(&[b"PWD=".as_slice(), &quote(value)].concat()),
+            Some(None) => self.line("\\unset PWD"),
+            None => {}
+        }
+        if let Value::Set(value) = state.variable("OLDPWD") {
+            self.bytes(&[b"OLDPWD=".as_slice(), &quote(value)].concat());
+        }
+        if let Some(umask) = state.umask.as_ref().filter(|umask| fresh.is_none_or(|fresh| fresh.umask != **umask)) {
+            self.bytes(&[b"\\command umask ".as_slice(), umask].concat());
+        }
+        for (signal, action) in &state.traps {
+            self.bytes(&[b"\\trap -- ".as_slice(), &quote(action), b" ", signal.as_bytes()].concat());
+        }
+        if let Some(action) = &state.exit_trap {
+            self.bytes(&[b"__ce_t=".as_slice(), &quote(action)].concat());
+        }
+        if let Some(process) = &state.process {
+            self.bytes(&[b"__ce_first=".as_slice(), &quote(process)].concat());
+        }
+        if let Some(limits) = &state.limits {
+            self.bytes(&[b"__ce_u=".as_slice(), &quote(limits)].concat());
+            for operands in limits.split(|byte| *byte == b';').filter(|operands| !operands.is_empty()) {
+                self.bytes(&[b"\\command ulimit ".as_slice(), operands, b" >/dev/null 2>&1"].concat());
+            }
+        }
+    }
+
+    /// Defines functions, each with the aliases of its definition in force but for its own name, then the aliases.
+    /// A function named `command` comes last, for all here need the built-in.
+    fn functions(&mut self, request: &Request<'_>) {
+        let state = self.state;
+        let (last, first): (Vec<_>, Vec<_>) = state.functions.iter().partition(|(name, _)| *name == "command");
+        let mut in_force = Aliases::new();
+        for (name, function) in first {
+            let mut aliases = Aliases::clone(&function.aliases);
+            aliases.remove(name.as_bytes().as_bstr());
+            self.aliases(&mut in_force, aliases);
+            self.function(function, request);
+        }
+        self.aliases(&mut in_force, state.aliases.clone());
+        last.into_iter().for_each(|(_, function)| self.function(function, request));
+    }
+
+    fn function(&mut self, function: &Function, request: &Request<'_>) {
+        self.from(&function.source, function.source.line_number(function.definition.span.start));
+        self.bytes(&edits::function_text(function, request.markers.is_some(), self.state));
+        self.origins.push((self.lines + 1, None));
+    }
+
+    fn aliases(&mut self, in_force: &mut Aliases, wanted: Aliases) {
+        if *in_force == wanted {
+            return;
+        }
+        if !in_force.is_empty() {
+            self.line("\\command unalias -a");
+        }
+        for (name, value) in &wanted {
+            self.bytes(&[b"\\command alias ", quote(name).as_slice(), b"=", &quote(value)].concat());
+        }
+        *in_force = wanted;
+    }
+
+    fn positional(&mut self) {
+        if !self.state.positional.is_empty() {
+            let words: Vec<Vec<u8>> = self.state.positional.iter().map(|value| quote(value)).collect();
+            self.bytes(&[b"\\set -- ".as_slice(), &words.join(&b' ')].concat());
+        }
+        // Setting the parameters starts `getopts` anew.
+        if let Value::Set(value) = self.state.variable("OPTIND")
+            && value != "1"
+            && value.iter().all(u8::is_ascii_digit)
+        {
+            self.bytes(&[b"OPTIND=".as_slice(), value].concat());
+        }
+    }
+
+    /// The dispatcher's record function, and the two markers where the stretch has some.
+    fn stage(&mut self, request: &Request<'_>, hooks: &Hooks<'_>) {
+        if request.markers.is_some() || matches!(request.kind, Kind::Stage(_)) {
+            self.bytes(&[b"__ce_record() {\n".as_slice(), hooks.record, b"\n}"].concat());
+        }
+        if let Some(markers) = &request.markers {
+            let holds_stage = matches!(request.kind, Kind::Stage(_));
+            self.bytes(&markers::functions(hooks.scratch, markers, holds_stage));
+        }
+    }
+
+    fn readonly(&mut self) {
+        for (name, variable) in self.state.variables.iter() {
+            if variable.readonly && !is_own(name) && self.state.fresh(name) != Some(variable) {
+                self.line(&format!("\\readonly {name}"));
+            }
+        }
+    }
+
+    fn options(&mut self) {
+        let state = self.state;
+        let letters = |on: bool| {
+            let fresh = |letter: &char| state.baseline.options.contains(letter);
+            let is_on = |letter: &char| state.has_option(*letter);
+            let differs = |letter: &char| is_on(letter) == on && fresh(letter) != on;
+            CARRIED_OPTIONS.chars().filter(differs).collect::<String>()
+        };
+        if state.pipefail {
+            self.line("\\set -o pipefail");
+        }
+        let (on, off) = match state.options {
+            Some(_) => (letters(true), letters(false)),
+            None => Default::default(),
+        };
+        let mut set = String::new();
+        for (sign, letters) in [('+', off), ('-', on)] {
+            if !letters.is_empty() {
+                set.push_str(&format!("\\set {sign}{letters}; "));
+            }
+        }
+        self.line(&format!("{set}__ce_r {} && :", state.status));
+    }
+
+    fn chunk(&mut self, request: &Request<'_>) {
+        if request.kind == Kind::ExitTrap {
+            // As the trap of a subshell: there `exit` alone keeps the status that the trap began with.
+            let action = quote(&request.chunk);
+            let status = request.state.status;
+            self.bytes(
+                &[b"( \\trap -- ", action.as_slice(), format!(" 0; \\exit {status} ); \\exit").as_bytes()].concat(),
+            );
+        } else {
+            // A `\` at the end of the text is itself; before our newline it would be a line continuation.
+            let slashes = request.chunk.iter().rev().take_while(|byte| **byte == b'\\').count();
+            let last: &[u8] = if slashes % 2 == 1 { b"\\" } else { b"" };
+            let chunk = [&request.chunk, last].concat();
+            match request.errexit_ignored {
+                true => self.bytes(&[b"{ ".as_slice(), &chunk, b"\n} && :"].concat()),
+                false => self.bytes(&chunk),
+            }
+        }
+        self.line("{ __ce_s=$? __ce_done=1; } 2>/dev/null");
+    }
+}
+
+/// The action of the EXIT trap. `__ce_x` is the status, `__ce_j` the status a chain is judged by.
+fn epilogue(request: &Request<'_>) -> String {
+    // A child that bash starts may die of a signal before it has forgotten this trap.
+    let mut text = String::from(
+        "{ __ce_x=$? __ce_o=$- __ce_y=$$; \\set +efuvxC; \\set +a; \\unset -f command\n\
+         case ${BASHPID-$$} in $$) ;; *) \\exit \"$__ce_x\";; esac\n\
+         case ${BASH_VERSION-} in ?*) \\set -o posix;; esac; } 2>/dev/null\n\
+         case ${__ce_done-} in 1) __ce_x=$__ce_s;; esac\n\
+         __ce_j=$__ce_x; case ${__ce_w-} in break*|continue*) __ce_j=0;; esac\n",
+    );
+    if request.markers.is_some() {
+        text.push_str("__ce_ended\n");
+    }
+    if let Kind::Stage(number) = request.kind {
+        text.push_str(&format!(
+            "case $__ce_j in 0) __ce_record {number} applied 0 0 || __ce_j=1;; *) __ce_record {number} failed \"$__ce_j\" 0;; esac\n"
+        ));
+    }
+    if makes_text(request) {
+        for name in request.state.functions.keys() {
+            text.push_str(&format!("\\command -v {name} >/dev/null || __ce_f=\"${{__ce_f-}} -{name}\"\n"));
+        }
+        text.push_str("\\command unalias trap 2>/dev/null\n");
+    }
+    let out = if request.saves_stdout { format!(">&{SAVED_STDOUT}") } else { String::new() };
+    text.push_str(&format!(
+        "__ce_n=$# __ce_i=0\n\
+         while \\command [ \"$#\" -gt 0 ]; do __ce_i=$((__ce_i+1)); \\eval \"__ce_p$__ce_i=\\$1\"; \\shift; done\n\
+         {{ \\command echo \"$__ce_k v\"; \\set; \\command echo \"$__ce_k x\"; \\export -p; \\command echo \"$__ce_k r\"; \\readonly -p\n\
+         \\command echo \"$__ce_k p\"; \\set +o; \\command echo \"$__ce_k t\"; \\trap; \\command echo \"$__ce_k a\"; \\command alias; \\command echo \"$__ce_k u\"; \\command umask\n\
+         \\command echo \"$__ce_k d\"; \\command pwd -L; \\command echo \"$__ce_k e\"; }} {out} 2>/dev/null\n"
+    ));
+    text
+}
+
+/// A name nobody can guess, so that no output of a script is taken for a frame.
+fn nonce() -> String {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let random = || RandomState::new().build_hasher().finish();
+    format!("ce{:016x}{:016x}", random(), random())
+}

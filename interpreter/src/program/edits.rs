@@ -1,0 +1,491 @@
+//! A stretch of script as it is sent: verbatim, but for the few commands that reach outside the stretch.
+//!
+//! `break`, `continue` and `return` may leave a loop or function that is walked outside; `trap ... EXIT` must not
+//! replace our own; `exec` must not lose the state; a definition is reported, for a shell cannot print its functions. Where markers may be hit,
+//! they and the lists they stand in are edited too (see [`super::markers`]).
+
+use std::borrow::Cow;
+
+use bstr::{BString, ByteSlice};
+
+use crate::{
+    Source, Span,
+    analyze::{
+        effects,
+        reach::{self, Markers},
+    },
+    language::marker::Marker,
+    state::{Aliases, Function, State},
+    syntax::{
+        AndOrList, Assignment, Command, CompoundCommand, CompoundKind, FunctionDefinition, HereDocument, List,
+        ListItem, Operation, Parameter, Part, PartKind, Pipeline, SimpleCommand, Word,
+        visit::{self, Visit},
+    },
+};
+
+/// What a stretch is part of, where that is walked outside the shell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Surroundings<'a> {
+    /// How many loops are around it, up to the next function.
+    pub(crate) loops: usize,
+    /// The number of a definition at the beginning of its text.
+    pub(crate) first_number: u32,
+    /// What `$$` is, once that is known: each stretch has a process of its own.
+    pub(crate) process: Option<&'a BString>,
+    pub(crate) aliases: Option<&'a Aliases>,
+}
+
+/// The stretch as it is written, here-documents included.
+pub(crate) fn verbatim<'t>(source: &Source, span: Span, nodes: impl IntoIterator<Item = &'t AndOrList>) -> BString {
+    let mut editor = Editor::new(source, None, Surroundings::default());
+    editor.only_documents = true;
+    nodes.into_iter().for_each(|node| editor.visit_and_or(node));
+    editor.apply(span).into()
+}
+
+/// The stretch as it is sent. With `markers`, they may be hit in it; the chains that may begin are given in order.
+pub(crate) fn edited<'t>(
+    source: &Source,
+    span: Span,
+    nodes: impl IntoIterator<Item = &'t ListItem>,
+    markers: Option<&Markers>,
+    surroundings: Surroundings<'_>,
+    first_chain: usize,
+) -> (Vec<u8>, Vec<Span>) {
+    let mut editor = Editor::new(source, markers, surroundings);
+    editor.first_chain = first_chain;
+    nodes.into_iter().for_each(|node| editor.item(node));
+    (editor.apply(span), editor.chains)
+}
+
+/// A function's definition as a prelude defines it; with `markers`, they may be hit in it.
+pub(crate) fn function_text(function: &Function, markers: bool, state: &State) -> Vec<u8> {
+    let everywhere = Markers::everywhere();
+    let first_number = function.number.wrapping_sub(function.definition.span.start);
+    let surroundings =
+        Surroundings { loops: 0, first_number, process: state.process.as_ref(), aliases: Some(&function.aliases) };
+    let mut editor = Editor::new(&function.source, markers.then_some(&everywhere), surroundings);
+    editor.body(&function.definition);
+    editor.apply(function.definition.span)
+}
+
+/// Collects edits in source order; text is put in at `span.start` in place of what `span` covers.
+struct Editor<'t, 'a> {
+    source: &'a Source,
+    markers: Option<&'a Markers>,
+    surroundings: Surroundings<'a>,
+    edits: Vec<(Span, String)>,
+    documents: Vec<&'t HereDocument>,
+    only_documents: bool,
+    chains: Vec<Span>,
+    first_chain: usize,
+    /// For each loop around the current place, inside the stretch: how many judged lists were open at its beginning.
+    loops: Vec<usize>,
+    /// Judged lists around the current place, since the function's beginning.
+    judged: usize,
+    in_function: bool,
+    /// In a subshell, pipeline or substitution: what is set there is lost.
+    in_subshell: bool,
+    /// In the arguments of `kill`, `$$` must be a process that is there.
+    in_kill: bool,
+    and_or: Span,
+}
+
+impl<'t, 'a> Editor<'t, 'a> {
+    fn new(source: &'a Source, markers: Option<&'a Markers>, surroundings: Surroundings<'a>) -> Self {
+        Editor {
+            source,
+            markers,
+            surroundings,
+            edits: Vec::new(),
+            documents: Vec::new(),
+            only_documents: false,
+            chains: Vec::new(),
+            first_chain: 0,
+            loops: Vec::new(),
+            judged: 0,
+            in_function: false,
+            in_subshell: false,
+            in_kill: false,
+            and_or: Span::default(),
+        }
+    }
+
+    fn insert(&mut self, at: u32, text: impl Into<String>) {
+        self.replace(Span { start: at, end: at }, text);
+    }
+
+    fn replace(&mut self, span: Span, text: impl Into<String>) {
+        if !self.only_documents {
+            self.edits.push((span, text.into()));
+        }
+    }
+
+    /// The text of `span` with the edits in it, and behind it the here-documents that lie outside.
+    fn apply(&mut self, span: Span) -> Vec<u8> {
+        self.edits.sort_by_key(|(span, _)| span.start);
+        let mut text = self.edited(span);
+        self.documents.sort_by_key(|document| document.span.start);
+        self.documents.dedup_by_key(|document| document.span.start);
+        let outside = self.documents.iter().filter(|document| document.span.start >= span.end);
+        for (index, document) in outside.enumerate() {
+            // A newline at the end of the stretch itself belongs to a line continuation.
+            if index == 0 {
+                text.push(b'\n');
+            }
+            text.extend_from_slice(&self.edited(document.span));
+            // At the end of the script the line with the delimiter may be missing, or its newline.
+            let ended = document.body.span.end < document.span.end;
+            if !text.ends_with(b"\n") {
+                text.push(b'\n');
+            }
+            if !ended {
+                text.extend_from_slice(&document.delimiter);
+                text.push(b'\n');
+            }
+        }
+        text
+    }
+
+    fn edited(&self, span: Span) -> Vec<u8> {
+        let mut text = Vec::with_capacity(span.range().len());
+        let mut position = span.start;
+        let inside = |(edit, _): &&(Span, String)| span.contains(*edit);
+        for (edit, new) in self.edits.iter().filter(inside) {
+            text.extend_from_slice(self.source.slice(Span { start: position, end: edit.start }));
+            text.extend_from_slice(new.as_bytes());
+            position = position.max(edit.end);
+        }
+        text.extend_from_slice(self.source.slice(Span { start: position, end: span.end }));
+        text
+    }
+
+    fn item(&mut self, item: &'t ListItem) {
+        let outer = self.in_subshell;
+        self.in_subshell |= item.background;
+        let apart = item.background && self.markers.is_some_and(|markers| markers.in_and_or(&item.and_or));
+        let span = item.and_or.span;
+        if apart {
+            self.insert(span.start, format!("{{ __ce_apart {} && :; ", span.start));
+        }
+        self.visit_and_or(&item.and_or);
+        if apart {
+            self.insert(span.end, "; }");
+        }
+        self.in_subshell = outer;
+    }
+
+    /// Visits a function's body, where loops and lists begin anew.
+    fn body(&mut self, definition: &'t FunctionDefinition) {
+        let loops = std::mem::take(&mut self.loops);
+        let judged = std::mem::take(&mut self.judged);
+        let in_function = std::mem::replace(&mut self.in_function, true);
+        self.visit_compound_command(&definition.body);
+        (self.loops, self.judged, self.in_function) = (loops, judged, in_function);
+    }
+
+    fn in_subshell(&mut self, visit: impl FnOnce(&mut Self)) {
+        let outer = std::mem::replace(&mut self.in_subshell, true);
+        visit(self);
+        self.in_subshell = outer;
+    }
+
+    fn marker(&mut self, marker: Marker, name: Span) {
+        let number = self.first_chain + self.chains.len();
+        self.chains.push(Span { start: name.start, end: self.and_or.end.max(name.end) });
+        let kind = match marker {
+            Marker::NextStage => 's',
+            Marker::Everytime => 'e',
+        };
+        self.replace(name, format!("__ce_m {kind} {number}"));
+    }
+
+    /// Puts a function in place of a special built-in. Only a special built-in ends the shell when a redirection fails,
+    /// and keeps the assignments before it (POSIX 2.14): `:` does that first.
+    fn replace_special(&mut self, command: &SimpleCommand, function: &str) {
+        let Some(name) = command.words.first() else { return };
+        let first = self.assignments_and_redirections(command);
+        if first.is_empty() {
+            return self.replace(name.span, function);
+        }
+        self.insert(command.span.start, format!("{{ {first}"));
+        self.replace(name.span, function);
+        self.insert(command.span.end, "; }");
+    }
+
+    /// What does the assignments and redirections of a special built-in; empty where it has none.
+    fn assignments_and_redirections(&self, command: &SimpleCommand) -> String {
+        let has_document = command.redirections.iter().any(|redirection| redirection.here_document.is_some());
+        if command.assignments.is_empty() && command.redirections.is_empty() || has_document {
+            return String::new();
+        }
+        let text = |span: Span| format!("{} ", self.source.slice(span));
+        let assignments: String = command.assignments.iter().map(|assignment| text(assignment.span)).collect();
+        let redirections: String = command.redirections.iter().map(|redirection| text(redirection.span)).collect();
+        format!("{assignments}: {redirections}; ")
+    }
+
+    /// `break` and `continue`: to a loop outside the stretch they end the shell.
+    fn leave_loop(&mut self, command: &SimpleCommand, name: &str) {
+        let inside = self.loops.len();
+        let leaves_more = self.surroundings.loops > 0 && !self.in_function;
+        let operand = command.words.get(1);
+        match operand.map_or(Some(1), |word| word.unquoted()?.parse().ok()) {
+            Some(0) => {}
+            Some(count) if count > inside && leaves_more => {
+                let first = self.assignments_and_redirections(command);
+                self.replace(command.span, format!("{{ {first}__ce_flow {name} {}; }}", count - inside));
+            }
+            Some(count) if count <= inside || self.in_function => {
+                if let Some(closing) = self.closing(count) {
+                    let first = self.assignments_and_redirections(command);
+                    self.replace(command.span, format!("{{ {first}{closing}{name} {count}; }}"));
+                }
+            }
+            // How many loops are left shows when the operand is expanded.
+            None if leaves_more || self.judged > 0 => {
+                let operand = operand.map(|word| self.source.slice(word.span)).unwrap_or_default();
+                let arm = |count| format!("{count}) {}{name} {count};; ", self.closing(count).unwrap_or_default());
+                let arms: String = (1..=inside).map(arm).collect();
+                let more = match leaves_more {
+                    true => format!("[1-9]*) __ce_flow {name} $((__ce_v-{inside}));; "),
+                    false => String::new(),
+                };
+                let cases = format!("case $__ce_v in {arms}{more}*) {name} $__ce_v;; esac");
+                let first = self.assignments_and_redirections(command);
+                self.replace(command.span, format!("{{ {first}__ce_v={operand}; __ce_v=${{__ce_v:-1}}; {cases}; }}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// What closes the judged lists that are left with `count` loops; `None` where there is none.
+    fn closing(&self, count: usize) -> Option<String> {
+        let at_target = self.loops.len().checked_sub(count).and_then(|index| self.loops.get(index));
+        let judged = self.judged - at_target.copied().unwrap_or(0);
+        (judged > 0).then(|| format!("__ce_closing {judged} 0; "))
+    }
+
+    fn leave_function(&mut self, command: &SimpleCommand) {
+        let Some(word) = command.words.first().map(|word| word.span) else { return };
+        if !self.in_function {
+            self.replace_special(command, "__ce_flow return");
+        } else if self.judged > 0 && command.redirections.is_empty() {
+            let arguments = self.source.slice(Span { start: word.end, end: command.span.end }).to_string();
+            let judged = self.judged;
+            self.replace(command.span, format!("{{ __ce_closing {judged}{arguments}; return \"$__ce_z\"; }}"));
+        }
+    }
+
+    /// `kill` of a process in a variable: that may be the first shell.
+    fn kill(&mut self, command: &SimpleCommand) {
+        let is_known = |part: &Part| match &part.kind {
+            PartKind::Parameter(expansion) => matches!(expansion.parameter, Parameter::Special(b'$' | b'!')),
+            PartKind::Literal(_) => true,
+            _ => false,
+        };
+        let mut words = command.words.iter().skip_while(|word| word.unquoted() != Some("kill")).skip(1);
+        let (Some(first), Some(last)) = (words.clone().next(), command.words.last()) else { return };
+        if self.surroundings.process.is_some() && !words.all(|word| word.parts.iter().all(is_known)) {
+            self.insert(first.span.start, "$(__ce_living ");
+            self.insert(last.span.end, ")");
+        }
+    }
+
+    /// Whether a chain in a substitution may fail, so that the command around it must not run. Built-ins that are
+    /// not the same when a function calls them are left out: they print nothing.
+    fn waits_for_chains(&self, command: &SimpleCommand) -> bool {
+        let in_arguments =
+            || command.words.iter().skip(1).any(|word| self.markers.is_some_and(|markers| markers.in_word(word)));
+        let is_alias = |name: &str| {
+            self.surroundings.aliases.is_some_and(|aliases| aliases.contains_key(name.as_bytes().as_bstr()))
+        };
+        let is_plain =
+            |name: &str| !effects::is_special_built_in(name.as_bytes()) && !matches!(name, "local" | "getopts");
+        command.marker().is_none()
+            && command.unquoted_name().is_some_and(|name| is_plain(name) && !is_alias(name))
+            && in_arguments()
+    }
+
+    /// Functions that are gone are reported: their names may be made by expansions.
+    fn unset(&mut self, command: &SimpleCommand) {
+        let [_, option, names @ ..] = command.words.as_slice() else { return };
+        if option.unquoted() == Some("-f") {
+            let names: String = names.iter().map(|name| format!(" {}", self.source.slice(name.span))).collect();
+            self.insert(command.span.start, "{ ");
+            let report = format!("for __ce_q in{names}; do __ce_f=\"${{__ce_f-}} -$__ce_q\"; done");
+            self.insert(command.span.end, format!(" && {report}; }}"));
+        }
+    }
+}
+
+impl<'t> Visit<'t> for Editor<'t, '_> {
+    fn visit_list(&mut self, list: &'t List) {
+        list.items.iter().for_each(|item| self.item(item));
+    }
+
+    fn visit_and_or(&mut self, and_or: &'t AndOrList) {
+        let judged = self.markers.is_some_and(|markers| reach::begins_chain(markers, and_or));
+        let outer = std::mem::replace(&mut self.and_or, and_or.span);
+        if judged {
+            self.insert(and_or.span.start, "{ __ce_enter && :; ");
+            self.judged += 1;
+        }
+        visit::walk_and_or(self, and_or);
+        if judged {
+            self.insert(and_or.span.end, "; __ce_leave && :; }");
+            self.judged -= 1;
+        }
+        self.and_or = outer;
+    }
+
+    fn visit_pipeline(&mut self, pipeline: &'t Pipeline) {
+        let (Some(first), true) = (pipeline.commands.first(), pipeline.commands.len() > 1) else {
+            return visit::walk_pipeline(self, pipeline);
+        };
+        let holds = self.markers.filter(|markers| markers.in_pipeline(pipeline));
+        if holds.is_some() {
+            self.insert(first.span().start, "{ ");
+        }
+        for command in &pipeline.commands {
+            // A shell of its own for each: where a chain leaves it by `exit`, the check behind it sees that.
+            let checked = holds.is_some_and(|markers| markers.in_command(command));
+            if checked {
+                self.insert(command.span().start, "{ ( ");
+            }
+            self.in_subshell(|editor| match command {
+                Command::Simple(command) => editor.visit_simple_command(command),
+                Command::Compound(command) => editor.visit_compound_command(command),
+                Command::Function(definition) => editor.visit_function(definition),
+            });
+            if checked {
+                self.insert(command.span().end, "; ); __ce_check && :; }");
+            }
+        }
+        if holds.is_some() {
+            self.insert(pipeline.span.end, "; __ce_check && :; }");
+        }
+    }
+
+    fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
+        if let (Some(marker), Some(name), true) = (command.marker(), command.words.first(), self.markers.is_some()) {
+            self.marker(marker, name.span);
+        }
+        let called = called(command);
+        match called.literal_name().map(|name| name.to_string()).as_deref() {
+            Some(name @ ("break" | "continue")) => self.leave_loop(&called, name),
+            Some("return") => self.leave_function(&called),
+            // In a subshell only the list of traps is not its own.
+            Some("trap") if !self.in_subshell || called.words.len() == 1 => {
+                self.replace_special(&called, if self.in_subshell { "__ce_traps" } else { "__ce_trap" });
+            }
+            Some("unset") if !self.in_subshell => self.unset(&called),
+            // Behind `command` it would not be ours.
+            Some("ulimit") if called.words.len() < command.words.len() => {
+                if let Some(name) = called.words.first() {
+                    self.replace(name.span, "ulimit");
+                }
+            }
+            Some("exec") if !self.in_subshell && called.words.len() > 1 => {
+                if let Some(word) = called.words.first() {
+                    // It comes back only when a redirection failed.
+                    self.insert(command.span.start, "{ ");
+                    self.replace(word.span, "__ce_exec");
+                    self.insert(command.span.end, "; \\exit; }");
+                }
+            }
+            _ => {}
+        }
+        let in_value = |assignment: &Assignment| self.markers.is_some_and(|markers| markers.in_word(&assignment.value));
+        if command.words.is_empty() && command.assignments.iter().any(in_value) {
+            self.insert(command.span.start, "{ ");
+            self.insert(command.span.end, "; __ce_check && :; }");
+        }
+        if self.waits_for_chains(command) {
+            self.insert(command.words.first().map_or(command.span.start, |word| word.span.start), "__ce_after ");
+        }
+        let in_kill = std::mem::replace(&mut self.in_kill, is_kill(command));
+        if self.in_kill {
+            self.kill(command);
+        }
+        visit::walk_simple_command(self, command);
+        self.in_kill = in_kill;
+    }
+
+    fn visit_compound_command(&mut self, command: &'t CompoundCommand) {
+        match &command.kind {
+            CompoundKind::Subshell(_) => {
+                let checked = self.markers.is_some_and(|markers| markers.in_compound(command));
+                if checked {
+                    self.insert(command.span.start, "{ ");
+                }
+                self.in_subshell(|editor| visit::walk_compound_command(editor, command));
+                if checked {
+                    self.insert(command.span.end, "; __ce_check && :; }");
+                }
+            }
+            CompoundKind::For(_) | CompoundKind::While(_) | CompoundKind::Until(_) => {
+                self.loops.push(self.judged);
+                visit::walk_compound_command(self, command);
+                self.loops.pop();
+            }
+            _ => visit::walk_compound_command(self, command),
+        }
+    }
+
+    fn visit_function(&mut self, definition: &'t FunctionDefinition) {
+        if !self.in_subshell {
+            let number = self.surroundings.first_number.wrapping_add(definition.span.start);
+            self.insert(definition.span.start, "{ ");
+            self.body(definition);
+            self.insert(definition.span.end, format!("; __ce_f=\"${{__ce_f-}} {number}\"; }}"));
+        } else {
+            self.body(definition);
+        }
+    }
+
+    fn visit_here_document(&mut self, document: &'t HereDocument) {
+        self.documents.push(document);
+        self.visit_word(&document.body);
+    }
+
+    fn visit_part(&mut self, part: &'t Part) {
+        match &part.kind {
+            PartKind::Parameter(expansion) if expansion.parameter == Parameter::Special(b'$') && !self.in_kill => {
+                match (self.surroundings.process, &expansion.operation) {
+                    (Some(process), Operation::Value) => self.replace(part.span, process.to_string()),
+                    _ => visit::walk_part(self, part),
+                }
+            }
+            PartKind::CommandSubstitution(_) => self.in_subshell(|editor| visit::walk_part(editor, part)),
+            _ => visit::walk_part(self, part),
+        }
+    }
+}
+
+/// The command itself, or what `command` before it calls, with the place of both for its name.
+fn called(command: &SimpleCommand) -> Cow<'_, SimpleCommand> {
+    let is_option = |word: &Word| word.literal().is_none_or(|text| text.starts_with(b"-"));
+    match command.words.as_slice() {
+        [first, name, ..] if first.unquoted() == Some("command") && !is_option(name) => {
+            let mut called = command.clone();
+            called.words.remove(0);
+            called.words.iter_mut().take(1).for_each(|name| name.span = first.span.to(name.span));
+            Cow::Owned(called)
+        }
+        _ => Cow::Borrowed(command),
+    }
+}
+
+/// Whether a command sends a signal: `kill` itself, as a program, or in the text of another shell.
+fn is_kill(command: &SimpleCommand) -> bool {
+    const SHELLS: [&str; 5] = ["ash", "bash", "busybox", "dash", "sh"];
+    let is_kill = |word: &Word| word.literal().is_some_and(|text| text == "kill" || text.ends_with(b"/kill"));
+    let text = |part: &Part| {
+        matches!(&part.kind, PartKind::DoubleQuoted(parts) if parts.iter().any(
+        |part| matches!(&part.kind, PartKind::Literal(text) if text.contains_str("kill"))))
+    };
+    let runs_text = command.unquoted_name().is_some_and(|name| SHELLS.contains(&name));
+    command.words.iter().take(2).any(is_kill)
+        || (runs_text && command.words.iter().any(|word| word.parts.iter().any(text)))
+}

@@ -1,0 +1,75 @@
+//! The shell functions that carry out markers where they cannot be split from what is around them.
+//!
+//! A pipeline, a redirected group or a loop that reads a file goes to the shell as a whole, and the functions below do
+//! there what [`crate::execute`] does here: count, skip, judge each chain where its list ends, and end everything when
+//! one fails.
+
+use crate::{dispatch::request::Count, language::quoting::quote};
+
+/// The shell functions that carry out markers there.
+///
+/// `__ce_c` is the stack of open chains of this shell, newest first: `|` where a judged list begins, `N:I` for stage N
+/// of chain I, `e:I` for an everytime chain. The files in `scratch` are what subshells share: `hits`, `done` (how many
+/// stages are applied), `open` (the stack of whoever ran last) and `failed` (status, chain and stage).
+pub(crate) fn functions(scratch: &str, count: &Count, inside_stage: bool) -> Vec<u8> {
+    let directory = String::from_utf8_lossy(&quote(scratch.as_bytes())).into_owned();
+    let Count { hits, applied } = count;
+    let outer = u8::from(inside_stage);
+    FUNCTIONS
+        .replace("@D@", &directory)
+        .replace("@HITS@", &hits.to_string())
+        .replace("@APPLIED@", &applied.to_string())
+        .replace("@OUTER@", &outer.to_string())
+        .into_bytes()
+}
+
+const FUNCTIONS: &str = r#"\command echo @HITS@ >|@D@/hits; \command echo @APPLIED@ >|@D@/done; __ce_open=@D@/open; : >|@D@/open; : >|@D@/failed; __ce_c=
+__ce_m() {
+case $1 in s)
+IFS= \command read -r __ce_n <@D@/hits; __ce_n=$((__ce_n+1)); \command echo "$__ce_n" >|@D@/hits; IFS= \command read -r __ce_q <@D@/done
+if \command [ "$__ce_n" -le @APPLIED@ ]; then return 1; fi
+__ce_c="$__ce_n:$2 $__ce_c"; __ce_record "$__ce_n" started 0 "$2";;
+*) __ce_c="e:$2 $__ce_c";; esac
+\command echo "$__ce_c" >|"$__ce_open"
+}
+__ce_judge() {
+__ce_e=${__ce_c%%" "*}; __ce_c=${__ce_c#*" "}
+case $__ce_e:$1 in e:*:0) ;;
+*:0) if __ce_record "${__ce_e%%:*}" applied 0 "${__ce_e#*:}"; then :; else \command echo "1 ${__ce_e#*:} ${__ce_e%%:*}" >|@D@/failed; \exit 1; fi
+case @OUTER@$__ce_c in 1*|*[0-9]:*) ;; *) IFS= \command read -r __ce_q <@D@/hits; \command echo "$__ce_q" >|@D@/done;; esac;;
+*) case $__ce_e in e:*) ;; *) __ce_record "${__ce_e%%:*}" failed "$1" "${__ce_e#*:}";; esac
+\command echo "$1 ${__ce_e#*:} ${__ce_e%%:*}" >|@D@/failed
+if \command [ -z "${__ce_g-}" ]; then \exit "$1"; fi;; esac
+}
+__ce_pop() {
+while :; do case $__ce_c in "| "*) __ce_c=${__ce_c#"| "}; return;; "") return;; esac; __ce_judge "$1"; done
+}
+__ce_enter() { \set -- "$?"; __ce_c="| $__ce_c"; return "$1"; }
+__ce_leave() { \set -- "$?"; __ce_look "$1"; __ce_pop "$1"; \command echo "$__ce_c" >|"$__ce_open"; return "$1"; }
+__ce_check() { \set -- "$?"; __ce_look "$1"; return "$1"; }
+__ce_apart() { __ce_open=@D@/open$1; \command echo "$__ce_c" >|"$__ce_open"; }
+__ce_after() { __ce_check && :; "$@"; }
+__ce_look() {
+__ce_q=; if IFS= \command read -r __ce_q <@D@/failed; then \exit "${__ce_q%%" "*}"; fi
+IFS= \command read -r __ce_q <"$__ce_open" || :
+case $__ce_q in "$__ce_c") return;; esac
+case $__ce_q in *[!" "]*"$__ce_c") ;; *) return;; esac
+__ce_h=$__ce_c; __ce_c=$__ce_q
+while \command [ "$__ce_c" != "$__ce_h" ]; do case $__ce_c in "| "*) __ce_c=${__ce_c#"| "};; "") break;; *) __ce_judge "$1";; esac; done
+__ce_c=$__ce_h; \command echo "$__ce_c" >|"$__ce_open"
+}
+__ce_closing() {
+__ce_z=$?; __ce_z=${2-$__ce_z}; __ce_i=$1
+while \command [ "$__ce_i" -gt 0 ]; do __ce_pop "$__ce_z"; __ce_i=$((__ce_i-1)); done
+\command echo "$__ce_c" >|"$__ce_open"
+}
+__ce_ended() {
+__ce_g=1; __ce_q=; IFS= \command read -r __ce_q <@D@/failed || :
+if \command [ -z "$__ce_q" ]; then
+while \command [ -n "$__ce_c" ]; do case $__ce_c in "| "*) __ce_c=${__ce_c#"| "};; *) __ce_judge "$__ce_j";; esac; done
+IFS= \command read -r __ce_q <@D@/failed || :; fi
+__ce_failed=$__ce_q; IFS= \command read -r __ce_hits <@D@/hits; IFS= \command read -r __ce_applied <@D@/done
+if \command [ -n "$__ce_q" ]; then __ce_j=${__ce_q%%" "*}; fi
+}
+next_stage() { \set -- "$?"; case $__ce_c in "| "*|"") ;; *) __ce_judge "$1";; esac; __ce_m s 0; }
+everytime() { \set -- "$?"; case $__ce_c in "| "*|"") ;; *) __ce_judge "$1";; esac; __ce_m e 0; }"#;
