@@ -22,7 +22,7 @@ use std::{
 use clap::Parser;
 use compeval_cli::{report, run_command};
 use compeval_machine_image::{Kind, ensure};
-use compeval_runtime::engine::{Engine, docker::Docker};
+use compeval_runtime::engine::{Containers, docker::Docker};
 use gix::{
     actor::SignatureRef,
     objs::{Tree, tree},

@@ -12,7 +12,7 @@ use std::{
 };
 
 use compeval_machine_image::{Kind, docker_for_tests, ensure};
-use compeval_runtime::engine::{ContainerSpec, Engine, Exec};
+use compeval_runtime::engine::{ContainerSpec, Containers, Exec, Execs};
 
 use support::{Computation, Run};
 

@@ -9,7 +9,7 @@ use compeval_interpreter::dispatch::Kind;
 use compeval_runtime::{
     Environment, Lifecycle, LifecycleError,
     call::{Called, Command},
-    engine::{ContainerState, Engine, Stdin, Stream, memory::Memory},
+    engine::{ContainerState, Containers, Stdin, Stream, memory::Memory},
     ledger::LedgerError,
     lifecycle::Streams,
     plan::{Fate, Plan},

@@ -15,7 +15,12 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use super::{Container, ContainerSpec, ContainerState, Engine, EngineError, Exec, Image, Output, Stdin, Stream};
+use super::{
+    containers::{Container, ContainerSpec, ContainerState, Containers},
+    error::EngineError,
+    exec::{Exec, Execs, Output, Stdin, Stream},
+    images::{Image, Images},
+};
 
 /// The directory inside a container that holds what we know of it.
 const LEDGER_DIRECTORY: &str = "/var/lib/compeval";
@@ -110,11 +115,13 @@ impl State {
     }
 }
 
-impl Engine for Memory {
+impl Images for Memory {
     fn image(&self, reference: &str) -> Result<Image, EngineError> {
         self.called("image").image(reference).cloned()
     }
+}
 
+impl Containers for Memory {
     fn containers(&self, labels: &[(&str, &str)]) -> Result<Vec<Container>, EngineError> {
         let state = self.called("containers");
         let carries = |container: &Container| {
@@ -188,7 +195,9 @@ impl Engine for Memory {
             content => content.map(Some).map_err(EngineError::Client),
         }
     }
+}
 
+impl Execs for Memory {
     fn exec(&self, id: &str, exec: &Exec, output: &mut Output<'_>) -> Result<i32, EngineError> {
         exec.check_length()?;
         let record = self.called("exec").find(id)?.clone();
@@ -306,7 +315,7 @@ fn exit_code(status: ExitStatus) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::BindMount;
+    use super::super::containers::BindMount;
     use super::*;
 
     fn running(spec: ContainerSpec) -> (Memory, String) {
