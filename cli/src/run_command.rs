@@ -20,10 +20,10 @@ use compeval_interpreter::{
 use compeval_runtime::{
     Environment, Lifecycle, LifecycleError,
     call::{self, Called, Command, Running},
+    computation::environment::EnvironmentError,
+    container::mounts::COMPUTATION,
     engine::{EngineError, Stdin, Stream, docker::Docker},
-    environment::EnvironmentError,
-    lifecycle::Streams,
-    mounts::COMPUTATION,
+    setup::Streams,
 };
 use signal_hook::{consts, iterator::Signals, low_level};
 

@@ -5,6 +5,7 @@ use std::io;
 use crate::{
     engine::{Engine, EngineError, Exec, Stdin, Stream},
     ledger::READY,
+    text::nonce,
 };
 
 /// What to run.
@@ -160,10 +161,4 @@ impl Handshake {
         }
         Some(word)
     }
-}
-
-/// A word that no command prints first by chance.
-fn nonce() -> String {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    format!("ce{:016x}", RandomState::new().build_hasher().finish())
 }

@@ -8,8 +8,7 @@
 //!     Environment, Lifecycle,
 //!     call::{Called, Command},
 //!     engine::{Stdin, docker::Docker},
-//!     lifecycle::Streams,
-//!     watch::Unwatched,
+//!     setup::{Streams, notice::Unwatched},
 //! };
 //!
 //! let environment = Environment::read("computations/align".as_ref(), Some("/data/gfs".as_ref()))?;
@@ -33,19 +32,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod text;
+
 pub mod call;
 pub mod computation;
-pub mod container_shell;
-pub mod description;
+pub mod container;
 pub mod engine;
-pub mod environment;
 pub mod ledger;
-pub mod lifecycle;
-pub mod lock;
-pub mod mapping;
-pub mod mounts;
-pub mod plan;
-pub mod watch;
+pub mod setup;
 
-pub use environment::Environment;
-pub use lifecycle::{Lifecycle, LifecycleError};
+pub use computation::environment::Environment;
+pub use setup::{Lifecycle, LifecycleError};

@@ -1,16 +1,17 @@
 //! `docker.conf`: which image a computation runs in, and how; from text to a [`Description`], errors with their place.
 
-mod error;
+pub mod error;
 mod field;
 
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use self::field::{Field, File};
-use crate::engine::{BindMount, Cache, Gpus, Limits};
-
-pub use self::error::{DescriptionError, Place};
+use self::{
+    error::DescriptionError,
+    field::{Field, File},
+};
+use crate::engine::containers::{BindMount, Cache, Gpus, Limits};
 
 /// The keys of a docker description.
 const KEYS: &[&str] = &[

@@ -11,11 +11,15 @@ use compeval_interpreter::{Diagnostic, Source, parse, syntax::Script};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::{
+    Computation,
+    description::{Description, error::DescriptionError},
+    error::ComputationError,
+    layout,
+};
 use crate::{
-    computation::{Computation, ComputationError},
-    description::{Description, DescriptionError},
-    mapping,
-    mounts::{MountError, Mounts},
+    container::mounts::{MountError, Mounts},
+    text::hex,
 };
 
 /// A computation, ready to be set up and called.
@@ -107,11 +111,6 @@ impl Environment {
     }
 }
 
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn read_script(computation: &Computation) -> Result<Script, EnvironmentError> {
     let path = computation.setup_script();
     // Reading a pipe or a device would wait, or never end.
@@ -145,7 +144,7 @@ fn add_content(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
     } else if metadata.is_dir() {
         let mut names: Vec<_> = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
         names.sort();
-        names.retain(|name| name != ".git" && !name.as_encoded_bytes().starts_with(mapping::FILE_NAME.as_bytes()));
+        names.retain(|name| name != ".git" && !layout::is_mapping(name.as_encoded_bytes()));
         for name in names {
             hasher.update(format!("entry {}\n", name.len()));
             hasher.update(name.as_encoded_bytes().as_bytes());

@@ -12,10 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::computation::Computation;
-
-/// The file's name.
-pub const FILE_NAME: &str = "docker-container";
+use crate::computation::{Computation, layout};
 
 const SCHEMA: u32 = 1;
 /// More than any mapping needs; what is longer is no mapping.
@@ -138,7 +135,7 @@ impl Mapping {
     /// [`MappingError::Write`]; the former file is then still there.
     pub fn write(&self, computation: &Computation) -> Result<(), MappingError> {
         let text = toml::to_string(self).map_err(io::Error::other);
-        text.and_then(|text| replace(&computation.directory, FILE_NAME, &text))
+        text.and_then(|text| replace(&computation.directory, layout::MAPPING, &text))
             .map_err(|source| MappingError::Write { path: computation.mapping(), source })
     }
 }
@@ -155,7 +152,7 @@ pub fn exclude(computation: &Computation) -> Result<(), MappingError> {
         other => other?,
     };
     let below = computation.directory.strip_prefix(&computation.repository).unwrap_or(Path::new(""));
-    let pattern = format!("/{}", below.join(FILE_NAME).to_string_lossy());
+    let pattern = format!("/{}", below.join(layout::MAPPING).to_string_lossy());
     let pattern = escape_pattern(&pattern);
     if text.lines().any(|line| line == pattern) {
         return Ok(());
@@ -169,11 +166,6 @@ pub fn exclude(computation: &Computation) -> Result<(), MappingError> {
         replace(directory, name, &format!("{text}{separator}{pattern}\n"))
     };
     write().map_err(|source| MappingError::Write { path: path.clone(), source })
-}
-
-/// Whether a file of this name in a computation's directory is the mapping, or one on its way to become it.
-pub(crate) fn is_ours(name: &[u8]) -> bool {
-    name.strip_prefix(FILE_NAME.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
 }
 
 /// A container's id, whole or shortened as `docker ps` does.

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::engine::BindMount;
+use crate::engine::containers::BindMount;
 
 /// Where the computation's directory is inside, for reading only; the value of `COMPDIR` there.
 pub const COMPUTATION: &str = "/compeval/computation";

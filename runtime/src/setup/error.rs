@@ -8,7 +8,7 @@ use compeval_interpreter::{
 };
 use thiserror::Error;
 
-use crate::{engine::EngineError, ledger::LedgerError, lock::LockError};
+use crate::{container::lock::LockError, engine::EngineError, ledger::LedgerError};
 
 /// Why a container could not be set up or called.
 #[derive(Debug, Error)]

@@ -11,9 +11,11 @@ use compeval_runtime::{
     call::{Called, Command},
     engine::{ContainerState, Containers, Stdin, Stream, memory::Memory},
     ledger::LedgerError,
-    lifecycle::Streams,
-    plan::{Fate, Plan},
-    watch::{Notice, Unwatched, Watcher},
+    setup::{
+        Streams,
+        notice::{Notice, Unwatched, Watcher},
+        plan::{Fate, Plan},
+    },
 };
 
 const IMAGE: &str = "test:1";

@@ -10,7 +10,7 @@ use compeval_interpreter::{
     run,
 };
 
-use crate::{environment::Environment, ledger::Ledger};
+use crate::{computation::environment::Environment, ledger::Ledger};
 
 /// What would become of a part of the script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

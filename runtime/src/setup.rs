@@ -11,20 +11,29 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     call::{self, Called, Command, Expect, Running},
-    container_shell::ContainerShell,
+    computation::environment::Environment,
+    container::{
+        lock::{Lock, LockError},
+        mapping::{self, Mapping},
+    },
     engine::{Container, ContainerSpec, ContainerState, Engine, EngineError, Exec, Stream},
-    environment::{Environment, hex},
-    ledger::{self, DIRECTORY, FILE, Ledger, LedgerError, READY},
-    lock::{Lock, LockError},
-    mapping::{self, Mapping},
-    plan::{self, Plan, Recorded},
-    watch::{Notice, Watcher},
+    ledger::{DIRECTORY, FILE, Ledger, LedgerError, READY, format as ledger_format},
+    text::hex,
 };
 
-mod error;
+pub mod error;
+pub mod notice;
+pub mod plan;
+mod shell;
 
 pub use error::LifecycleError;
-use error::doing;
+
+use self::{
+    error::doing,
+    notice::{Notice, Watcher},
+    plan::{Plan, Recorded},
+    shell::ContainerShell,
+};
 
 /// The version of the labels.
 const SCHEMA: &str = "1";
@@ -261,7 +270,7 @@ impl Lifecycle<'_> {
     }
 
     fn read_ledger(&self, container: &Container) -> Result<Option<Ledger>, LifecycleError> {
-        let header = ledger::header();
+        let header = ledger_format::header();
         let read = format!(
             "[ -d {DIRECTORY} ] || mkdir -p {DIRECTORY} || exit\n\
              : >{READY}; [ -f {FILE} ] || printf '%s' '{header}' >{FILE} || exit\n\

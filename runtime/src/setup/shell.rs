@@ -8,34 +8,34 @@ use compeval_interpreter::{
     dispatch::{DispatchError, Ended, Hooks},
 };
 
+use super::notice::Watcher;
 use crate::{
     engine::{Engine, Exec, Stream},
-    ledger,
-    watch::Watcher,
+    ledger::{DIRECTORY, format},
 };
 
 /// One argument may have 128 KiB on Linux, its end included.
 const LONGEST_PART: usize = 120 * 1024;
 
 /// The shell of a container that is being set up.
-pub struct ContainerShell<'a, 'w> {
+pub(super) struct ContainerShell<'a, 'w> {
     /// The engine it runs on.
-    pub engine: &'a dyn Engine,
+    pub(super) engine: &'a dyn Engine,
     /// The container's id.
-    pub container: &'a str,
+    pub(super) container: &'a str,
     /// The shell's program.
-    pub shell: &'a str,
+    pub(super) shell: &'a str,
     /// The computation's commit, for the records.
-    pub commit: &'a str,
+    pub(super) commit: &'a str,
     /// Who sees the output.
-    pub watcher: &'a RefCell<&'w mut dyn Watcher>,
+    pub(super) watcher: &'a RefCell<&'w mut dyn Watcher>,
 }
 
 impl Dispatcher for ContainerShell<'_, '_> {
     fn dispatch(&mut self, request: &Request<'_>) -> Result<Response, DispatchError> {
         let start = jiff::Timestamp::now().to_string();
-        let record = ledger::record_commands(&request.chains, self.commit, &start);
-        let program = request.program(&Hooks { scratch: ledger::DIRECTORY, record: record.as_bytes() });
+        let record = format::record_commands(&request.chains, self.commit, &start);
+        let program = request.program(&Hooks { scratch: DIRECTORY, record: record.as_bytes() });
         let mut output = program.output(self.shell);
         let argv = shell_arguments(self.shell, program.text());
         let exec = Exec { user: Some("0".to_owned()), ..Exec::new(argv) };

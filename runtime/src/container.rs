@@ -1,0 +1,5 @@
+//! A computation's container: whose it is, what it is made of, what it sees, and who may change it.
+
+pub mod lock;
+pub mod mapping;
+pub mod mounts;
