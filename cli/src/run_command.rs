@@ -19,11 +19,10 @@ use compeval_interpreter::{
 };
 use compeval_runtime::{
     Environment, Lifecycle, LifecycleError,
-    call::{self, Called, Command, Running},
+    call::{self, Called, Command, Running, Streams},
     computation::environment::EnvironmentError,
-    container::mounts::COMPUTATION,
+    container::mounts::{COMPUTATION, MountError, Mounts},
     engine::{EngineError, Stdin, Stream, docker::Docker},
-    setup::Streams,
 };
 use signal_hook::{consts, iterator::Signals, low_level};
 
@@ -120,6 +119,13 @@ impl From<EnvironmentError> for Failure {
     }
 }
 
+impl From<MountError> for Failure {
+    fn from(error: MountError) -> Failure {
+        let help = error.help();
+        Failure::other(error, help)
+    }
+}
+
 impl From<LifecycleError> for Failure {
     fn from(error: LifecycleError) -> Failure {
         Failure::Lifecycle(error)
@@ -185,12 +191,13 @@ fn output_of(reporter: &Reporter) -> String {
 
 fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure> {
     let gfs = arguments.gfs.clone().or_else(|| env::var_os("GFSDIR").filter(|value| !value.is_empty()).map(Into::into));
-    let environment = Environment::read(&arguments.directory, gfs.as_deref())?;
+    let environment = Environment::read(&arguments.directory)?;
+    let mounts = Mounts::new(&environment.computation.directory, gfs.as_deref())?;
     let runs_exec = !arguments.setup_only && !arguments.dry_run && arguments.entrypoint.is_none();
     if runs_exec {
         environment.computation.check_exec().map_err(EnvironmentError::from)?;
     }
-    let command = command(arguments, &environment)?;
+    let command = command(arguments, &environment, &mounts)?;
     let docker = Docker::connect().map_err(|error| {
         let help = error.help();
         Failure::other(error, help)
@@ -198,6 +205,7 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
     let lifecycle = Lifecycle {
         engine: &docker,
         environment: &environment,
+        mounts: &mounts,
         state_directory: state_directory(),
         lock_timeout: arguments.lock_timeout.map(Duration::from_secs),
     };
@@ -248,7 +256,7 @@ fn exit_status(called: Called, command: &Command) -> u8 {
 }
 
 /// What to run, as the container sees it.
-fn command(arguments: &Arguments, environment: &Environment) -> Result<Command, Failure> {
+fn command(arguments: &Arguments, environment: &Environment, mounts: &Mounts) -> Result<Command, Failure> {
     let program = match &arguments.entrypoint {
         Some(program) => program.clone(),
         None => format!("{COMPUTATION}/exec"),
@@ -259,8 +267,7 @@ fn command(arguments: &Arguments, environment: &Environment) -> Result<Command, 
             let message = format!("argument `{}` is not UTF-8, and cannot be passed on", argument.display());
             return Err(Failure::Other { error: message.into(), help: None });
         };
-        let translated = environment.mounts.translate(text);
-        argv.push(translated.map_err(EnvironmentError::from)?);
+        argv.push(mounts.translate(text)?);
     }
     // Under sudo, what the command writes to the storage belongs to the caller.
     let caller =

@@ -6,16 +6,19 @@
 //! ```no_run
 //! use compeval_runtime::{
 //!     Environment, Lifecycle,
-//!     call::{Called, Command},
+//!     call::{Called, Command, Streams},
+//!     container::mounts::Mounts,
 //!     engine::{Stdin, docker::Docker},
-//!     setup::{Streams, notice::Unwatched},
+//!     setup::notice::Unwatched,
 //! };
 //!
-//! let environment = Environment::read("computations/align".as_ref(), Some("/data/gfs".as_ref()))?;
+//! let environment = Environment::read("computations/align".as_ref())?;
+//! let mounts = Mounts::new(&environment.computation.directory, Some("/data/gfs".as_ref()))?;
 //! let engine = Docker::connect()?;
 //! let lifecycle = Lifecycle {
 //!     engine: &engine,
 //!     environment: &environment,
+//!     mounts: &mounts,
 //!     state_directory: "/var/lib/me/compeval".into(),
 //!     lock_timeout: None,
 //! };

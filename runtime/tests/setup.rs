@@ -8,11 +8,11 @@ use std::{fs, path::PathBuf, process::Command as Process};
 use compeval_interpreter::dispatch::Kind;
 use compeval_runtime::{
     Environment, Lifecycle, LifecycleError,
-    call::{Called, Command},
+    call::{Called, Command, Streams},
+    container::mounts::Mounts,
     engine::{ContainerState, Containers, Stdin, Stream, memory::Memory},
     ledger::LedgerError,
     setup::{
-        Streams,
         notice::{Notice, Unwatched, Watcher},
         plan::{Fate, Plan},
     },
@@ -62,14 +62,16 @@ impl World {
     }
 
     fn environment(&self) -> Environment {
-        Environment::read(&self.computation(), Some(&self.path("gfs"))).unwrap()
+        Environment::read(&self.computation()).unwrap()
     }
 
     fn with<T>(&self, task: impl FnOnce(&Lifecycle<'_>) -> T) -> T {
         let environment = self.environment();
+        let mounts = Mounts::new(&self.computation(), Some(&self.path("gfs"))).unwrap();
         task(&Lifecycle {
             engine: &self.engine,
             environment: &environment,
+            mounts: &mounts,
             state_directory: self.path("state"),
             lock_timeout: None,
         })

@@ -1,4 +1,4 @@
-//! All that a call needs from the computation's directory: description, setup script, version and mounts, read once.
+//! All that a call needs from the computation's directory: description, setup script and version, read once.
 
 use std::{
     fs, io,
@@ -17,10 +17,7 @@ use super::{
     error::ComputationError,
     layout,
 };
-use crate::{
-    container::mounts::{MountError, Mounts},
-    text::hex,
-};
+use crate::text::hex;
 
 /// A computation, ready to be set up and called.
 #[derive(Debug)]
@@ -31,10 +28,6 @@ pub struct Environment {
     pub description: Description,
     /// Its `docker-setup.sh`.
     pub script: Script,
-    /// The directories that its container sees.
-    pub mounts: Mounts,
-    /// The host's directory of the global file storage.
-    pub gfs: PathBuf,
 }
 
 /// Why a computation cannot be set up.
@@ -47,9 +40,6 @@ pub enum EnvironmentError {
     /// Its `docker.conf` is not as needed.
     #[error(transparent)]
     Description(#[from] DescriptionError),
-    /// A directory that its container should see is not there.
-    #[error(transparent)]
-    Mount(#[from] MountError),
     /// It has no `docker-setup.sh`, or that cannot be read.
     #[error("cannot read `{}`", path.display())]
     Script {
@@ -78,7 +68,6 @@ impl EnvironmentError {
         match self {
             EnvironmentError::Computation(error) => error.help(),
             EnvironmentError::Description(error) => error.help.clone(),
-            EnvironmentError::Mount(error) => error.help(),
             EnvironmentError::Script { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("write one, such as `next_stage && apt-get update`; an empty file sets up nothing".to_owned())
             }
@@ -89,17 +78,15 @@ impl EnvironmentError {
 }
 
 impl Environment {
-    /// Reads the computation in `directory`; `gfs` is the host's directory of the global file storage.
+    /// Reads the computation in `directory`.
     ///
     /// # Errors
     /// The first thing that is missing or wrong; all syntax errors of the script at once.
-    pub fn read(directory: &Path, gfs: Option<&Path>) -> Result<Environment, EnvironmentError> {
+    pub fn read(directory: &Path) -> Result<Environment, EnvironmentError> {
         let computation = Computation::open(directory)?;
         let description = Description::read(&computation.docker_conf())?;
         let script = read_script(&computation)?;
-        let mounts = Mounts::new(&computation.directory, gfs)?;
-        let gfs = gfs.map(|gfs| fs::canonicalize(gfs).unwrap_or_else(|_| gfs.to_owned())).unwrap_or_default();
-        Ok(Environment { computation, description, script, mounts, gfs })
+        Ok(Environment { computation, description, script })
     }
 
     /// The hash of a file's content and whether it is executable, or of everything below a directory, by name; `None`

@@ -101,6 +101,12 @@ impl Mounts {
         Ok(Self { computation: real_directory(computation)?, gfs: real_directory(gfs)?, current })
     }
 
+    /// The host's directory of the global file storage, absolute and without symbolic links.
+    #[must_use]
+    pub fn storage(&self) -> &Path {
+        &self.gfs
+    }
+
     /// What the daemon is to mount.
     #[must_use]
     pub fn bind_mounts(&self) -> Vec<BindMount> {
