@@ -1,6 +1,7 @@
 //! A computation on this machine: its directory, its name, and the exact version it is at, read from Git.
 
 mod checkout;
+mod content;
 pub mod description;
 pub mod environment;
 pub mod error;
@@ -12,10 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use self::{
-    checkout::{Checkout, real_path},
-    error::ComputationError,
-};
+use self::{checkout::Checkout, content::Contents, error::ComputationError};
 
 /// A computation, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +29,9 @@ pub struct Computation {
     pub dirty: Option<String>,
     /// The top of the working tree.
     pub repository: PathBuf,
-    /// The repository's own list of ignored files.
-    pub exclude: PathBuf,
+    /// The repository's own directory, where its list of ignored files is; `None` when it belongs to another working
+    /// tree.
+    pub git_directory: Option<PathBuf>,
 }
 
 impl Computation {
@@ -55,8 +54,8 @@ impl Computation {
         Ok(Self {
             name: real.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             commit: checkout.commit.to_string(),
-            dirty: checkout.dirty()?,
-            exclude: real_path(checkout.repository.common_dir()).join("info/exclude"),
+            dirty: checkout.dirty(&Contents::default())?,
+            git_directory: checkout.git_directory(),
             repository: checkout.top,
             directory: real,
         })
@@ -156,7 +155,7 @@ mod tests {
             name: "align".into(),
             commit: sh(&top, "git rev-parse HEAD"),
             dirty: None,
-            exclude: top.join(".git/info/exclude"),
+            git_directory: Some(top.join(".git")),
             repository: top,
         };
         assert_eq!(computation, expected);
@@ -169,13 +168,14 @@ mod tests {
             ("true", false),
             ("touch -d yesterday align/exec", false),
             ("echo c >other/file; echo d >other/new", false),
-            ("echo x >align/docker-container; echo x >align/docker-container.x1", false),
+            ("echo x >align/docker-container; echo x >align/docker-container.ce0123456789abcdef", false),
             ("echo ignored >.git/info/exclude; echo x >align/ignored", false),
             ("echo b >align/exec", true),
             ("chmod +x align/exec", true),
             ("rm align/exec", true),
             ("ln -sf /etc/passwd align/exec", true),
             ("echo b >align/exec; git add align/exec", true),
+            ("echo x >align/docker-container.yml", true),
             ("mkdir align/deep; echo new >align/deep/new", true),
             ("echo new >align/new; git add -N align/new", true),
         ];
@@ -197,7 +197,7 @@ mod tests {
         assert_ne!(edited, hash("echo c >align/exec"));
         assert_ne!(edited, hash("echo b >align/exec; chmod +x align/exec"));
         assert_ne!(hash("echo b >align/b"), hash("echo b >align/c"));
-        assert_eq!(edited, "1f21ad3aac578a64feb82a319a7896260416474521dfbb94f929d68ab1bc2b38");
+        assert_eq!(edited, "6603c3688c1ce55f11c124908821950118bd9b298af0b1da8af3d26ec36c0b23");
     }
 
     /// The changed file is as long as before, so that it has to be read, through a filter if there were one.
@@ -231,7 +231,8 @@ mod tests {
         let sub = outer.path().join("sub");
         let computation = Computation::open(&sub).unwrap();
         assert_eq!(computation.commit, sh(inner.path(), "git rev-parse HEAD"));
-        assert_eq!(computation.exclude, outer.path().canonicalize().unwrap().join(".git/modules/sub/info/exclude"));
+        let modules = outer.path().canonicalize().unwrap().join(".git/modules/sub");
+        assert_eq!(computation.git_directory, Some(modules));
         assert_eq!((computation.dirty, dirty(outer.path())), (None, None));
 
         sh(
@@ -259,7 +260,22 @@ mod tests {
         sh(repository.path(), "git worktree remove --force ../$(basename $PWD)-linked");
         let computation = computation.unwrap();
         assert_eq!(computation.dirty, None);
-        assert_eq!(computation.exclude, repository.path().canonicalize().unwrap().join(".git/info/exclude"));
+        assert_eq!(computation.git_directory, Some(repository.path().canonicalize().unwrap().join(".git")));
+    }
+
+    #[test]
+    fn a_git_directory_that_belongs_to_another_working_tree_is_not_ours() {
+        let (theirs, ours) = (repository(ONE_COMMIT), tempfile::tempdir().unwrap());
+        let git = theirs.path().join(".git").display().to_string();
+        for trick in [
+            format!("echo 'gitdir: {git}' >.git"),
+            format!("ln -s {git} .git"),
+            format!("cp -r {git} .git; echo {git} >.git/commondir; echo $PWD/.git >.git/gitdir"),
+        ] {
+            sh(ours.path(), &format!("rm -rf .git; {trick}; mkdir -p align"));
+            let computation = Computation::open(&ours.path().join("align")).unwrap();
+            assert_eq!(computation.git_directory, None, "{trick}");
+        }
     }
 
     #[test]

@@ -6,16 +6,19 @@
 
 use std::{
     collections::BTreeSet,
-    fs, io,
-    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
 use gix::bstr::{BStr, BString, ByteSlice};
 use sha2::{Digest, Sha256};
 
-use super::{error::ComputationError, layout};
-use crate::text::hex;
+use super::{
+    content::{self, Contents},
+    error::ComputationError,
+    layout,
+};
+use crate::{file, text::hex};
 
 /// A directory in a checked-out repository.
 pub(super) struct Checkout {
@@ -31,6 +34,7 @@ impl Checkout {
     pub(super) fn discover(directory: &Path) -> Result<Self, ComputationError> {
         let named = || directory.to_owned();
         let git = |source: gix::Error| ComputationError::Git { directory: named(), source: Box::new(source) };
+        refuse_endless(directory)?;
         let discovery = gix::discover::upwards::Options {
             trust: gix::discover::upwards::TrustPolicy::Assume(gix::sec::Trust::Reduced),
             ..Default::default()
@@ -55,9 +59,9 @@ impl Checkout {
     }
 
     /// A hash of the files below the directory that are not as the commit has them: their names, kinds and contents.
-    pub(super) fn dirty(&self) -> Result<Option<String>, ComputationError> {
+    pub(super) fn dirty(&self, contents: &Contents) -> Result<Option<String>, ComputationError> {
         let mut paths = self.changed_files().map_err(|source| self.git_error(source))?;
-        paths.extend(self.changed_submodules()?);
+        paths.extend(self.changed_submodules(contents)?);
         let ours = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().as_bytes();
             path.parent() == Some(&self.directory) && layout::is_mapping(name)
@@ -68,9 +72,8 @@ impl Checkout {
         }
         let mut hash = Sha256::new();
         for path in paths {
-            let name = path.strip_prefix(&self.directory).unwrap_or(&path).as_os_str().as_bytes();
-            update(&mut hash, name);
-            update(&mut hash, &content(&path)?);
+            content::add(&mut hash, bytes_below(&path, &self.directory));
+            content::add(&mut hash, what_is_at(&path, contents)?.as_bytes());
         }
         Ok(Some(hex(&hash.finalize())))
     }
@@ -109,7 +112,7 @@ impl Checkout {
     }
 
     /// The absolute paths of submodules that are at another commit than this repository says, or dirty themselves.
-    fn changed_submodules(&self) -> Result<Vec<PathBuf>, ComputationError> {
+    fn changed_submodules(&self, contents: &Contents) -> Result<Vec<PathBuf>, ComputationError> {
         let index = self.repository.index_or_empty().map_err(|source| self.git_error(source))?;
         let mut changed = Vec::new();
         for entry in index.entries().iter().filter(|entry| entry.mode == gix::index::entry::Mode::COMMIT) {
@@ -119,7 +122,7 @@ impl Checkout {
                 continue;
             }
             let submodule = Self::discover(&path)?;
-            if submodule.commit != entry.id || submodule.dirty()?.is_some() {
+            if submodule.commit != entry.id || submodule.dirty(contents)?.is_some() {
                 changed.push(path);
             }
         }
@@ -131,75 +134,100 @@ impl Checkout {
     }
 }
 
+impl Checkout {
+    /// The directory of the repository where its list of ignored files is (gitrepository-layout, `$GIT_COMMON_DIR`).
+    /// `None` when it is no part of this working tree and does not name it either: then it is somebody else's, which a
+    /// file or a link here only points at.
+    pub(super) fn git_directory(&self) -> Option<PathBuf> {
+        let (own, common) = (real_path(self.repository.git_dir()), real_path(self.repository.common_dir()));
+        let is_here = || own.starts_with(&self.top) && common.starts_with(&self.top);
+        (is_here() || self.is_linked(&own, &common) || self.is_submodule(&own, &common)).then_some(common)
+    }
+
+    /// Whether this is a working tree that its repository knows of (git-worktree).
+    fn is_linked(&self, own: &Path, common: &Path) -> bool {
+        let named = file::read(&own.join("gitdir"), LONGEST_PATH).unwrap_or_default();
+        let named = named.trim_ascii_end().to_path_lossy();
+        own.parent() == Some(&common.join("worktrees"))
+            && own.join(named).parent().is_some_and(|named| real_path(named) == self.top)
+    }
+
+    /// Whether this is the working tree that its repository's configuration names (gitsubmodules).
+    fn is_submodule(&self, own: &Path, common: &Path) -> bool {
+        let configuration = self.repository.config_snapshot();
+        let named = configuration.string("core.worktree");
+        own == common && named.is_some_and(|named| real_path(&own.join(named.to_path_lossy())) == self.top)
+    }
+}
+
+/// What Git reads from first to last wherever it finds it, relative to the Git directory.
+const READ_WHOLE: &[&str] = &[
+    "HEAD",
+    "config",
+    "commondir",
+    "gitdir",
+    "index",
+    "packed-refs",
+    "info/attributes",
+    "info/exclude",
+    "info/grafts",
+];
+
+/// Refuses a Git directory in which reading such a file would wait, or never end.
+fn refuse_endless(directory: &Path) -> Result<(), ComputationError> {
+    let Some(git) = directory.ancestors().map(|above| above.join(".git")).find(|git| git.exists()) else {
+        return Ok(());
+    };
+    let mut places = vec![git.clone()];
+    let mut pointed = |file: &Path, prefix: &[u8], base: &Path| {
+        let text = file::read(file, LONGEST_PATH).unwrap_or_default();
+        let path = text.strip_prefix(prefix).map(|path| base.join(path.trim_ascii().to_path_lossy()));
+        places.extend(path.clone());
+        path
+    };
+    let own = match git.is_dir() {
+        true => Some(git.clone()),
+        false => pointed(&git, b"gitdir:", git.parent().unwrap_or(directory)),
+    };
+    if let Some(own) = own {
+        pointed(&own.join("commondir"), b"", &own);
+    }
+    for path in places.iter().flat_map(|place| READ_WHOLE.iter().map(|name| place.join(name))).chain([git]) {
+        if let Ok(metadata) = path.metadata()
+            && !metadata.is_dir()
+            && let Err(source) = file::check(&metadata)
+        {
+            return Err(ComputationError::Read { path, source });
+        }
+    }
+    Ok(())
+}
+
+/// How long a path can be that is read from a file, in bytes.
+const LONGEST_PATH: u64 = 4097;
+
 /// `path` without symbolic links and `..`, as far as it can be told.
 pub(super) fn real_path(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// What is at `path`, in a few bytes that differ for whatever differs: kind, and a hash of the content.
-fn content(path: &Path) -> Result<Vec<u8>, ComputationError> {
-    let read = |source| ComputationError::Read { path: path.to_owned(), source };
-    let metadata = match fs::symlink_metadata(path) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(b"gone".to_vec());
-        }
-        other => other.map_err(read)?,
-    };
-    let mut hash = Sha256::new();
-    let kind: &[u8] = if metadata.is_symlink() {
-        hash.update(fs::read_link(path).map_err(read)?.as_os_str().as_bytes());
-        b"link"
-    } else if metadata.is_file() {
-        let mut file = fs::File::open(path).map_err(read)?;
-        io::copy(&mut file, &mut Hashing(&mut hash)).map_err(read)?;
-        if metadata.permissions().mode() & 0o100 == 0 { b"file" } else { b"program" }
-    } else if metadata.is_dir() {
-        directory_content(path, &mut hash)?;
-        b"directory"
-    } else {
-        b"other"
-    };
-    Ok([kind, b" ", hash.finalize().as_slice()].concat())
-}
-
-/// A directory that Git takes as one thing: a repository of its own. One without a commit is all of its files.
-fn directory_content(path: &Path, hash: &mut Sha256) -> Result<(), ComputationError> {
-    if path.join(".git").exists() {
+/// What is at a path that differs from the commit. A repository of its own counts by its commit, and what differs from
+/// that; one without a commit, as any directory does.
+fn what_is_at(path: &Path, contents: &Contents) -> Result<String, ComputationError> {
+    if path.join(".git").exists() && path.is_dir() {
         match Checkout::discover(path) {
             Err(ComputationError::NoCommit { .. }) => {}
             checkout => {
                 let checkout = checkout?;
-                update(hash, checkout.commit.as_bytes());
-                update(hash, checkout.dirty()?.unwrap_or_default().as_bytes());
-                return Ok(());
+                return Ok(format!("{} {}", checkout.commit, checkout.dirty(contents)?.unwrap_or_default()));
             }
         }
     }
-    let read = |source| ComputationError::Read { path: path.to_owned(), source };
-    let entries = fs::read_dir(path).map_err(read)?.collect::<Result<Vec<_>, _>>().map_err(read)?;
-    let names: BTreeSet<_> = entries.into_iter().map(|entry| entry.file_name()).filter(|name| name != ".git").collect();
-    for name in names {
-        update(hash, name.as_bytes());
-        update(hash, &content(&path.join(name))?);
-    }
-    Ok(())
+    let content = contents.at(path).map_err(|source| ComputationError::Read { path: path.to_owned(), source })?;
+    Ok(content.unwrap_or_else(|| "gone".to_owned()))
 }
 
-/// Hashes `part` so that two lists of parts never look alike.
-fn update(hash: &mut Sha256, part: &[u8]) {
-    hash.update((part.len() as u64).to_le_bytes());
-    hash.update(part);
-}
-
-struct Hashing<'a>(&'a mut Sha256);
-
-impl io::Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// A relative path as the bytes that Git has for it.
+fn bytes_below<'p>(path: &'p Path, top: &Path) -> &'p [u8] {
+    path.strip_prefix(top).unwrap_or(path).as_os_str().as_bytes()
 }

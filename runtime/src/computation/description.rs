@@ -11,7 +11,13 @@ use self::{
     error::DescriptionError,
     field::{Field, File},
 };
-use crate::engine::containers::{BindMount, Cache, Gpus, Limits};
+use crate::{
+    engine::containers::{BindMount, Cache, Gpus, Limits},
+    file,
+};
+
+/// More than any description needs, in bytes.
+const LONGEST_FILE: u64 = 1 << 20;
 
 /// The keys of a docker description.
 const KEYS: &[&str] = &[
@@ -89,7 +95,7 @@ impl Description {
             message,
             help: help.map(str::to_owned),
         };
-        let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+        let bytes = file::read(path, LONGEST_FILE).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
                 whole("no such file".into(), Some("create it with a line such as `image = \"debian:13\"`"))
             }

@@ -105,7 +105,7 @@ fn create(
     watcher: &RefCell<&mut dyn Watcher>,
     because: Option<&str>,
 ) -> Result<Option<Container>, LifecycleError> {
-    let Environment { computation, description, script } = site.environment;
+    let Environment { computation, description, script, .. } = site.environment;
     let spec = container_spec(description, &computation.directory, site.mounts)
         .map_err(|path| LifecycleError::MountSource { path })?;
     let image = image_id(site)?;
