@@ -218,7 +218,8 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
         lifecycle.set_up(reporter)?;
         return Ok(0);
     }
-    let target = forward_signals();
+    let shell = &environment.description.shell;
+    let target = forward_signals(shell.clone());
     let streams = Streams {
         started: &mut |container, running| {
             *target.lock().unwrap_or_else(PoisonError::into_inner) = Some((container.to_owned(), running));
@@ -231,7 +232,7 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
     {
         // Nobody takes its output any more: without a word it would run on.
         for name in ["PIPE", "KILL"] {
-            let _ = call::signal(&docker, &container, running, name);
+            let _ = call::signal(&docker, &container, shell, running, name);
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -273,7 +274,8 @@ fn command(arguments: &Arguments, environment: &Environment, mounts: &Mounts) ->
     let caller =
         env::var("SUDO_UID").ok().zip(env::var("SUDO_GID").ok()).map(|(user, group)| format!("{user}:{group}"));
     let user = environment.description.user.clone().or(caller);
-    Ok(Command { argv, user, stdin: Stdin::Inherit })
+    let interpreter = if arguments.entrypoint.is_none() { environment.computation.interpreter() } else { None };
+    Ok(Command { argv, interpreter, user, stdin: Stdin::Inherit })
 }
 
 fn write_out(stream: Stream, bytes: &[u8]) -> io::Result<()> {
@@ -291,7 +293,7 @@ type Target = Arc<Mutex<Option<(String, Running)>>>;
 
 /// Passes signals on to the command, once it runs; before that they end ce-run, and a stage that runs ends by itself.
 /// An interrupt that is sent again kills.
-fn forward_signals() -> Target {
+fn forward_signals(shell: String) -> Target {
     let target = Target::default();
     let signals = [consts::SIGTERM, consts::SIGINT, consts::SIGHUP, consts::SIGQUIT, consts::SIGUSR1, consts::SIGUSR2];
     let Ok(mut signals) = Signals::new(signals) else { return target };
@@ -306,7 +308,7 @@ fn forward_signals() -> Target {
             interrupts += usize::from(signal == consts::SIGINT);
             let name = if interrupts > 1 { "KILL" } else { signal_name(signal) };
             if let Ok(docker) = Docker::connect() {
-                let _ = call::signal(&docker, &container, running, name);
+                let _ = call::signal(&docker, &container, &shell, running, name);
             }
         }
     });

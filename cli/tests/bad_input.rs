@@ -7,6 +7,7 @@ mod support;
 
 use std::{
     fs,
+    ops::ControlFlow,
     os::unix::{fs::PermissionsExt, net::UnixListener, process::CommandExt},
     process::{Command, Stdio},
 };
@@ -228,7 +229,8 @@ fn what_the_daemon_or_the_container_refuses_is_told() {
 fn write_ledger(computation: &Computation, text: &str) {
     let write = format!("printf '%b' '{text}' >/var/lib/compeval/state.toml; : >/var/lib/compeval/ready");
     let exec = Exec::new(["sh", "-c", &write]);
-    let status = computation.docker().exec(&computation.container().id, &exec, &mut |_, _| Ok(()));
+    let status =
+        computation.docker().exec(&computation.container().id, &exec, &mut |_, _| Ok(ControlFlow::Continue(())));
     assert_eq!(status.unwrap(), 0);
 }
 

@@ -3,7 +3,7 @@
 mod handshake;
 mod signals;
 
-use std::io;
+use std::{io, ops::ControlFlow};
 
 use crate::{
     engine::{Engine, EngineError, Exec, Stdin, Stream},
@@ -19,6 +19,8 @@ pub use self::{handshake::Running, signals::signal};
 pub struct Command {
     /// The program and its arguments, as the container sees them.
     pub argv: Vec<String>,
+    /// The program that runs it, if it is a script and names one.
+    pub interpreter: Option<String>,
     /// As whom; `None` for the container's own user.
     pub user: Option<String>,
     /// Where its standard input comes from.
@@ -121,21 +123,25 @@ fn exec(
         Expect::SetUp => "",
     };
     let wrapper = wrapper();
-    let words = [shell, "-c", &wrapper, "ce-run", &nonce, fingerprint].map(str::to_owned);
+    let interpreter = command.interpreter.as_deref().unwrap_or_default();
+    let words = [shell, "-c", &wrapper, "ce-run", &nonce, fingerprint, interpreter].map(str::to_owned);
     let mut exec = Exec::new(words.into_iter().chain(command.argv.iter().cloned()));
     (exec.user, exec.stdin, exec.stdin_after) = (command.user.clone(), command.stdin, Some(" ok".to_owned()));
-    let mut handshake = Handshake { nonce, line: Vec::new(), word: None };
+    let mut handshake = Handshake::new(nonce);
     let status = engine.exec(container, &exec, &mut |stream, bytes| {
         let bytes = if stream == Stream::Stdout { handshake.take(bytes, started) } else { bytes };
-        if bytes.is_empty() { Ok(()) } else { output(stream, bytes) }
+        if !bytes.is_empty() {
+            output(stream, bytes)?;
+        }
+        Ok(ControlFlow::Continue(()))
     })?;
-    Ok(match handshake.word {
-        Some(Word::Ok) => Called::Ended(status),
-        Some(Word::Stale) => Called::Stale,
-        Some(Word::Missing) => Called::NotFound,
-        Some(Word::Denied) => Called::NotExecutable,
-        None => {
-            output(Stream::Stderr, &handshake.line).map_err(EngineError::Output)?;
+    Ok(match handshake.finish() {
+        Ok(Word::Ok) => Called::Ended(status),
+        Ok(Word::Stale) => Called::Stale,
+        Ok(Word::Missing) => Called::NotFound,
+        Ok(Word::Denied) => Called::NotExecutable,
+        Err(instead) => {
+            output(Stream::Stderr, &instead).map_err(EngineError::Output)?;
             Called::NoShell
         }
     })

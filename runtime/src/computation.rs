@@ -8,12 +8,16 @@ pub mod error;
 pub mod layout;
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
+use gix::bstr::ByteSlice;
+
 use self::{checkout::Checkout, content::Contents, error::ComputationError};
+use crate::file;
 
 /// A computation, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +111,17 @@ impl Computation {
             Ok(metadata) if metadata.permissions().mode() & 0o111 != 0 => Ok(()),
             Ok(_) => Err(ComputationError::ExecNotExecutable { path }),
         }
+    }
+
+    /// The program that runs `exec`, if that is a script and names one (`#!`, as execve(2) reads it).
+    #[must_use]
+    pub fn interpreter(&self) -> Option<String> {
+        const LONGEST_LINE: u64 = 256;
+        let mut line = Vec::new();
+        file::open(&self.exec()).ok()?.take(LONGEST_LINE).read_to_end(&mut line).ok()?;
+        let line = line.strip_prefix(b"#!")?.lines().next()?.trim_ascii_start();
+        let name = line.split(|byte| matches!(byte, b' ' | b'\t')).next()?;
+        String::from_utf8(name.to_vec()).ok()
     }
 }
 
@@ -313,5 +328,26 @@ mod tests {
         align.check_exec().unwrap();
         let other = Computation::open(&repository.path().join("other")).unwrap();
         assert!(matches!(other.check_exec(), Err(ComputationError::NoExec { .. })));
+    }
+
+    #[test]
+    fn the_interpreter_is_what_the_first_line_names() {
+        let repository = repository(ONE_COMMIT);
+        let align = Computation::open(&repository.path().join("align")).unwrap();
+        let long = format!("#!/bin/{} x\n", "x".repeat(300));
+        for (text, interpreter) in [
+            ("#!/bin/sh\n", Some("/bin/sh")),
+            ("#! /usr/bin/env python3", Some("/usr/bin/env")),
+            ("#!\t/bin/awk\t-f\n#!/x", Some("/bin/awk")),
+            ("#!\n", Some("")),
+            ("echo #!/bin/sh\n", None),
+            ("\u{7f}ELF", None),
+            (long.as_str(), long.get(2..256)),
+        ] {
+            fs::write(align.exec(), text).unwrap();
+            assert_eq!(align.interpreter().as_deref(), interpreter, "{text}");
+        }
+        sh(repository.path(), "ln -sf /dev/zero align/exec");
+        assert_eq!(align.interpreter(), None);
     }
 }

@@ -10,7 +10,9 @@ pub mod exec;
 pub mod images;
 pub mod memory;
 
-pub use containers::{BindMount, Cache, Container, ContainerSpec, ContainerState, Containers, Gpus, Limits};
+pub use containers::{
+    BindMount, Cache, Container, ContainerSpec, ContainerState, Containers, Gpus, LONGEST_FILE, Limits,
+};
 pub use error::EngineError;
 pub use exec::{Exec, Execs, LONGEST_ARGUMENT, LONGEST_COMMAND, Output, Stdin, Stream};
 pub use images::{Image, Images};

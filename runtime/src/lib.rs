@@ -22,7 +22,7 @@
 //!     state_directory: "/var/lib/me/compeval".into(),
 //!     lock_timeout: None,
 //! };
-//! let command = Command { argv: vec!["uname".into(), "-a".into()], user: None, stdin: Stdin::Null };
+//! let command = Command { argv: vec!["uname".into(), "-a".into()], interpreter: None, user: None, stdin: Stdin::Null };
 //! let mut output = Vec::new();
 //! let streams = Streams {
 //!     started: &mut |_, _| {},

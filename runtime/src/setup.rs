@@ -15,7 +15,7 @@ use crate::{
         lock::{Lock, LockError},
         mounts::Mounts,
     },
-    engine::{Container, ContainerState, Engine},
+    engine::{Container, ContainerState, Engine, EngineError},
     ledger::{FILE, Ledger},
     text::hex,
 };
@@ -168,8 +168,13 @@ impl Lifecycle<'_> {
             let image = find::image_id(self.site())?;
             return Ok((None, plan(&self.site().base(&image), &Ledger::default())));
         };
-        let text = self.engine.read_file(&container.id, FILE).map_err(doing("read the container's ledger"))?;
-        let ledger = session::parse_ledger(&container, &text.unwrap_or_default())?;
+        let ledger = match self.engine.read_file(&container.id, FILE) {
+            Err(EngineError::FileTooLong { .. }) => None,
+            text => {
+                let text = text.map_err(doing("read the container's ledger"))?;
+                session::parse_ledger(&container, &text.unwrap_or_default())?
+            }
+        };
         let root = self.site().base_of(&container);
         // What is debris will not be used. A stage without an end may still run: then its end is waited for.
         let replaced = match &ledger {

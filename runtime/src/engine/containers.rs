@@ -4,6 +4,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::error::EngineError;
 
+/// The longest file that is read from a container, in bytes.
+pub const LONGEST_FILE: usize = 16 << 20;
+
 /// The verbs about containers.
 pub trait Containers {
     /// The containers that carry all of `labels` (name and value), in any state, newest first.
@@ -48,7 +51,7 @@ pub trait Containers {
     /// files: the whole content is held in memory.
     ///
     /// # Errors
-    /// [`EngineError::NoSuchContainer`], or the daemon's refusal.
+    /// [`EngineError::NoSuchContainer`], [`EngineError::FileTooLong`] past [`LONGEST_FILE`], or the daemon's refusal.
     fn read_file(&self, id: &str, path: &str) -> Result<Option<Vec<u8>>, EngineError>;
 }
 

@@ -20,7 +20,12 @@ pub struct Docker {
 
 #[cfg(test)]
 mod tests {
-    use std::{io, path::Path, time::Duration};
+    use std::{
+        io,
+        ops::ControlFlow,
+        path::Path,
+        time::{Duration, Instant},
+    };
 
     use compeval_machine_image::{Kind, docker_for_tests, ensure};
 
@@ -57,7 +62,7 @@ mod tests {
                     Stream::Stdout => stdout.extend_from_slice(piece),
                     Stream::Stderr => stderr.extend_from_slice(piece),
                 }
-                Ok(())
+                Ok(ControlFlow::Continue(()))
             });
             (status.unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
         }
@@ -105,7 +110,7 @@ mod tests {
         docker.remove(id).unwrap();
         docker.remove(id).unwrap();
         assert_eq!(docker.container(id).unwrap(), None);
-        let exec = docker.exec(id, &Exec::new(["true"]), &mut |_, _| Ok(()));
+        let exec = docker.exec(id, &Exec::new(["true"]), &mut |_, _| Ok(ControlFlow::Continue(())));
         assert!(matches!(exec, Err(EngineError::NoSuchContainer { .. })), "{exec:?}");
         assert!(matches!(docker.start(id), Err(EngineError::NoSuchContainer { .. })));
         assert!(matches!(docker.unpause(id), Err(EngineError::NoSuchContainer { .. })));
@@ -117,7 +122,7 @@ mod tests {
             return;
         };
         let (docker, id) = (&container.docker, container.id.as_str());
-        let exec = || docker.exec(id, &Exec::new(["true"]), &mut |_, _| Ok(()));
+        let exec = || docker.exec(id, &Exec::new(["true"]), &mut |_, _| Ok(ControlFlow::Continue(())));
         assert!(matches!(exec(), Ok(0)));
         docker.start(id).unwrap();
         docker.unpause(id).unwrap();
@@ -194,7 +199,7 @@ mod tests {
         let mut got = Vec::new();
         let status = container.docker.exec(&container.id, &Exec::new(["sh", "-c", script]), &mut |_, piece| {
             got.extend_from_slice(piece);
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         });
         assert_eq!(status.unwrap(), 0);
         assert_eq!(got, (0..=255).cycle().take(65536).collect::<Vec<u8>>());
@@ -212,7 +217,8 @@ mod tests {
             let stuck = scope.spawn(move || {
                 docker.exec(id, &Exec::new(["echo", "x"]), &mut |_, _| {
                     arrived.send(()).map_err(io::Error::other)?;
-                    released.recv_timeout(Duration::from_secs(60)).map_err(io::Error::other)
+                    released.recv_timeout(Duration::from_secs(60)).map_err(io::Error::other)?;
+                    Ok(ControlFlow::Continue(()))
                 })
             });
             arrival.recv().unwrap();
@@ -236,7 +242,7 @@ mod tests {
         let mut got = Vec::new();
         let status = container.docker.exec(&container.id, &exec, &mut |_, piece| {
             got.extend_from_slice(piece);
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         });
         assert_eq!((status.unwrap(), got.as_slice()), (0, &b"b c 1000 /var\n"[..]));
     }
@@ -272,9 +278,42 @@ mod tests {
         };
         let (id, script) = order.split_once(' ').unwrap();
         let exec = Exec { stdin: Stdin::Inherit, ..Exec::new(["sh", "-c", script]) };
-        let status =
-            Docker::connect().unwrap().exec(id, &exec, &mut |_, piece| io::Write::write_all(&mut io::stdout(), piece));
+        let status = Docker::connect().unwrap().exec(id, &exec, &mut |_, piece| {
+            io::Write::write_all(&mut io::stdout(), piece)?;
+            Ok(ControlFlow::Continue(()))
+        });
         println!("status {}", status.unwrap());
+    }
+
+    #[test]
+    fn who_has_enough_does_not_wait_for_what_a_command_left_behind() {
+        let Some(container) = container("enough", Kind::Dash) else {
+            return;
+        };
+        let script = "echo last; echo words >&2; sleep 3 & exit 4";
+        for (enough, seconds) in [(true, 0..1), (false, 1..10)] {
+            let (begin, mut said) = (Instant::now(), Vec::new());
+            let status = container.docker.exec(&container.id, &Exec::new(["sh", "-c", script]), &mut |_, piece| {
+                said.extend_from_slice(piece);
+                Ok(if enough && piece == b"last\n" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            });
+            assert_eq!((status.unwrap(), said.len()), (4, 11));
+            assert!(seconds.contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
+        }
+    }
+
+    #[test]
+    fn enough_is_no_reason_to_end_before_the_command() {
+        let Some(container) = container("not-ended", Kind::Busybox) else {
+            return;
+        };
+        let mut said = Vec::new();
+        let exec = Exec::new(["sh", "-c", "echo first; sleep 0.5; echo last; exit 5"]);
+        let status = container.docker.exec(&container.id, &exec, &mut |_, piece| {
+            said.extend_from_slice(piece);
+            Ok(ControlFlow::Break(()))
+        });
+        assert_eq!((status.unwrap(), said.as_slice()), (5, &b"first\nlast\n"[..]));
     }
 
     #[test]

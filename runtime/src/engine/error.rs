@@ -66,6 +66,12 @@ pub enum EngineError {
         /// What it may be.
         limit: usize,
     },
+    /// A file in a container is longer than any that is read from one.
+    #[error("`{}` in the container is too long", path.display())]
+    FileTooLong {
+        /// The file.
+        path: PathBuf,
+    },
     /// The command's output broke off: it may run on, and how it ended is unknown.
     #[error("lost the connection to a command in container `{id}`: it may still be running")]
     Lost {

@@ -1,6 +1,6 @@
 //! The verb that runs a command in a container, and what a command is.
 
-use std::io;
+use std::{io, ops::ControlFlow};
 
 use super::error::EngineError;
 
@@ -17,6 +17,9 @@ pub trait Execs {
     /// Runs a command in a running container and gives its exit status once its output has ended. Each piece of
     /// output goes to `output` as it comes, in order within a stream; a slow `output` slows the command down.
     ///
+    /// Processes that the command leaves behind may keep its output open. Once `output` has answered
+    /// [`ControlFlow::Break`], the end of the command itself is enough; what is on its way is still given to `output`.
+    ///
     /// A program that cannot be started is no error here: the daemon says 126 and writes its reason to stdout.
     ///
     /// # Errors
@@ -27,8 +30,8 @@ pub trait Execs {
     fn exec(&self, id: &str, exec: &Exec, output: &mut Output<'_>) -> Result<i32, EngineError>;
 }
 
-/// Takes a command's output, piece by piece; see [`Engine::exec`].
-pub type Output<'a> = dyn FnMut(Stream, &[u8]) -> io::Result<()> + 'a;
+/// Takes a command's output, piece by piece, and tells whether more is awaited; see [`Engine::exec`].
+pub type Output<'a> = dyn FnMut(Stream, &[u8]) -> io::Result<ControlFlow<()>> + 'a;
 
 /// A command to run in a container (Docker API, ContainerExec).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! A running container while it is set up: its ledger, read and waited for, and shell commands of ours in it.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, io, ops::ControlFlow};
 
 use super::{
     error::{LifecycleError, doing},
@@ -8,9 +8,12 @@ use super::{
     site::Site,
 };
 use crate::{
-    engine::{Container, EngineError, Exec, Stream},
+    engine::{Container, EngineError, Exec, LONGEST_FILE, Stream},
     ledger::{DIRECTORY, FILE, Ledger, LedgerError, READY, format},
 };
+
+/// How much is kept of what a shell complains of, in bytes.
+const LONGEST_COMPLAINT: usize = 4096;
 
 /// A running container, and what is done in it that is no part of the script.
 pub(super) struct Session<'a> {
@@ -50,18 +53,24 @@ impl Session<'_> {
              if command -v cat >/dev/null; then exec cat {FILE}; fi\n\
              l=; while IFS= read -r l; do printf '%s\\n' \"$l\"; done <{FILE}; printf '%s' \"$l\""
         );
-        parse_ledger(self.container, &self.in_shell(&read)?)
+        match self.in_shell(&read) {
+            Err(LifecycleError::Engine { source: EngineError::Output(_), .. }) => Ok(None),
+            text => parse_ledger(self.container, &text?),
+        }
     }
 
     /// Runs shell commands of ours in the container; gives what they print.
     fn in_shell(&self, commands: &str) -> Result<Vec<u8>, LifecycleError> {
         let shell = self.site.environment.description.shell.clone();
         let exec = Exec { user: Some("0".to_owned()), ..Exec::new([shell, "-c".to_owned(), commands.to_owned()]) };
+        let too_long = || io::ErrorKind::FileTooLarge.into();
         let (mut text, mut complaints) = (Vec::new(), Vec::new());
         let status = self.site.engine.exec(&self.container.id, &exec, &mut |stream, bytes| {
-            let kept = if stream == Stream::Stdout { &mut text } else { &mut complaints };
-            kept.extend_from_slice(bytes);
-            Ok(())
+            match stream {
+                Stream::Stdout => text.extend_from_slice(bytes),
+                Stream::Stderr => complaints.extend(bytes.iter().take(LONGEST_COMPLAINT - complaints.len())),
+            }
+            if text.len() > LONGEST_FILE { Err(too_long()) } else { Ok(ControlFlow::Continue(())) }
         });
         let task = || format!("read the ledger in container `{}`", self.container.name);
         match status.map_err(doing(task()))? {

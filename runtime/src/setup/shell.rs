@@ -1,6 +1,6 @@
 //! The interpreter's `Dispatcher` in a container: each stretch is one exec of the container's shell.
 
-use std::{cell::RefCell, io};
+use std::{cell::RefCell, io, ops::ControlFlow};
 
 use bstr::ByteSlice;
 use compeval_interpreter::{
@@ -39,13 +39,14 @@ impl Dispatcher for ContainerShell<'_, '_> {
         let mut output = program.output(self.shell);
         let argv = shell_arguments(self.shell, program.text());
         let exec = Exec { user: Some("0".to_owned()), ..Exec::new(argv) };
-        let mut show = |stream: Stream, bytes: &[u8]| -> io::Result<()> {
+        let mut show = |stream: Stream, bytes: &[u8]| -> io::Result<ControlFlow<()>> {
             let shown = match stream {
                 Stream::Stdout => output.stdout(bytes),
                 Stream::Stderr => output.stderr(bytes),
             };
             self.watcher.borrow_mut().output(stream, &shown);
-            Ok(())
+            // What the script leaves running may keep the output open for as long as it likes.
+            Ok(if output.is_complete() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         };
         let status = self.engine.exec(self.container, &exec, &mut show).map_err(|error| DispatchError {
             doing: format!("cannot run line {} of `{}` in the container", request.line(), request.source.name()),

@@ -11,7 +11,7 @@ use super::{
     convert::{create_body, inspected_container, listed_container},
 };
 use crate::engine::{
-    containers::{Container, ContainerSpec, Containers},
+    containers::{Container, ContainerSpec, Containers, LONGEST_FILE},
     error::EngineError,
 };
 
@@ -87,13 +87,19 @@ impl Containers for Docker {
         let archive = block_on(async {
             let mut stream = self.client.download_from_container(id, Some(options));
             let mut archive = Vec::new();
-            while let Some(chunk) = stream.next().await {
+            while let Some(chunk) = stream.next().await
+                && archive.len() <= LONGEST_FILE + ARCHIVE_HEADER
+            {
                 archive.extend_from_slice(&chunk?);
             }
             Ok(archive)
         })?;
         match archive {
-            Ok(archive) => Ok(first_file(&archive)),
+            Ok(archive) => match length_of_first_file(&archive) {
+                None => Ok(None),
+                Some(length) if length > LONGEST_FILE => Err(EngineError::FileTooLong { path: path.into() }),
+                Some(length) => Ok(archive.get(ARCHIVE_HEADER..ARCHIVE_HEADER + length).map(<[u8]>::to_vec)),
+            },
             // The same status says that the container is gone.
             Err(error) if status(&error) == Some(404) && self.container(id)?.is_some() => Ok(None),
             Err(error) => Err(self.container_error(error, id, "read a file of")),
@@ -101,11 +107,14 @@ impl Containers for Docker {
     }
 }
 
-/// The content of the one file in a tar archive as the daemon makes it: a header of 512 bytes, which holds the length
-/// in octal, and then the content.
-fn first_file(archive: &[u8]) -> Option<Vec<u8>> {
-    let digits = std::str::from_utf8(archive.get(124..136)?).ok()?;
-    let length = usize::from_str_radix(digits.trim_matches(['\0', ' ']), 8).ok()?;
+/// A tar archive as the daemon makes it of one file: a header of this many bytes, and then the content.
+const ARCHIVE_HEADER: usize = 512;
+
+/// The length that the header has in octal, in bytes; `None` when it is no file.
+fn length_of_first_file(archive: &[u8]) -> Option<usize> {
+    let digits = archive.get(124..136)?;
     let is_file = matches!(archive.get(156)?, b'0' | 0);
-    is_file.then(|| archive.get(512..512 + length).map(<[u8]>::to_vec)).flatten()
+    let octal = |digits| usize::from_str_radix(str::trim_matches(digits, ['\0', ' ']), 8).ok();
+    // A file of 8 GiB or more has another form of length there.
+    is_file.then(|| std::str::from_utf8(digits).ok().and_then(octal).unwrap_or(usize::MAX))
 }

@@ -1,14 +1,15 @@
 //! Running a command: its output as it comes, its input, its exit status.
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
+use bollard::container::LogOutput;
 use futures_util::StreamExt;
 
 use super::{
     Docker,
     connect::block_on,
     convert::exec_options,
-    stdin::{CHUNK, Feed},
+    stdin::{CHUNK, Input},
 };
 use crate::engine::{
     error::EngineError,
@@ -18,6 +19,9 @@ use crate::engine::{
 /// How often, and how often at most, to ask for an exit status that is not there yet.
 const EXIT_STATUS_POLL: Duration = Duration::from_millis(2);
 const EXIT_STATUS_POLLS: u32 = 2500;
+/// How long to wait for output between two such questions, once there was enough of it.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 impl Execs for Docker {
     fn exec(&self, id: &str, exec: &Exec, output: &mut Output<'_>) -> Result<i32, EngineError> {
@@ -39,36 +43,49 @@ impl Docker {
             return Err(lost());
         };
         // Kept to the end of the command: dropping it ends both the reading and the sending.
-        let mut waiting = (exec.stdin == Stdin::Inherit).then_some(input);
-        let mut feed = None;
-        if exec.stdin_after.is_none()
-            && let Some(input) = waiting.take()
-        {
-            feed = Some(Feed::start(input)?);
-        }
-        let mut first_line = Vec::new();
-        while let Some(piece) = pieces.next().await {
-            match piece.map_err(|_| lost())? {
-                bollard::container::LogOutput::StdErr { message } => output(Stream::Stderr, &message),
+        let mut input = match exec.stdin {
+            Stdin::Null => Input::None,
+            Stdin::Inherit => Input::new(input, exec.stdin_after.as_deref())?,
+        };
+        let mut pass_on = |piece: LogOutput| -> Result<ControlFlow<()>, EngineError> {
+            match piece {
+                LogOutput::StdErr { message } => output(Stream::Stderr, &message),
                 other => {
                     let bytes = other.into_bytes();
-                    if waiting.is_some() && !first_line.contains(&b'\n') {
-                        first_line.extend_from_slice(&bytes);
-                        let line = first_line.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
-                        let awaited = exec.stdin_after.as_deref().unwrap_or_default();
-                        if line.strip_suffix(b"\n").is_some_and(|line| line.ends_with(awaited.as_bytes()))
-                            && let Some(input) = waiting.take()
-                        {
-                            feed = Some(Feed::start(input)?);
-                        }
-                    }
+                    input.seen(&bytes)?;
                     output(Stream::Stdout, &bytes)
                 }
             }
-            .map_err(EngineError::Output)?;
+            .map_err(EngineError::Output)
+        };
+        let mut flow = ControlFlow::Continue(());
+        while flow.is_continue() {
+            match pieces.next().await {
+                Some(piece) => flow = pass_on(piece.map_err(|_| lost())?)?,
+                None => return self.exit_status(&exec_id).await.ok_or_else(lost),
+            }
         }
-        drop(feed);
-        self.exit_status(&exec_id).await.ok_or_else(lost)
+        // The command is about to end; its output may be kept open by others.
+        let mut pause = SHORTEST_PAUSE;
+        let status = loop {
+            match tokio::time::timeout(pause, pieces.next()).await {
+                Ok(Some(piece)) => drop(pass_on(piece.map_err(|_| lost())?)?),
+                Ok(None) => return self.exit_status(&exec_id).await.ok_or_else(lost),
+                Err(_) => {
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    let inspected = self.client.inspect_exec(&exec_id).await.map_err(|_| lost())?;
+                    if inspected.running == Some(false) {
+                        break inspected.exit_code.and_then(|code| i32::try_from(code).ok()).ok_or_else(lost)?;
+                    }
+                }
+            }
+        };
+        // The streams take different ways here: what the command wrote last may still be on one of them.
+        let end = tokio::time::Instant::now() + LONGEST_PAUSE;
+        while let Ok(Some(piece)) = tokio::time::timeout_at(end, pieces.next()).await {
+            let _ = pass_on(piece.map_err(|_| lost())?)?;
+        }
+        Ok(status)
     }
 
     /// How a command ended whose output has. `None` when it cannot be known: output also ends with the connection.

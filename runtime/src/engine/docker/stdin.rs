@@ -16,6 +16,47 @@ use crate::engine::error::EngineError;
 /// How much is read at once, in bytes.
 pub(super) const CHUNK: usize = 64 * 1024;
 
+/// More than the first line of a command that wants input has, in bytes.
+const LONGEST_LINE: usize = 4096;
+
+type Writer = Pin<Box<dyn AsyncWrite + Send>>;
+
+/// What a command reads.
+pub(super) enum Input {
+    /// Nothing, or nothing more.
+    None,
+    /// Our standard input, once the command's first line tells that it wants it.
+    Waiting { writer: Writer, awaited: String, line: Vec<u8> },
+    /// Our standard input.
+    Fed(#[expect(dead_code, reason = "dropping it ends the feeding")] Feed),
+}
+
+impl Input {
+    /// Standard input from now on, or from a first line on that ends with `awaited`.
+    pub(super) fn new(writer: Writer, awaited: Option<&str>) -> Result<Self, EngineError> {
+        match awaited {
+            None => Feed::start(writer).map(Self::Fed),
+            Some(awaited) => Ok(Self::Waiting { writer, awaited: awaited.to_owned(), line: Vec::new() }),
+        }
+    }
+
+    /// Takes note of what the command has written.
+    pub(super) fn seen(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        let Self::Waiting { line, awaited, .. } = self else { return Ok(()) };
+        let room = LONGEST_LINE.saturating_sub(line.len());
+        line.extend(bytes.iter().take(room).take_while(|byte| **byte != b'\n'));
+        if bytes.contains(&b'\n') || line.len() == LONGEST_LINE {
+            let wants_it = line.ends_with(awaited.as_bytes());
+            if let Self::Waiting { writer, .. } = std::mem::replace(self, Self::None)
+                && wants_it
+            {
+                *self = Self::Fed(Feed::start(writer)?);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// This process's standard input on its way to a command.
 pub(super) struct Feed {
     /// Its closing wakes the reading thread, wherever it waits: that thread takes nothing meant for a later reader.
@@ -24,7 +65,7 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    pub(super) fn start(mut input: Pin<Box<dyn AsyncWrite + Send>>) -> Result<Self, EngineError> {
+    fn start(mut input: Writer) -> Result<Self, EngineError> {
         let (woken, wake) = io::pipe().map_err(EngineError::Client)?;
         let (chunks, mut received) = mpsc::channel(1);
         std::thread::Builder::new()
