@@ -22,7 +22,7 @@ use std::{
 use clap::Parser;
 use compeval_cli::{report, run_command};
 use compeval_machine_image::{Kind, ensure};
-use compeval_runtime::engine::{Engine, docker::Docker};
+use compeval_runtime::engine::{Containers, docker::Docker};
 use gix::{
     actor::SignatureRef,
     objs::{Tree, tree},
@@ -233,7 +233,7 @@ fn tree_of(repository: &gix::Repository, directory: &Path) -> Result<Tree, Box<d
     for file in fs::read_dir(directory)? {
         let (path, metadata) = file.and_then(|file| Ok((file.path(), file.metadata()?)))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if metadata.is_file() && name != compeval_runtime::mapping::FILE_NAME {
+        if metadata.is_file() && name != compeval_runtime::computation::layout::MAPPING {
             let is_program = metadata.permissions().mode() & 0o111 != 0;
             let kind = if is_program { tree::EntryKind::BlobExecutable } else { tree::EntryKind::Blob };
             let oid = repository.write_blob(fs::read(&path)?)?.detach();

@@ -6,7 +6,7 @@ use compeval_interpreter::{dispatch::Kind, syntax::print};
 use compeval_runtime::{
     Environment,
     engine::{Container, ContainerState},
-    plan::{Fate, Plan, Step},
+    setup::plan::{Fate, Plan, Step},
 };
 
 use crate::{progress, report::printable};

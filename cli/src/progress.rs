@@ -14,7 +14,7 @@ use clap::ValueEnum;
 use compeval_interpreter::{dispatch::Kind, execute::Event, syntax::print};
 use compeval_runtime::{
     engine::Stream,
-    watch::{Notice, Watcher},
+    setup::notice::{Notice, Watcher},
 };
 
 use crate::report::printable;

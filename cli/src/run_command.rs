@@ -15,11 +15,10 @@ use clap::Parser;
 use compeval_interpreter::{Diagnostic, dispatch::Kind, execute::Cause, stage::Chain};
 use compeval_runtime::{
     Environment, Lifecycle, LifecycleError,
-    call::{self, Called, Command, Running},
+    call::{self, Called, Command, Running, Streams},
+    computation::environment::EnvironmentError,
+    container::mounts::{COMPUTATION, MountError, Mounts},
     engine::{EngineError, Stdin, Stream, docker::Docker},
-    environment::EnvironmentError,
-    lifecycle::Streams,
-    mounts::COMPUTATION,
 };
 use signal_hook::{consts, iterator::Signals, low_level};
 
@@ -116,6 +115,13 @@ impl From<EnvironmentError> for Failure {
     }
 }
 
+impl From<MountError> for Failure {
+    fn from(error: MountError) -> Failure {
+        let help = error.help();
+        Failure::other(error, help)
+    }
+}
+
 impl From<LifecycleError> for Failure {
     fn from(error: LifecycleError) -> Failure {
         Failure::Lifecycle(error)
@@ -181,12 +187,13 @@ fn output_of(reporter: &Reporter) -> String {
 
 fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure> {
     let gfs = arguments.gfs.clone().or_else(|| env::var_os("GFSDIR").filter(|value| !value.is_empty()).map(Into::into));
-    let environment = Environment::read(&arguments.directory, gfs.as_deref())?;
+    let environment = Environment::read(&arguments.directory)?;
+    let mounts = Mounts::new(&environment.computation.directory, gfs.as_deref())?;
     let runs_exec = !arguments.setup_only && !arguments.dry_run && arguments.entrypoint.is_none();
     if runs_exec {
         environment.computation.check_exec().map_err(EnvironmentError::from)?;
     }
-    let command = command(arguments, &environment)?;
+    let command = command(arguments, &environment, &mounts)?;
     let docker = Docker::connect().map_err(|error| {
         let help = error.help();
         Failure::other(error, help)
@@ -194,6 +201,7 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
     let lifecycle = Lifecycle {
         engine: &docker,
         environment: &environment,
+        mounts: &mounts,
         state_directory: state_directory(),
         lock_timeout: arguments.lock_timeout.map(Duration::from_secs),
     };
@@ -206,7 +214,8 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
         lifecycle.set_up(reporter)?;
         return Ok(0);
     }
-    let target = forward_signals();
+    let shell = &environment.description.shell;
+    let target = forward_signals(shell.clone());
     let streams = Streams {
         started: &mut |container, running| {
             *target.lock().unwrap_or_else(PoisonError::into_inner) = Some((container.to_owned(), running));
@@ -219,7 +228,7 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
     {
         // Nobody takes its output any more: without a word it would run on.
         for name in ["PIPE", "KILL"] {
-            let _ = call::signal(&docker, &container, running, name);
+            let _ = call::signal(&docker, &container, shell, running, name);
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -244,7 +253,7 @@ fn exit_status(called: Called, command: &Command) -> u8 {
 }
 
 /// What to run, as the container sees it.
-fn command(arguments: &Arguments, environment: &Environment) -> Result<Command, Failure> {
+fn command(arguments: &Arguments, environment: &Environment, mounts: &Mounts) -> Result<Command, Failure> {
     let program = match &arguments.entrypoint {
         Some(program) => program.clone(),
         None => format!("{COMPUTATION}/exec"),
@@ -255,14 +264,14 @@ fn command(arguments: &Arguments, environment: &Environment) -> Result<Command, 
             let message = format!("argument `{}` is not UTF-8, and cannot be passed on", argument.display());
             return Err(Failure::Other { error: message.into(), help: None });
         };
-        let translated = environment.mounts.translate(text);
-        argv.push(translated.map_err(EnvironmentError::from)?);
+        argv.push(mounts.translate(text)?);
     }
     // Under sudo, what the command writes to the storage belongs to the caller.
     let caller =
         env::var("SUDO_UID").ok().zip(env::var("SUDO_GID").ok()).map(|(user, group)| format!("{user}:{group}"));
     let user = environment.description.user.clone().or(caller);
-    Ok(Command { argv, user, stdin: Stdin::Inherit })
+    let interpreter = if arguments.entrypoint.is_none() { environment.computation.interpreter() } else { None };
+    Ok(Command { argv, interpreter, user, stdin: Stdin::Inherit })
 }
 
 fn write_out(stream: Stream, bytes: &[u8]) -> io::Result<()> {
@@ -280,7 +289,7 @@ type Target = Arc<Mutex<Option<(String, Running)>>>;
 
 /// Passes signals on to the command, once it runs; before that they end ce-run, and a stage that runs ends by itself.
 /// An interrupt that is sent again kills.
-fn forward_signals() -> Target {
+fn forward_signals(shell: String) -> Target {
     let target = Target::default();
     let signals = [consts::SIGTERM, consts::SIGINT, consts::SIGHUP, consts::SIGQUIT, consts::SIGUSR1, consts::SIGUSR2];
     let Ok(mut signals) = Signals::new(signals) else { return target };
@@ -295,7 +304,7 @@ fn forward_signals() -> Target {
             interrupts += usize::from(signal == consts::SIGINT);
             let name = if interrupts > 1 { "KILL" } else { signal_name(signal) };
             if let Ok(docker) = Docker::connect() {
-                let _ = call::signal(&docker, &container, running, name);
+                let _ = call::signal(&docker, &container, &shell, running, name);
             }
         }
     });

@@ -7,12 +7,13 @@ mod support;
 
 use std::{
     fs,
+    ops::ControlFlow,
     os::unix::{fs::PermissionsExt, net::UnixListener, process::CommandExt},
     process::{Command, Stdio},
 };
 
 use compeval_machine_image::{Kind, docker_for_tests, ensure};
-use compeval_runtime::engine::{ContainerSpec, Engine, Exec};
+use compeval_runtime::engine::{ContainerSpec, Containers, Exec, Execs};
 
 use support::{Computation, Run};
 
@@ -80,12 +81,22 @@ const WITHOUT_A_DAEMON: &[Case] = &[
         },
         &[],
     ),
+    ("docker.conf is a pipe", |c| drop(c.git("rm docker.conf; mkfifo docker.conf")), &[]),
+    ("docker.conf is a device", |c| drop(c.git("ln -sf /dev/zero docker.conf")), &[]),
+    ("docker.conf is huge", |c| drop(c.git("truncate -s 2M docker.conf")), &[]),
+    ("docker-setup.sh is a pipe", |c| drop(c.git("rm docker-setup.sh; mkfifo docker-setup.sh")), &[]),
+    ("docker-setup.sh is a device", |c| drop(c.git("ln -sf /dev/zero docker-setup.sh")), &[]),
+    ("docker-setup.sh is huge", |c| drop(c.git("truncate -s 17M docker-setup.sh")), &[]),
     ("syntax errors in it", |c| script(c, "next_stage && {\n\techo 'a\n}\n"), &[]),
     ("two syntax errors", |c| script(c, "next_stage && && a\nnext_stage && fi\nnext_stage && ok\n"), &["-n"]),
     ("NUL in it", |c| script(c, b"next_stage && echo a\nnext_stage && echo \0b\n"), &[]),
     ("not in a Git repository", |c| fs::remove_dir_all(c.path(".git")).unwrap(), &[]),
     ("no commit yet", |c| drop(c.git("rm -rf .git; git init -q .")), &[]),
     ("the Git repository is damaged", |c| drop(c.git("echo x >.git/HEAD")), &[]),
+    ("a pipe in the Git repository", |c| drop(c.git("rm .git/HEAD; mkfifo .git/HEAD")), &[]),
+    ("a device in the Git repository", |c| drop(c.git("mkdir -p .git/info; ln -sf /dev/zero .git/info/exclude")), &[]),
+    ("exec is a pipe", |c| drop(c.git("rm exec; mkfifo exec; chmod +x exec")), &[]),
+    ("exec is a device", |c| drop(c.git("ln -sf /dev/zero exec")), &[]),
     ("no exec", |c| remove(c, "exec"), &[]),
     ("exec is not executable", |c| drop(c.git("chmod -x exec")), &[]),
     ("exec is a directory", |c| drop(c.git("rm exec; mkdir exec")), &[]),
@@ -218,7 +229,8 @@ fn what_the_daemon_or_the_container_refuses_is_told() {
 fn write_ledger(computation: &Computation, text: &str) {
     let write = format!("printf '%b' '{text}' >/var/lib/compeval/state.toml; : >/var/lib/compeval/ready");
     let exec = Exec::new(["sh", "-c", &write]);
-    let status = computation.docker().exec(&computation.container().id, &exec, &mut |_, _| Ok(()));
+    let status =
+        computation.docker().exec(&computation.container().id, &exec, &mut |_, _| Ok(ControlFlow::Continue(())));
     assert_eq!(status.unwrap(), 0);
 }
 

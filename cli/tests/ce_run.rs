@@ -15,7 +15,7 @@ use std::{
 };
 
 use compeval_machine_image::{Kind, docker_for_tests, ensure};
-use compeval_runtime::engine::{ContainerState, Engine};
+use compeval_runtime::engine::{ContainerState, Containers};
 
 use support::{Computation, Run};
 

@@ -10,7 +10,7 @@ use std::{fs, path::PathBuf};
 
 use compeval_conformance::{Case, cases, copy, prepare, shown, tree};
 use compeval_machine_image::{Kind, docker_for_tests, ensure};
-use compeval_runtime::engine::Engine;
+use compeval_runtime::engine::Containers;
 
 use support::Computation;
 

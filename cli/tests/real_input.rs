@@ -9,7 +9,7 @@ mod support;
 use std::{fs, path::Path, process::Command};
 
 use compeval_machine_image::docker_for_tests;
-use compeval_runtime::engine::{Engine, EngineError, docker::Docker};
+use compeval_runtime::engine::{Containers, EngineError, Images, docker::Docker};
 
 use support::{Computation, sh};
 

@@ -1,21 +1,23 @@
 //! A computation on this machine: its directory, its name, and the exact version it is at, read from Git.
-//!
-//! Repositories are read as somebody else's, whoever owns them: nothing their configuration names is run (filters,
-//! file system monitors, hooks), and the configuration of the user and of the machine has no say. So every caller sees
-//! the same version, root and owner alike.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+mod checkout;
+mod content;
+pub mod description;
+pub mod environment;
+pub mod error;
+pub mod layout;
 
-use gix::bstr::{BStr, BString, ByteSlice};
-use sha2::{Digest, Sha256};
-use thiserror::Error;
+use std::{
+    fs,
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
-use crate::mapping;
+use gix::bstr::ByteSlice;
+
+use self::{checkout::Checkout, content::Contents, error::ComputationError};
+use crate::file;
 
 /// A computation, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,99 +33,9 @@ pub struct Computation {
     pub dirty: Option<String>,
     /// The top of the working tree.
     pub repository: PathBuf,
-    /// The repository's own list of ignored files.
-    pub exclude: PathBuf,
-}
-
-/// Why a directory is not a computation that can run.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ComputationError {
-    /// There is no such directory.
-    #[error("no directory `{}`", directory.display())]
-    NoDirectory {
-        /// As it was named.
-        directory: PathBuf,
-    },
-    /// There is something, but no directory.
-    #[error("`{}` is not a directory", directory.display())]
-    NotADirectory {
-        /// As it was named.
-        directory: PathBuf,
-    },
-    /// It is in no repository.
-    #[error("`{}` is not in a Git repository", directory.display())]
-    NotInRepository {
-        /// The computation's directory.
-        directory: PathBuf,
-    },
-    /// Its repository has no working tree, or it is not in that.
-    #[error("`{}` is not in the working tree of its Git repository", directory.display())]
-    NoWorkingTree {
-        /// The computation's directory.
-        directory: PathBuf,
-    },
-    /// Nothing has been committed.
-    #[error("the Git repository of `{}` has no commit yet", directory.display())]
-    NoCommit {
-        /// The computation's directory.
-        directory: PathBuf,
-    },
-    /// The repository cannot be read.
-    #[error("cannot read the Git repository of `{}`", directory.display())]
-    Git {
-        /// The computation's directory.
-        directory: PathBuf,
-        /// What went wrong.
-        source: Box<gix::Error>,
-    },
-    /// A file cannot be read.
-    #[error("cannot read `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        source: io::Error,
-    },
-    /// It has no `exec`.
-    #[error("the computation has no file `{}`", path.display())]
-    NoExec {
-        /// Where it should be.
-        path: PathBuf,
-    },
-    /// Its `exec` is something else.
-    #[error("`{}` is not a file", path.display())]
-    ExecNotAFile {
-        /// What is there.
-        path: PathBuf,
-    },
-    /// Its `exec` cannot be run.
-    #[error("`{}` is not executable", path.display())]
-    ExecNotExecutable {
-        /// Where it is.
-        path: PathBuf,
-    },
-}
-
-impl ComputationError {
-    /// What the reader can do about it, if we know.
-    #[must_use]
-    pub fn help(&self) -> Option<String> {
-        Some(match self {
-            Self::NoDirectory { .. } | Self::NotADirectory { .. } => {
-                "run in a computation's directory, or name it with `-C`".into()
-            }
-            Self::NotInRepository { directory } => {
-                format!("results are filed under a commit: run `git init {}` and commit", directory.display())
-            }
-            Self::NoWorkingTree { .. } => "use a clone that has a working tree".into(),
-            Self::NoCommit { .. } => "results are filed under a commit: run `git add` and `git commit`".into(),
-            Self::NoExec { .. } => "create it: a program that is called with the names of inputs and outputs".into(),
-            Self::ExecNotAFile { .. } => "it must be a program, called with the names of inputs and outputs".into(),
-            Self::ExecNotExecutable { path } => format!("run `chmod +x {}`", path.display()),
-            Self::Git { .. } | Self::Read { .. } => return None,
-        })
-    }
+    /// The repository's own directory, where its list of ignored files is; `None` when it belongs to another working
+    /// tree.
+    pub git_directory: Option<PathBuf>,
 }
 
 impl Computation {
@@ -146,8 +58,8 @@ impl Computation {
         Ok(Self {
             name: real.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             commit: checkout.commit.to_string(),
-            dirty: checkout.dirty()?,
-            exclude: real_path(checkout.repository.common_dir()).join("info/exclude"),
+            dirty: checkout.dirty(&Contents::default())?,
+            git_directory: checkout.git_directory(),
             repository: checkout.top,
             directory: real,
         })
@@ -165,25 +77,25 @@ impl Computation {
     /// The docker description.
     #[must_use]
     pub fn docker_conf(&self) -> PathBuf {
-        self.directory.join("docker.conf")
+        self.directory.join(layout::DESCRIPTION)
     }
 
     /// The setup script.
     #[must_use]
     pub fn setup_script(&self) -> PathBuf {
-        self.directory.join("docker-setup.sh")
+        self.directory.join(layout::SETUP_SCRIPT)
     }
 
     /// The program that a call runs.
     #[must_use]
     pub fn exec(&self) -> PathBuf {
-        self.directory.join("exec")
+        self.directory.join(layout::EXEC)
     }
 
     /// The mapping from versions to containers.
     #[must_use]
     pub fn mapping(&self) -> PathBuf {
-        self.directory.join(mapping::FILE_NAME)
+        self.directory.join(layout::MAPPING)
     }
 
     /// Finds out before anything is set up whether `exec` is there and can be run.
@@ -200,202 +112,22 @@ impl Computation {
             Ok(_) => Err(ComputationError::ExecNotExecutable { path }),
         }
     }
-}
 
-/// A directory in a checked-out repository.
-struct Checkout {
-    /// The directory in question, absolute and without symbolic links.
-    directory: PathBuf,
-    repository: gix::Repository,
-    /// The top of the working tree, likewise.
-    top: PathBuf,
-    commit: gix::ObjectId,
-}
-
-impl Checkout {
-    fn discover(directory: &Path) -> Result<Self, ComputationError> {
-        let named = || directory.to_owned();
-        let git = |source: gix::Error| ComputationError::Git { directory: named(), source: Box::new(source) };
-        let discovery = gix::discover::upwards::Options {
-            trust: gix::discover::upwards::TrustPolicy::Assume(gix::sec::Trust::Reduced),
-            ..Default::default()
-        };
-        let isolated = gix::open::Options::isolated;
-        let trusts = gix::sec::trust::Mapping { full: isolated(), reduced: isolated() };
-        let repository = gix::ThreadSafeRepository::discover_opts(directory, discovery, trusts)
-            .map_err(|error| match error.is_not_found() {
-                true => ComputationError::NotInRepository { directory: named() },
-                false => git(error),
-            })?
-            .to_thread_local();
-        let in_git_directory = directory.starts_with(real_path(repository.git_dir()));
-        let top = repository.workdir().map(real_path).filter(|top| !in_git_directory && directory.starts_with(top));
-        let top = top.ok_or_else(|| ComputationError::NoWorkingTree { directory: named() })?;
-        let head = repository.head().map_err(git)?;
-        if head.is_unborn() {
-            return Err(ComputationError::NoCommit { directory: named() });
-        }
-        let commit = head.into_peeled_id().map_err(git)?.detach();
-        Ok(Self { directory: directory.to_owned(), repository, top, commit })
-    }
-
-    /// A hash of the files below the directory that are not as the commit has them: their names, kinds and contents.
-    fn dirty(&self) -> Result<Option<String>, ComputationError> {
-        let mut paths = self.changed_files().map_err(|source| self.git_error(source))?;
-        paths.extend(self.changed_submodules()?);
-        let ours = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default().as_bytes();
-            path.parent() == Some(&self.directory) && mapping::is_ours(name)
-        };
-        paths.retain(|path| path.starts_with(&self.directory) && !ours(path));
-        if paths.is_empty() {
-            return Ok(None);
-        }
-        let mut hash = Sha256::new();
-        for path in paths {
-            let name = path.strip_prefix(&self.directory).unwrap_or(&path).as_os_str().as_bytes();
-            update(&mut hash, name);
-            update(&mut hash, &content(&path)?);
-        }
-        Ok(Some(hex(&hash.finalize())))
-    }
-
-    fn git_error(&self, source: gix::Error) -> ComputationError {
-        ComputationError::Git { directory: self.directory.clone(), source: Box::new(source) }
-    }
-
-    /// The absolute paths below the directory that differ from the commit, or that Git neither tracks nor ignores.
-    fn changed_files(&self) -> Result<BTreeSet<PathBuf>, gix::Error> {
-        // Git's own look into submodules would read them by their rules, not by ours.
-        let ignore = gix::submodule::config::Ignore::All;
-        let status = self
-            .repository
-            .status(gix::progress::Discard)?
-            .untracked_files(gix::status::UntrackedFiles::Files)
-            .index_worktree_submodules(gix::status::Submodule::Given { ignore, check_dirty: false });
-        let below = self.directory.strip_prefix(&self.top).unwrap_or(Path::new(""));
-        let pattern = (!below.as_os_str().is_empty()).then(|| {
-            let mut pattern = BString::from(":(top,literal)");
-            pattern.extend_from_slice(below.as_os_str().as_bytes());
-            pattern
-        });
-        let mut paths = BTreeSet::new();
-        for item in status.into_iter(pattern)? {
-            let item = item?;
-            let changed = match &item {
-                gix::status::Item::IndexWorktree(item) => item.summary().is_some(),
-                gix::status::Item::TreeIndex(_) => true,
-            };
-            if changed {
-                paths.insert(self.absolute(item.location()));
-            }
-        }
-        Ok(paths)
-    }
-
-    /// The absolute paths of submodules that are at another commit than this repository says, or dirty themselves.
-    fn changed_submodules(&self) -> Result<Vec<PathBuf>, ComputationError> {
-        let index = self.repository.index_or_empty().map_err(|source| self.git_error(source))?;
-        let mut changed = Vec::new();
-        for entry in index.entries().iter().filter(|entry| entry.mode == gix::index::entry::Mode::COMMIT) {
-            let path = self.absolute(entry.path(&index));
-            // One that is not checked out is an empty directory, and clean.
-            if !path.starts_with(&self.directory) || !path.join(".git").exists() {
-                continue;
-            }
-            let submodule = Self::discover(&path)?;
-            if submodule.commit != entry.id || submodule.dirty()?.is_some() {
-                changed.push(path);
-            }
-        }
-        Ok(changed)
-    }
-
-    fn absolute(&self, path: &BStr) -> PathBuf {
-        self.top.join(path.to_path_lossy())
-    }
-}
-
-/// `path` without symbolic links and `..`, as far as it can be told.
-fn real_path(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
-}
-
-/// What is at `path`, in a few bytes that differ for whatever differs: kind, and a hash of the content.
-fn content(path: &Path) -> Result<Vec<u8>, ComputationError> {
-    let read = |source| ComputationError::Read { path: path.to_owned(), source };
-    let metadata = match fs::symlink_metadata(path) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(b"gone".to_vec());
-        }
-        other => other.map_err(read)?,
-    };
-    let mut hash = Sha256::new();
-    let kind: &[u8] = if metadata.is_symlink() {
-        hash.update(fs::read_link(path).map_err(read)?.as_os_str().as_bytes());
-        b"link"
-    } else if metadata.is_file() {
-        let mut file = fs::File::open(path).map_err(read)?;
-        io::copy(&mut file, &mut Hashing(&mut hash)).map_err(read)?;
-        if metadata.permissions().mode() & 0o100 == 0 { b"file" } else { b"program" }
-    } else if metadata.is_dir() {
-        directory_content(path, &mut hash)?;
-        b"directory"
-    } else {
-        b"other"
-    };
-    Ok([kind, b" ", hash.finalize().as_slice()].concat())
-}
-
-/// A directory that Git takes as one thing: a repository of its own. One without a commit is all of its files.
-fn directory_content(path: &Path, hash: &mut Sha256) -> Result<(), ComputationError> {
-    if path.join(".git").exists() {
-        match Checkout::discover(path) {
-            Err(ComputationError::NoCommit { .. }) => {}
-            checkout => {
-                let checkout = checkout?;
-                update(hash, checkout.commit.as_bytes());
-                update(hash, checkout.dirty()?.unwrap_or_default().as_bytes());
-                return Ok(());
-            }
-        }
-    }
-    let read = |source| ComputationError::Read { path: path.to_owned(), source };
-    let entries = fs::read_dir(path).map_err(read)?.collect::<Result<Vec<_>, _>>().map_err(read)?;
-    let names: BTreeSet<_> = entries.into_iter().map(|entry| entry.file_name()).filter(|name| name != ".git").collect();
-    for name in names {
-        update(hash, name.as_bytes());
-        update(hash, &content(&path.join(name))?);
-    }
-    Ok(())
-}
-
-/// Hashes `part` so that two lists of parts never look alike.
-fn update(hash: &mut Sha256, part: &[u8]) {
-    hash.update((part.len() as u64).to_le_bytes());
-    hash.update(part);
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-struct Hashing<'a>(&'a mut Sha256);
-
-impl io::Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    /// The program that runs `exec`, if that is a script and names one (`#!`, as execve(2) reads it).
+    #[must_use]
+    pub fn interpreter(&self) -> Option<String> {
+        const LONGEST_LINE: u64 = 256;
+        let mut line = Vec::new();
+        file::open(&self.exec()).ok()?.take(LONGEST_LINE).read_to_end(&mut line).ok()?;
+        let line = line.strip_prefix(b"#!")?.lines().next()?.trim_ascii_start();
+        let name = line.split(|byte| matches!(byte, b' ' | b'\t')).next()?;
+        String::from_utf8(name.to_vec()).ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::{collections::BTreeSet, process::Command};
 
     use super::*;
 
@@ -438,7 +170,7 @@ mod tests {
             name: "align".into(),
             commit: sh(&top, "git rev-parse HEAD"),
             dirty: None,
-            exclude: top.join(".git/info/exclude"),
+            git_directory: Some(top.join(".git")),
             repository: top,
         };
         assert_eq!(computation, expected);
@@ -451,13 +183,14 @@ mod tests {
             ("true", false),
             ("touch -d yesterday align/exec", false),
             ("echo c >other/file; echo d >other/new", false),
-            ("echo x >align/docker-container; echo x >align/docker-container.x1", false),
+            ("echo x >align/docker-container; echo x >align/docker-container.ce0123456789abcdef", false),
             ("echo ignored >.git/info/exclude; echo x >align/ignored", false),
             ("echo b >align/exec", true),
             ("chmod +x align/exec", true),
             ("rm align/exec", true),
             ("ln -sf /etc/passwd align/exec", true),
             ("echo b >align/exec; git add align/exec", true),
+            ("echo x >align/docker-container.yml", true),
             ("mkdir align/deep; echo new >align/deep/new", true),
             ("echo new >align/new; git add -N align/new", true),
         ];
@@ -479,7 +212,7 @@ mod tests {
         assert_ne!(edited, hash("echo c >align/exec"));
         assert_ne!(edited, hash("echo b >align/exec; chmod +x align/exec"));
         assert_ne!(hash("echo b >align/b"), hash("echo b >align/c"));
-        assert_eq!(edited, "1f21ad3aac578a64feb82a319a7896260416474521dfbb94f929d68ab1bc2b38");
+        assert_eq!(edited, "6603c3688c1ce55f11c124908821950118bd9b298af0b1da8af3d26ec36c0b23");
     }
 
     /// The changed file is as long as before, so that it has to be read, through a filter if there were one.
@@ -513,7 +246,8 @@ mod tests {
         let sub = outer.path().join("sub");
         let computation = Computation::open(&sub).unwrap();
         assert_eq!(computation.commit, sh(inner.path(), "git rev-parse HEAD"));
-        assert_eq!(computation.exclude, outer.path().canonicalize().unwrap().join(".git/modules/sub/info/exclude"));
+        let modules = outer.path().canonicalize().unwrap().join(".git/modules/sub");
+        assert_eq!(computation.git_directory, Some(modules));
         assert_eq!((computation.dirty, dirty(outer.path())), (None, None));
 
         sh(
@@ -541,7 +275,22 @@ mod tests {
         sh(repository.path(), "git worktree remove --force ../$(basename $PWD)-linked");
         let computation = computation.unwrap();
         assert_eq!(computation.dirty, None);
-        assert_eq!(computation.exclude, repository.path().canonicalize().unwrap().join(".git/info/exclude"));
+        assert_eq!(computation.git_directory, Some(repository.path().canonicalize().unwrap().join(".git")));
+    }
+
+    #[test]
+    fn a_git_directory_that_belongs_to_another_working_tree_is_not_ours() {
+        let (theirs, ours) = (repository(ONE_COMMIT), tempfile::tempdir().unwrap());
+        let git = theirs.path().join(".git").display().to_string();
+        for trick in [
+            format!("echo 'gitdir: {git}' >.git"),
+            format!("ln -s {git} .git"),
+            format!("cp -r {git} .git; echo {git} >.git/commondir; echo $PWD/.git >.git/gitdir"),
+        ] {
+            sh(ours.path(), &format!("rm -rf .git; {trick}; mkdir -p align"));
+            let computation = Computation::open(&ours.path().join("align")).unwrap();
+            assert_eq!(computation.git_directory, None, "{trick}");
+        }
     }
 
     #[test]
@@ -579,5 +328,26 @@ mod tests {
         align.check_exec().unwrap();
         let other = Computation::open(&repository.path().join("other")).unwrap();
         assert!(matches!(other.check_exec(), Err(ComputationError::NoExec { .. })));
+    }
+
+    #[test]
+    fn the_interpreter_is_what_the_first_line_names() {
+        let repository = repository(ONE_COMMIT);
+        let align = Computation::open(&repository.path().join("align")).unwrap();
+        let long = format!("#!/bin/{} x\n", "x".repeat(300));
+        for (text, interpreter) in [
+            ("#!/bin/sh\n", Some("/bin/sh")),
+            ("#! /usr/bin/env python3", Some("/usr/bin/env")),
+            ("#!\t/bin/awk\t-f\n#!/x", Some("/bin/awk")),
+            ("#!\n", Some("")),
+            ("echo #!/bin/sh\n", None),
+            ("\u{7f}ELF", None),
+            (long.as_str(), long.get(2..256)),
+        ] {
+            fs::write(align.exec(), text).unwrap();
+            assert_eq!(align.interpreter().as_deref(), interpreter, "{text}");
+        }
+        sh(repository.path(), "ln -sf /dev/zero align/exec");
+        assert_eq!(align.interpreter(), None);
     }
 }

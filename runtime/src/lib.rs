@@ -6,21 +6,23 @@
 //! ```no_run
 //! use compeval_runtime::{
 //!     Environment, Lifecycle,
-//!     call::{Called, Command},
+//!     call::{Called, Command, Streams},
+//!     container::mounts::Mounts,
 //!     engine::{Stdin, docker::Docker},
-//!     lifecycle::Streams,
-//!     watch::Unwatched,
+//!     setup::notice::Unwatched,
 //! };
 //!
-//! let environment = Environment::read("computations/align".as_ref(), Some("/data/gfs".as_ref()))?;
+//! let environment = Environment::read("computations/align".as_ref())?;
+//! let mounts = Mounts::new(&environment.computation.directory, Some("/data/gfs".as_ref()))?;
 //! let engine = Docker::connect()?;
 //! let lifecycle = Lifecycle {
 //!     engine: &engine,
 //!     environment: &environment,
+//!     mounts: &mounts,
 //!     state_directory: "/var/lib/me/compeval".into(),
 //!     lock_timeout: None,
 //! };
-//! let command = Command { argv: vec!["uname".into(), "-a".into()], user: None, stdin: Stdin::Null };
+//! let command = Command { argv: vec!["uname".into(), "-a".into()], interpreter: None, user: None, stdin: Stdin::Null };
 //! let mut output = Vec::new();
 //! let streams = Streams {
 //!     started: &mut |_, _| {},
@@ -33,19 +35,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod file;
+mod text;
+
 pub mod call;
 pub mod computation;
-pub mod container_shell;
-pub mod description;
+pub mod container;
 pub mod engine;
-pub mod environment;
 pub mod ledger;
-pub mod lifecycle;
-pub mod lock;
-pub mod mapping;
-pub mod mounts;
-pub mod plan;
-pub mod watch;
+pub mod setup;
 
-pub use environment::Environment;
-pub use lifecycle::{Lifecycle, LifecycleError};
+pub use computation::environment::Environment;
+pub use setup::{Lifecycle, LifecycleError};

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use compeval_runtime::engine::{Container, Engine, docker::Docker};
+use compeval_runtime::engine::{Container, Containers, docker::Docker};
 use tempfile::TempDir;
 
 /// Runs its arguments, so that a test says by each call what is to be computed.

@@ -15,7 +15,12 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use super::{Container, ContainerSpec, ContainerState, Engine, EngineError, Exec, Image, Output, Stdin, Stream};
+use super::{
+    containers::{Container, ContainerSpec, ContainerState, Containers, LONGEST_FILE},
+    error::EngineError,
+    exec::{Exec, Execs, Output, Stdin, Stream},
+    images::{Image, Images},
+};
 
 /// The directory inside a container that holds what we know of it.
 const LEDGER_DIRECTORY: &str = "/var/lib/compeval";
@@ -110,11 +115,13 @@ impl State {
     }
 }
 
-impl Engine for Memory {
+impl Images for Memory {
     fn image(&self, reference: &str) -> Result<Image, EngineError> {
         self.called("image").image(reference).cloned()
     }
+}
 
+impl Containers for Memory {
     fn containers(&self, labels: &[(&str, &str)]) -> Result<Vec<Container>, EngineError> {
         let state = self.called("containers");
         let carries = |container: &Container| {
@@ -183,12 +190,15 @@ impl Engine for Memory {
 
     fn read_file(&self, id: &str, path: &str) -> Result<Option<Vec<u8>>, EngineError> {
         let path = self.called("read_file").find(id)?.on_this_machine(path);
-        match std::fs::read(path) {
+        match std::fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Ok(content) if content.len() > LONGEST_FILE => Err(EngineError::FileTooLong { path: path.into() }),
             content => content.map(Some).map_err(EngineError::Client),
         }
     }
+}
 
+impl Execs for Memory {
     fn exec(&self, id: &str, exec: &Exec, output: &mut Output<'_>) -> Result<i32, EngineError> {
         exec.check_length()?;
         let record = self.called("exec").find(id)?.clone();
@@ -206,7 +216,7 @@ impl Record {
             Ok(child) => child,
             Err(error) => {
                 let complaint = format!("OCI runtime exec failed: exec failed: {error}\r\n");
-                output(Stream::Stdout, complaint.as_bytes()).map_err(EngineError::Output)?;
+                let _ = output(Stream::Stdout, complaint.as_bytes()).map_err(EngineError::Output)?;
                 return Ok(126);
             }
         };
@@ -267,7 +277,8 @@ impl Record {
     }
 }
 
-/// Passes a command's output on until both streams have ended, or for [`AFTERLIFE`] after the command has.
+/// Passes a command's output on until both streams have ended, or for [`AFTERLIFE`] after the command has; no longer
+/// than the command itself when that is enough.
 fn pass_on(child: &mut Child, output: &mut Output<'_>) -> Result<(), EngineError> {
     let (pieces, received) = mpsc::sync_channel(1);
     let stdout = child.stdout.take().map(|pipe| (Stream::Stdout, Box::new(pipe) as Box<dyn Read + Send>));
@@ -286,9 +297,14 @@ fn pass_on(child: &mut Child, output: &mut Output<'_>) -> Result<(), EngineError
     }
     drop(pieces);
     let mut ended: Option<Instant> = None;
-    while ended.is_none_or(|since| since.elapsed() < AFTERLIFE) {
+    let mut patience = AFTERLIFE;
+    while ended.is_none_or(|since| since.elapsed() < patience) {
         match received.recv_timeout(TICK) {
-            Ok((stream, piece)) => output(stream, &piece).map_err(EngineError::Output)?,
+            Ok((stream, piece)) => {
+                if output(stream, &piece).map_err(EngineError::Output)?.is_break() {
+                    patience = TICK;
+                }
+            }
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
             Err(RecvTimeoutError::Timeout) => {
                 if ended.is_none() && child.try_wait().map_err(EngineError::Client)?.is_some() {
@@ -306,7 +322,9 @@ fn exit_code(status: ExitStatus) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::BindMount;
+    use std::ops::ControlFlow;
+
+    use super::super::containers::BindMount;
     use super::*;
 
     fn running(spec: ContainerSpec) -> (Memory, String) {
@@ -324,7 +342,7 @@ mod tests {
                 Stream::Stdout => stdout.extend_from_slice(piece),
                 Stream::Stderr => stderr.extend_from_slice(piece),
             }
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         });
         (status.unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
     }
@@ -343,7 +361,7 @@ mod tests {
         let mut said = Vec::new();
         let status = memory.exec(&id, &Exec::new(["/no/such/program"]), &mut |_, piece| {
             said.extend_from_slice(piece);
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         });
         assert_eq!(status.unwrap(), 126);
         assert!(String::from_utf8(said).unwrap().starts_with("OCI runtime exec failed"));
@@ -371,7 +389,7 @@ mod tests {
     #[test]
     fn states_are_checked_as_the_daemon_does() {
         let (memory, id) = running(ContainerSpec::default());
-        let exec = |id: &str| memory.exec(id, &Exec::new(["true"]), &mut |_, _| Ok(()));
+        let exec = |id: &str| memory.exec(id, &Exec::new(["true"]), &mut |_, _| Ok(ControlFlow::Continue(())));
         memory.set_state(&id, ContainerState::Paused).unwrap();
         assert!(matches!(exec(&id), Err(EngineError::Paused { .. })));
         assert!(matches!(memory.start(&id), Err(EngineError::Paused { .. })));

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use compeval_runtime::engine::docker::Docker;
-use compeval_runtime::engine::{Engine, EngineError};
+use compeval_runtime::engine::{EngineError, Images};
 use thiserror::Error;
 
 pub use archive::{busybox_tar, tar_of_programs};

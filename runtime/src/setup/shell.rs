@@ -1,6 +1,6 @@
 //! The interpreter's `Dispatcher` in a container: each stretch is one exec of the container's shell.
 
-use std::{cell::RefCell, io};
+use std::{cell::RefCell, io, ops::ControlFlow};
 
 use bstr::ByteSlice;
 use compeval_interpreter::{
@@ -9,44 +9,45 @@ use compeval_interpreter::{
     program::{Ended, Hooks, Program},
 };
 
+use super::notice::Watcher;
 use crate::{
     engine::{Engine, Exec, Stream},
-    ledger,
-    watch::Watcher,
+    ledger::{DIRECTORY, format},
 };
 
 /// One argument may have 128 KiB on Linux, its end included.
 const LONGEST_PART: usize = 120 * 1024;
 
 /// The shell of a container that is being set up.
-pub struct ContainerShell<'a, 'w> {
+pub(super) struct ContainerShell<'a, 'w> {
     /// The engine it runs on.
-    pub engine: &'a dyn Engine,
+    pub(super) engine: &'a dyn Engine,
     /// The container's id.
-    pub container: &'a str,
+    pub(super) container: &'a str,
     /// The shell's program.
-    pub shell: &'a str,
+    pub(super) shell: &'a str,
     /// The computation's commit, for the records.
-    pub commit: &'a str,
+    pub(super) commit: &'a str,
     /// Who sees the output.
-    pub watcher: &'a RefCell<&'w mut dyn Watcher>,
+    pub(super) watcher: &'a RefCell<&'w mut dyn Watcher>,
 }
 
 impl Dispatcher for ContainerShell<'_, '_> {
     fn dispatch(&mut self, request: &Request<'_>) -> Result<Response, DispatchError> {
         let start = jiff::Timestamp::now().to_string();
-        let record = ledger::record_commands(&request.chains, self.commit, &start);
-        let program = Program::of(request, &Hooks { scratch: ledger::DIRECTORY, record: record.as_bytes() });
+        let record = format::record_commands(&request.chains, self.commit, &start);
+        let program = Program::of(request, &Hooks { scratch: DIRECTORY, record: record.as_bytes() });
         let mut output = program.output(self.shell);
         let argv = shell_arguments(self.shell, program.text());
         let exec = Exec { user: Some("0".to_owned()), ..Exec::new(argv) };
-        let mut show = |stream: Stream, bytes: &[u8]| -> io::Result<()> {
+        let mut show = |stream: Stream, bytes: &[u8]| -> io::Result<ControlFlow<()>> {
             let shown = match stream {
                 Stream::Stdout => output.stdout(bytes),
                 Stream::Stderr => output.stderr(bytes),
             };
             self.watcher.borrow_mut().output(stream, &shown);
-            Ok(())
+            // What the script leaves running may keep the output open for as long as it likes.
+            Ok(if output.is_complete() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         };
         let status = self.engine.exec(self.container, &exec, &mut show).map_err(|error| DispatchError {
             doing: format!("cannot run line {} of `{}` in the container", request.line(), request.source.name()),

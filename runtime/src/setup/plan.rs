@@ -11,7 +11,7 @@ use compeval_interpreter::{
     stage::{self, Chain},
 };
 
-use crate::{environment::Environment, ledger::Ledger};
+use crate::{computation::environment::Environment, container::mounts::Mounts, ledger::Ledger};
 
 /// What would become of a part of the script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,34 +117,34 @@ impl stage::Ledger for AllApplied<'_> {
 
 /// The fingerprint that a finished setup ends with, when the script has nothing but stages and it can be told without
 /// running any of it.
-pub(crate) fn ready_fingerprint(environment: &Environment, root: String) -> Option<String> {
+pub(crate) fn ready_fingerprint(environment: &Environment, mounts: &Mounts, root: String) -> Option<String> {
     let none = Ledger::default();
     let mut ledger = AllApplied(Recorded { environment, root, ledger: &none });
     let mut steps = Steps::default();
-    let outcome = run(&environment.script, &settings(environment), &mut ledger, &mut DryRun, &mut steps).ok()?;
+    let outcome = run(&environment.script, &settings(mounts), &mut ledger, &mut DryRun, &mut steps).ok()?;
     let only_applied = steps.0.iter().all(|step| step.fate == Fate::Applied);
     outcome.fingerprint.filter(|_| only_applied && outcome.end == End::Finished && outcome.state.exit_trap.is_none())
 }
 
 /// What a setup would do in a container with this ledger.
-pub(crate) fn plan(environment: &Environment, root: &str, ledger: &Ledger) -> Plan {
+pub(crate) fn plan(environment: &Environment, mounts: &Mounts, root: &str, ledger: &Ledger) -> Plan {
     let mut steps = Steps::default();
     let mut recorded = Recorded { environment, root: root.to_owned(), ledger };
-    let outcome = run(&environment.script, &settings(environment), &mut recorded, &mut DryRun, &mut steps);
+    let outcome = run(&environment.script, &settings(mounts), &mut recorded, &mut DryRun, &mut steps);
     if let Ok(outcome) = outcome
         && let End::Diverged { number, .. } = outcome.end
     {
-        let anew = plan(environment, root, &Ledger::default());
+        let anew = plan(environment, mounts, root, &Ledger::default());
         return Plan { edited: Some(number), ready: None, ..anew };
     }
     let all_applied = steps.0.iter().all(|step| step.fate == Fate::Applied);
-    let ready = all_applied.then(|| ready_fingerprint(environment, root.to_owned())).flatten();
+    let ready = all_applied.then(|| ready_fingerprint(environment, mounts, root.to_owned())).flatten();
     Plan { steps: steps.0, edited: None, replaced: None, unfinished: None, ready }
 }
 
 /// How the script is walked: what is known of the shell before it begins.
-pub(crate) fn settings(environment: &Environment) -> Settings {
-    let known = environment.mounts.env().into_iter().map(|(name, value)| (name, value.into()));
+pub(crate) fn settings(mounts: &Mounts) -> Settings {
+    let known = mounts.env().into_iter().map(|(name, value)| (name, value.into()));
     Settings { state: State::with_environment(known), ..Settings::default() }
 }
 

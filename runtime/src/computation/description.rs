@@ -1,16 +1,23 @@
 //! `docker.conf`: which image a computation runs in, and how; from text to a [`Description`], errors with their place.
 
-mod error;
+pub mod error;
 mod field;
 
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use self::field::{Field, File};
-use crate::engine::{BindMount, Cache, Gpus, Limits};
+use self::{
+    error::DescriptionError,
+    field::{Field, File},
+};
+use crate::{
+    engine::containers::{BindMount, Cache, Gpus, Limits},
+    file,
+};
 
-pub use self::error::{DescriptionError, Place};
+/// More than any description needs, in bytes.
+const LONGEST_FILE: u64 = 1 << 20;
 
 /// The keys of a docker description.
 const KEYS: &[&str] = &[
@@ -88,7 +95,7 @@ impl Description {
             message,
             help: help.map(str::to_owned),
         };
-        let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+        let bytes = file::read(path, LONGEST_FILE).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
                 whole("no such file".into(), Some("create it with a line such as `image = \"debian:13\"`"))
             }

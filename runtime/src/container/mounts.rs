@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::engine::BindMount;
+use crate::engine::containers::BindMount;
 
 /// Where the computation's directory is inside, for reading only; the value of `COMPDIR` there.
 pub const COMPUTATION: &str = "/compeval/computation";
@@ -99,6 +99,12 @@ impl Mounts {
         let gfs = gfs.filter(|path| !path.as_os_str().is_empty()).ok_or(MountError::GfsNotSet)?;
         let current = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         Ok(Self { computation: real_directory(computation)?, gfs: real_directory(gfs)?, current })
+    }
+
+    /// The host's directory of the global file storage, absolute and without symbolic links.
+    #[must_use]
+    pub fn storage(&self) -> &Path {
+        &self.gfs
     }
 
     /// What the daemon is to mount.

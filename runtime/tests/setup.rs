@@ -3,17 +3,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, path::PathBuf, process::Command as Process};
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command as Process,
+    time::{Duration, Instant},
+};
 
 use compeval_interpreter::dispatch::Kind;
 use compeval_runtime::{
     Environment, Lifecycle, LifecycleError,
-    call::{Called, Command},
-    engine::{ContainerState, Engine, Stdin, Stream, memory::Memory},
+    call::{Called, Command, Streams},
+    container::mounts::Mounts,
+    engine::{ContainerState, Containers, Stdin, Stream, memory::Memory},
     ledger::LedgerError,
-    lifecycle::Streams,
-    plan::{Fate, Plan},
-    watch::{Notice, Unwatched, Watcher},
+    setup::{
+        notice::{Notice, Unwatched, Watcher},
+        plan::{Fate, Plan},
+    },
 };
 
 const IMAGE: &str = "test:1";
@@ -60,14 +67,16 @@ impl World {
     }
 
     fn environment(&self) -> Environment {
-        Environment::read(&self.computation(), Some(&self.path("gfs"))).unwrap()
+        Environment::read(&self.computation()).unwrap()
     }
 
     fn with<T>(&self, task: impl FnOnce(&Lifecycle<'_>) -> T) -> T {
         let environment = self.environment();
+        let mounts = Mounts::new(&self.computation(), Some(&self.path("gfs"))).unwrap();
         task(&Lifecycle {
             engine: &self.engine,
             environment: &environment,
+            mounts: &mounts,
             state_directory: self.path("state"),
             lock_timeout: None,
         })
@@ -80,7 +89,7 @@ impl World {
     /// Calls a shell command; gives what became of it and its standard output.
     fn call(&self, script: &str) -> (Called, String) {
         let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
-        let command = Command { argv, user: None, stdin: Stdin::Null };
+        let command = Command { argv, interpreter: None, user: None, stdin: Stdin::Null };
         let mut stdout = Vec::new();
         let streams = Streams {
             started: &mut |_, _| {},
@@ -148,7 +157,7 @@ fn a_call_with_nothing_to_do_is_one_exec() {
 fn programs_that_cannot_run_are_told_apart() {
     let world = World::new("");
     let called = |program: &str| {
-        let command = Command { argv: vec![program.to_owned()], user: None, stdin: Stdin::Null };
+        let command = Command { argv: vec![program.to_owned()], interpreter: None, user: None, stdin: Stdin::Null };
         let streams = Streams { started: &mut |_, _| {}, output: &mut |_, _| Ok(()) };
         world.with(|lifecycle| lifecycle.call(&command, &mut Unwatched, streams)).unwrap()
     };
@@ -377,4 +386,23 @@ fn the_computation_is_seen_where_its_variable_points() {
     let directory = |name: &str| fs::canonicalize(world.path(name)).unwrap();
     let expected = format!("{} {}\n", directory("align").display(), directory("gfs").display());
     assert_eq!(world.file(&container, "places"), expected);
+}
+
+#[test]
+fn a_process_that_a_setup_leaves_running_is_not_waited_for() {
+    let world = World::new("everytime && { sleep 3 & }\nnext_stage && echo one >>log\n");
+    let begin = Instant::now();
+    let container = world.set_up(&mut Unwatched).unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+    assert_eq!(world.file(&container, "log"), "one\n");
+}
+
+#[test]
+fn a_ledger_longer_than_any_is_a_damaged_one() {
+    let world = World::new("next_stage && echo one >>log\n");
+    let container = world.set_up(&mut Unwatched).unwrap();
+    fs::File::create(world.ledger(&container)).unwrap().set_len(1 << 40).unwrap();
+    let mut told = Told::default();
+    world.set_up(&mut told).unwrap();
+    assert_eq!(told.0, ["creating: its ledger is damaged"]);
 }

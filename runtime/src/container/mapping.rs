@@ -2,20 +2,21 @@
 //!
 //! It is a cache of what the containers' labels say: losing it costs one question to the daemon.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    io,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
 
-use rustix::fs::{Mode, OFlags};
+use bstr::ByteSlice;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::computation::Computation;
-
-/// The file's name.
-pub const FILE_NAME: &str = "docker-container";
+use crate::{
+    computation::{Computation, layout},
+    file::Directory,
+};
 
 const SCHEMA: u32 = 1;
 /// More than any mapping needs; what is longer is no mapping.
@@ -58,6 +59,14 @@ pub enum MappingError {
         /// What went wrong.
         source: io::Error,
     },
+    /// Git cannot be told to ignore it.
+    #[error("cannot make Git ignore `{}`", path.display())]
+    Exclude {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
     /// It cannot be written.
     #[error("cannot write `{}`", path.display())]
     Write {
@@ -82,11 +91,9 @@ impl Mapping {
     #[must_use]
     pub fn read(computation: &Computation) -> (Self, Option<MappingError>) {
         let path = computation.mapping();
-        match read_text(&path).and_then(|text| Self::parse(&path, &text, &computation.key())) {
+        let parse = |text: String| Self::parse(&path, &text, &computation.key());
+        match read_text(&path).and_then(|text| text.map_or_else(|| Ok(Self::default()), parse)) {
             Ok(mapping) => (mapping, None),
-            Err(MappingError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                (Self::default(), None)
-            }
             Err(error) => (Self::default(), Some(error)),
         }
     }
@@ -138,7 +145,8 @@ impl Mapping {
     /// [`MappingError::Write`]; the former file is then still there.
     pub fn write(&self, computation: &Computation) -> Result<(), MappingError> {
         let text = toml::to_string(self).map_err(io::Error::other);
-        text.and_then(|text| replace(&computation.directory, FILE_NAME, &text))
+        let directory = Directory::open(&computation.directory);
+        text.and_then(|text| directory?.replace(layout::MAPPING, text.as_bytes()))
             .map_err(|source| MappingError::Write { path: computation.mapping(), source })
     }
 }
@@ -147,33 +155,28 @@ impl Mapping {
 /// there already is left alone.
 ///
 /// # Errors
-/// [`MappingError::Read`] and [`MappingError::Write`] for that list.
+/// [`MappingError::Exclude`].
 pub fn exclude(computation: &Computation) -> Result<(), MappingError> {
-    let path = &computation.exclude;
-    let text = match read_text(path) {
-        Err(MappingError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => String::new(),
-        other => other?,
-    };
+    let failed = |source| MappingError::Exclude { path: computation.mapping(), source };
+    add_to_exclude(computation).map_err(failed)
+}
+
+fn add_to_exclude(computation: &Computation) -> io::Result<()> {
     let below = computation.directory.strip_prefix(&computation.repository).unwrap_or(Path::new(""));
-    let pattern = format!("/{}", below.join(FILE_NAME).to_string_lossy());
-    let pattern = escape_pattern(&pattern);
+    let pattern = pattern(&below.join(layout::MAPPING))?;
+    let git_directory = computation.git_directory.as_ref();
+    let foreign = || io::Error::other("the Git directory belongs to another working tree");
+    let info = Directory::open(git_directory.ok_or_else(foreign)?)?.directory("info")?;
+    let mut text = info.read("exclude", LONGEST_FILE)?.unwrap_or_default();
     if text.lines().any(|line| line == pattern) {
         return Ok(());
     }
-    let separator = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
-        return Ok(());
-    };
-    let write = || {
-        fs::create_dir_all(directory)?;
-        replace(directory, name, &format!("{text}{separator}{pattern}\n"))
-    };
-    write().map_err(|source| MappingError::Write { path: path.clone(), source })
-}
-
-/// Whether a file of this name in a computation's directory is the mapping, or one on its way to become it.
-pub(crate) fn is_ours(name: &[u8]) -> bool {
-    name.strip_prefix(FILE_NAME.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
+    if !text.is_empty() && !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    text.extend(pattern);
+    text.push(b'\n');
+    info.replace("exclude", &text)
 }
 
 /// A container's id, whole or shortened as `docker ps` does.
@@ -185,52 +188,38 @@ fn one_line(message: &str) -> String {
     message.replace('\n', ", ")
 }
 
-/// What stands for exactly this path in a list of ignored files (gitignore).
-fn escape_pattern(path: &str) -> String {
-    let mut pattern = String::new();
-    for character in path.chars() {
-        if matches!(character, '*' | '?' | '[' | '\\') {
-            pattern.push('\\');
+/// What stands for exactly this path in a list of ignored files (gitignore). A list has one pattern a line, so that some
+/// names cannot be in it.
+fn pattern(path: &Path) -> io::Result<Vec<u8>> {
+    let mut pattern = vec![b'/'];
+    for byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_control() {
+            return Err(io::Error::other("the path has control characters in it"));
         }
-        pattern.push(character);
+        if matches!(byte, b'*' | b'?' | b'[' | b'\\') {
+            pattern.push(b'\\');
+        }
+        pattern.push(*byte);
     }
-    pattern
+    Ok(pattern)
 }
 
-fn read_text(path: &Path) -> Result<String, MappingError> {
-    let read = |source| MappingError::Read { path: path.to_owned(), source };
-    // Neither follow a symbolic link to another's file, nor wait for the writer of a FIFO.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|error| read(error.into()))?);
+fn read_text(path: &Path) -> Result<Option<String>, MappingError> {
+    let read = |source: io::Error| MappingError::Read { path: path.to_owned(), source };
     let corrupt = |message: &str| MappingError::Corrupt { path: path.to_owned(), message: message.to_owned() };
-    let metadata = file.metadata().map_err(read)?;
-    if !metadata.is_file() {
-        return Err(corrupt("not a file"));
-    }
-    if metadata.len() > LONGEST_FILE {
-        return Err(corrupt("too long"));
-    }
-    let mut bytes = Vec::new();
-    file.take(LONGEST_FILE).read_to_end(&mut bytes).map_err(read)?;
-    String::from_utf8(bytes).map_err(|_| corrupt("not UTF-8 text"))
-}
-
-/// Puts a file with this text, mode 0644 and the directory's owner in the place of `name`.
-fn replace(directory: &Path, name: &str, text: &str) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(&format!("{name}.")).tempfile_in(directory)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-    let owner = fs::metadata(directory)?;
-    if file.as_file().metadata()?.uid() != owner.uid() {
-        std::os::unix::fs::fchown(file.as_file(), Some(owner.uid()), Some(owner.gid()))?;
-    }
-    file.as_file().sync_all()?;
-    file.persist(directory.join(name))?;
-    Ok(())
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let bytes = Directory::open(directory).and_then(|directory| directory.read(layout::MAPPING, LONGEST_FILE));
+    let Some(bytes) = bytes.map_err(read)? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|_| corrupt("not UTF-8 text"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        fs,
+        os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    };
+
     use super::*;
 
     const ID: &str = "4c01db0b339c4c01db0b339c4c01db0b339c4c01db0b339c4c01db0b339c4c01";
@@ -240,13 +229,14 @@ mod tests {
         let top = tempfile::tempdir().unwrap();
         let directory = top.path().join("sub/a[1]");
         fs::create_dir_all(&directory).unwrap();
+        fs::create_dir(top.path().join(".git")).unwrap();
         let computation = Computation {
             directory,
             name: "a[1]".into(),
             commit: "1234567890123456789012345678901234567890".into(),
             dirty: None,
             repository: top.path().into(),
-            exclude: top.path().join(".git/info/exclude"),
+            git_directory: Some(top.path().join(".git")),
         };
         (top, computation)
     }
@@ -305,7 +295,7 @@ mod tests {
         let (top, computation) = computation();
         let other = top.path().join("other");
         fs::write(&other, ID).unwrap();
-        std::os::unix::fs::symlink(&other, computation.mapping()).unwrap();
+        symlink(&other, computation.mapping()).unwrap();
         assert!(matches!(Mapping::read(&computation), (_, Some(MappingError::Read { .. }))));
         Mapping::default().write(&computation).unwrap();
         assert_eq!(fs::read_to_string(other).unwrap(), ID);
@@ -325,12 +315,57 @@ mod tests {
 
     #[test]
     fn git_is_told_once_to_ignore_the_file() {
+        let (top, computation) = computation();
+        let list = top.path().join(".git/info/exclude");
+        exclude(&computation).unwrap();
+        exclude(&computation).unwrap();
+        assert_eq!(fs::read_to_string(&list).unwrap(), "/sub/a\\[1]/docker-container\n");
+        fs::write(&list, b"# mine \xff\n*.o").unwrap();
+        exclude(&computation).unwrap();
+        assert_eq!(fs::read(&list).unwrap(), b"# mine \xff\n*.o\n/sub/a\\[1]/docker-container\n");
+    }
+
+    #[test]
+    fn nothing_is_written_outside_of_the_repository() {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let victim = elsewhere.path().join("exclude");
+        let complaint = |trick: &dyn Fn(&Path)| {
+            fs::write(&victim, "theirs\n").unwrap();
+            let (top, computation) = computation();
+            trick(&top.path().join(".git"));
+            let error = exclude(&computation).unwrap_err();
+            assert_eq!(fs::read_to_string(&victim).unwrap(), "theirs\n");
+            assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+            std::error::Error::source(&error).unwrap().to_string()
+        };
+        let info = complaint(&|git| symlink(elsewhere.path(), git.join("info")).unwrap());
+        assert_eq!(info, "Not a directory (os error 20)");
+        let list = complaint(&|git| {
+            fs::create_dir(git.join("info")).unwrap();
+            symlink(&victim, git.join("info/exclude")).unwrap();
+        });
+        assert_eq!(list, "Too many levels of symbolic links (os error 40)");
+        let git = complaint(&|git| {
+            fs::remove_dir(git).unwrap();
+            symlink(elsewhere.path(), git).unwrap();
+        });
+        assert_eq!(git, "Not a directory (os error 20)");
         let (_top, computation) = computation();
-        exclude(&computation).unwrap();
-        exclude(&computation).unwrap();
-        assert_eq!(fs::read_to_string(&computation.exclude).unwrap(), "/sub/a\\[1]/docker-container\n");
-        fs::write(&computation.exclude, "# mine\n*.o").unwrap();
-        exclude(&computation).unwrap();
-        assert_eq!(fs::read_to_string(&computation.exclude).unwrap(), "# mine\n*.o\n/sub/a\\[1]/docker-container\n");
+        let foreign = exclude(&Computation { git_directory: None, ..computation }).unwrap_err();
+        assert_eq!(
+            std::error::Error::source(&foreign).unwrap().to_string(),
+            "the Git directory belongs to another working tree"
+        );
+    }
+
+    #[test]
+    fn a_name_that_would_be_another_line_is_refused() {
+        let (top, computation) = computation();
+        for name in ["a\n*", "a\r", "\u{1b}[2J", "\u{7f}"] {
+            let directory = top.path().join("sub").join(name);
+            let error = exclude(&Computation { directory, ..computation.clone() }).unwrap_err();
+            assert!(error.to_string().starts_with("cannot make Git ignore `"), "{error}");
+            assert!(!top.path().join(".git/info").exists());
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! All that a call needs from the computation's directory: description, setup script, version and mounts, read once.
+//! All that a call needs from the computation's directory: description, setup script and version, read once.
 
 use std::{
     fs, io,
@@ -6,17 +6,16 @@ use std::{
     sync::Arc,
 };
 
-use bstr::ByteSlice;
 use compeval_interpreter::{Diagnostic, Source, parse, syntax::Script};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::{
-    computation::{Computation, ComputationError},
-    description::{Description, DescriptionError},
-    mapping,
-    mounts::{MountError, Mounts},
+use super::{
+    Computation,
+    content::Contents,
+    description::{Description, error::DescriptionError},
+    error::ComputationError,
 };
+use crate::file;
 
 /// A computation, ready to be set up and called.
 #[derive(Debug)]
@@ -27,10 +26,7 @@ pub struct Environment {
     pub description: Description,
     /// Its `docker-setup.sh`.
     pub script: Script,
-    /// The directories that its container sees.
-    pub mounts: Mounts,
-    /// The host's directory of the global file storage.
-    pub gfs: PathBuf,
+    contents: Contents,
 }
 
 /// Why a computation cannot be set up.
@@ -43,9 +39,6 @@ pub enum EnvironmentError {
     /// Its `docker.conf` is not as needed.
     #[error(transparent)]
     Description(#[from] DescriptionError),
-    /// A directory that its container should see is not there.
-    #[error(transparent)]
-    Mount(#[from] MountError),
     /// It has no `docker-setup.sh`, or that cannot be read.
     #[error("cannot read `{}`", path.display())]
     Script {
@@ -74,7 +67,6 @@ impl EnvironmentError {
         match self {
             EnvironmentError::Computation(error) => error.help(),
             EnvironmentError::Description(error) => error.help.clone(),
-            EnvironmentError::Mount(error) => error.help(),
             EnvironmentError::Script { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("write one, such as `next_stage && apt-get update`; an empty file sets up nothing".to_owned())
             }
@@ -85,39 +77,36 @@ impl EnvironmentError {
 }
 
 impl Environment {
-    /// Reads the computation in `directory`; `gfs` is the host's directory of the global file storage.
+    /// Reads the computation in `directory`.
     ///
     /// # Errors
     /// The first thing that is missing or wrong; all syntax errors of the script at once.
-    pub fn read(directory: &Path, gfs: Option<&Path>) -> Result<Environment, EnvironmentError> {
+    pub fn read(directory: &Path) -> Result<Environment, EnvironmentError> {
         let computation = Computation::open(directory)?;
         let description = Description::read(&computation.docker_conf())?;
         let script = read_script(&computation)?;
-        let mounts = Mounts::new(&computation.directory, gfs)?;
-        let gfs = gfs.map(|gfs| fs::canonicalize(gfs).unwrap_or_else(|_| gfs.to_owned())).unwrap_or_default();
-        Ok(Environment { computation, description, script, mounts, gfs })
+        Ok(Environment { computation, description, script, contents: Contents::default() })
     }
 
-    /// The hash of a file's content and whether it is executable, or of everything below a directory, by name; `None`
-    /// when there is nothing at `path`, which is relative to the computation's directory.
+    /// The kind and the hash of what is at `path`, which is relative to the computation's directory: of a file, or of
+    /// everything below a directory, by name. `None` when there is nothing in that directory.
     pub fn content(&self, path: &Path) -> Option<String> {
-        let mut hasher = Sha256::new();
-        add_content(&self.computation.directory.join(path), &mut hasher).ok()?;
-        Some(hex(&hasher.finalize()))
+        let top = &self.computation.directory;
+        let named = top.join(path);
+        // A link is what it leads to. What is outside is another thing in the container.
+        let dangling = || Some(named.parent()?.canonicalize().ok()?.join(named.file_name()?));
+        let real = named.canonicalize().ok().or_else(dangling).filter(|real| real.starts_with(top))?;
+        self.contents.at(&real).ok()?
     }
 }
 
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
+/// More than anybody writes, in bytes.
+pub const LONGEST_SCRIPT: u64 = 16 << 20;
 
 fn read_script(computation: &Computation) -> Result<Script, EnvironmentError> {
     let path = computation.setup_script();
-    // Reading a pipe or a device would wait, or never end.
-    let is_file = fs::metadata(&path).is_ok_and(|metadata| metadata.is_file() || metadata.is_dir());
-    let text = if is_file { fs::read(&path) } else { fs::metadata(&path).and(Err(io::ErrorKind::InvalidInput.into())) };
-    let text = text.map_err(|source| EnvironmentError::Script { path: path.clone(), source })?;
+    let text =
+        file::read(&path, LONGEST_SCRIPT).map_err(|source| EnvironmentError::Script { path: path.clone(), source })?;
     let parsed = parse(Source::new(shown(&path), text));
     if parsed.errors.is_empty() {
         Ok(parsed.script)
@@ -131,29 +120,4 @@ fn shown(path: &Path) -> String {
     let here = std::env::current_dir().and_then(fs::canonicalize).ok();
     let relative = here.and_then(|here| path.strip_prefix(here).map(Path::to_owned).ok());
     relative.as_deref().unwrap_or(path).display().to_string()
-}
-
-fn add_content(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = fs::symlink_metadata(path)?;
-    let mut add = |kind: &str, bytes: &[u8]| {
-        hasher.update(format!("{kind} {}\n", bytes.len()));
-        hasher.update(bytes);
-    };
-    if metadata.is_symlink() {
-        add("link", fs::read_link(path)?.as_os_str().as_encoded_bytes());
-    } else if metadata.is_dir() {
-        let mut names: Vec<_> = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
-        names.sort();
-        names.retain(|name| name != ".git" && !name.as_encoded_bytes().starts_with(mapping::FILE_NAME.as_bytes()));
-        for name in names {
-            hasher.update(format!("entry {}\n", name.len()));
-            hasher.update(name.as_encoded_bytes().as_bytes());
-            add_content(&path.join(name), hasher)?;
-        }
-    } else if metadata.is_file() {
-        let executable = metadata.permissions().mode() & 0o111 != 0;
-        add(if executable { "program" } else { "file" }, &fs::read(path)?);
-    }
-    Ok(())
 }

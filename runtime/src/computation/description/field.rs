@@ -6,8 +6,11 @@ use std::path::{Component, Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{DescriptionError, KEYS, Mount, Place};
-use crate::engine::{Cache, Gpus, Limits};
+use super::{
+    KEYS, Mount,
+    error::{DescriptionError, Place},
+};
+use crate::engine::containers::{Cache, Gpus, Limits};
 
 const LIMITS_KEYS: &[&str] = &["memory", "cpus", "pids"];
 const MOUNT_KEYS: &[&str] = &["source", "target", "read-only"];

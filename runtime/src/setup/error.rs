@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use compeval_interpreter::{dispatch::DispatchError, execute::Cause, stage::Chain};
 use thiserror::Error;
 
-use crate::{engine::EngineError, ledger::LedgerError, lock::LockError};
+use crate::{container::lock::LockError, engine::EngineError, ledger::LedgerError};
 
 /// Why a container could not be set up or called.
 #[derive(Debug, Error)]

@@ -1,0 +1,131 @@
+//! The first line of a call: whether the container is ready and the program there, told by the shell that starts it.
+
+use crate::ledger::READY;
+
+/// A command that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Its process id in the container; it leads a process group of its own.
+    pub process: u32,
+}
+
+/// Prints one line, `NONCE PROCESS WORD`, and becomes the command. The engine's own exit code for a program that
+/// cannot be started does not tell missing from not executable, so the shell looks first (POSIX 2.8.2), also for the
+/// interpreter that a script names. It does not read the script for that: built-ins know no end but that of a line.
+const WRAPPER: &str = r#"n=$1 w=$2 i=$3; shift 3
+case $w in ?*) h=; IFS= read -r h 2>/dev/null <@READY@; [ "$h" = "$w" ] || { printf '%s %s stale\n' "$n" "$$"; exit 125; };; esac
+case $1 in
+*/*) [ -e "$1" ] || { printf '%s %s missing\n' "$n" "$$"; exit 127; }
+     { [ ! -d "$1" ] && [ -x "$1" ]; } || { printf '%s %s denied\n' "$n" "$$"; exit 126; }
+     case $i in /*) [ -x "$i" ] || { printf '%s %s denied\n' "$n" "$$"; exit 126; };; esac;;
+*) command -v "$1" >/dev/null 2>&1 || { printf '%s %s missing\n' "$n" "$$"; exit 127; };;
+esac
+printf '%s %s ok\n' "$n" "$$"
+exec "$@""#;
+
+/// The text of the shell that starts a command, for `sh -c TEXT NAME NONCE FINGERPRINT INTERPRETER PROGRAM ARGUMENT...`.
+pub(super) fn wrapper() -> String {
+    WRAPPER.replace("@READY@", READY)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    Ok,
+    Stale,
+    Missing,
+    Denied,
+}
+
+/// Takes the first line off the command's standard output.
+pub(super) struct Handshake {
+    nonce: String,
+    line: Vec<u8>,
+    /// `None` while the line is on its way; then what it says, if it is ours.
+    told: Option<Option<Word>>,
+}
+
+/// More than the line has, in bytes. What an engine says when it cannot start the shell comes in its place.
+const LONGEST_LINE: usize = 4096;
+
+impl Handshake {
+    pub(super) fn new(nonce: String) -> Self {
+        Self { nonce, line: Vec::new(), told: None }
+    }
+
+    /// The bytes that belong to the command.
+    pub(super) fn take<'b>(&mut self, bytes: &'b [u8], started: &mut dyn FnMut(Running)) -> &'b [u8] {
+        match self.told {
+            Some(Some(_)) => return bytes,
+            Some(None) => {
+                self.keep(bytes);
+                return &[];
+            }
+            None => {}
+        }
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let (head, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
+        self.keep(head);
+        if end.is_some() || self.line.len() == LONGEST_LINE {
+            self.told = Some(self.read(started));
+            if self.told == Some(None) {
+                self.keep(rest);
+                return &[];
+            }
+        }
+        rest
+    }
+
+    /// What the line said, or the beginning of what came in its place.
+    pub(super) fn finish(self) -> Result<Word, Vec<u8>> {
+        self.told.flatten().ok_or(self.line)
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = LONGEST_LINE.saturating_sub(self.line.len());
+        self.line.extend(bytes.iter().take(room));
+    }
+
+    fn read(&self, started: &mut dyn FnMut(Running)) -> Option<Word> {
+        let line = std::str::from_utf8(&self.line).ok()?.strip_prefix(&self.nonce)?.trim();
+        let (process, word) = line.split_once(' ')?;
+        let word = match word {
+            "ok" => Word::Ok,
+            "stale" => Word::Stale,
+            "missing" => Word::Missing,
+            "denied" => Word::Denied,
+            _ => return None,
+        };
+        if let (Word::Ok, Ok(process)) = (word, process.parse()) {
+            started(Running { process });
+        }
+        Some(word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told, how much of it is the command's, and how much was kept.
+    fn take(pieces: &[&[u8]]) -> (Result<Word, usize>, usize) {
+        let mut handshake = Handshake::new("ce1".to_owned());
+        let given = pieces.iter().map(|piece| handshake.take(piece, &mut |_| {}).len()).sum();
+        (handshake.finish().map_err(|line| line.len()), given)
+    }
+
+    #[test]
+    fn the_first_line_is_ours_and_the_rest_the_commands() {
+        assert_eq!(take(&[b"ce1 7 ok\n"]), (Ok(Word::Ok), 0));
+        assert_eq!(take(&[b"ce1 7", b" ok\nab", b"c\n"]), (Ok(Word::Ok), 4));
+        assert_eq!(take(&[b"ce1 7 stale\n"]), (Ok(Word::Stale), 0));
+    }
+
+    #[test]
+    fn what_comes_in_its_place_is_kept_up_to_a_bound() {
+        assert_eq!(take(&[]), (Err(0), 0));
+        assert_eq!(take(&[b"OCI runtime exec failed\r\n", b"more\n"]), (Err(30), 0));
+        let long = vec![b'x'; 3000];
+        assert_eq!(take(&[&long, &long, &long]), (Err(4096), 0));
+        assert_eq!(take(&[b"\n", &long, &long]), (Err(4096), 0));
+    }
+}

@@ -1,0 +1,233 @@
+//! A directory in a Git repository: the commit that is checked out, and what differs from it.
+//!
+//! Repositories are read as somebody else's, whoever owns them: nothing their configuration names is run (filters,
+//! file system monitors, hooks), and the configuration of the user and of the machine has no say. So every caller sees
+//! the same version, root and owner alike.
+
+use std::{
+    collections::BTreeSet,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use gix::bstr::{BStr, BString, ByteSlice};
+use sha2::{Digest, Sha256};
+
+use super::{
+    content::{self, Contents},
+    error::ComputationError,
+    layout,
+};
+use crate::{file, text::hex};
+
+/// A directory in a checked-out repository.
+pub(super) struct Checkout {
+    /// The directory in question, absolute and without symbolic links.
+    pub(super) directory: PathBuf,
+    pub(super) repository: gix::Repository,
+    /// The top of the working tree, likewise.
+    pub(super) top: PathBuf,
+    pub(super) commit: gix::ObjectId,
+}
+
+impl Checkout {
+    pub(super) fn discover(directory: &Path) -> Result<Self, ComputationError> {
+        let named = || directory.to_owned();
+        let git = |source: gix::Error| ComputationError::Git { directory: named(), source: Box::new(source) };
+        refuse_endless(directory)?;
+        let discovery = gix::discover::upwards::Options {
+            trust: gix::discover::upwards::TrustPolicy::Assume(gix::sec::Trust::Reduced),
+            ..Default::default()
+        };
+        let isolated = gix::open::Options::isolated;
+        let trusts = gix::sec::trust::Mapping { full: isolated(), reduced: isolated() };
+        let repository = gix::ThreadSafeRepository::discover_opts(directory, discovery, trusts)
+            .map_err(|error| match error.is_not_found() {
+                true => ComputationError::NotInRepository { directory: named() },
+                false => git(error),
+            })?
+            .to_thread_local();
+        let in_git_directory = directory.starts_with(real_path(repository.git_dir()));
+        let top = repository.workdir().map(real_path).filter(|top| !in_git_directory && directory.starts_with(top));
+        let top = top.ok_or_else(|| ComputationError::NoWorkingTree { directory: named() })?;
+        let head = repository.head().map_err(git)?;
+        if head.is_unborn() {
+            return Err(ComputationError::NoCommit { directory: named() });
+        }
+        let commit = head.into_peeled_id().map_err(git)?.detach();
+        Ok(Self { directory: directory.to_owned(), repository, top, commit })
+    }
+
+    /// A hash of the files below the directory that are not as the commit has them: their names, kinds and contents.
+    pub(super) fn dirty(&self, contents: &Contents) -> Result<Option<String>, ComputationError> {
+        let mut paths = self.changed_files().map_err(|source| self.git_error(source))?;
+        paths.extend(self.changed_submodules(contents)?);
+        let ours = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().as_bytes();
+            path.parent() == Some(&self.directory) && layout::is_mapping(name)
+        };
+        paths.retain(|path| path.starts_with(&self.directory) && !ours(path));
+        if paths.is_empty() {
+            return Ok(None);
+        }
+        let mut hash = Sha256::new();
+        for path in paths {
+            content::add(&mut hash, bytes_below(&path, &self.directory));
+            content::add(&mut hash, what_is_at(&path, contents)?.as_bytes());
+        }
+        Ok(Some(hex(&hash.finalize())))
+    }
+
+    fn git_error(&self, source: gix::Error) -> ComputationError {
+        ComputationError::Git { directory: self.directory.clone(), source: Box::new(source) }
+    }
+
+    /// The absolute paths below the directory that differ from the commit, or that Git neither tracks nor ignores.
+    fn changed_files(&self) -> Result<BTreeSet<PathBuf>, gix::Error> {
+        // Git's own look into submodules would read them by their rules, not by ours.
+        let ignore = gix::submodule::config::Ignore::All;
+        let status = self
+            .repository
+            .status(gix::progress::Discard)?
+            .untracked_files(gix::status::UntrackedFiles::Files)
+            .index_worktree_submodules(gix::status::Submodule::Given { ignore, check_dirty: false });
+        let below = self.directory.strip_prefix(&self.top).unwrap_or(Path::new(""));
+        let pattern = (!below.as_os_str().is_empty()).then(|| {
+            let mut pattern = BString::from(":(top,literal)");
+            pattern.extend_from_slice(below.as_os_str().as_bytes());
+            pattern
+        });
+        let mut paths = BTreeSet::new();
+        for item in status.into_iter(pattern)? {
+            let item = item?;
+            let changed = match &item {
+                gix::status::Item::IndexWorktree(item) => item.summary().is_some(),
+                gix::status::Item::TreeIndex(_) => true,
+            };
+            if changed {
+                paths.insert(self.absolute(item.location()));
+            }
+        }
+        Ok(paths)
+    }
+
+    /// The absolute paths of submodules that are at another commit than this repository says, or dirty themselves.
+    fn changed_submodules(&self, contents: &Contents) -> Result<Vec<PathBuf>, ComputationError> {
+        let index = self.repository.index_or_empty().map_err(|source| self.git_error(source))?;
+        let mut changed = Vec::new();
+        for entry in index.entries().iter().filter(|entry| entry.mode == gix::index::entry::Mode::COMMIT) {
+            let path = self.absolute(entry.path(&index));
+            // One that is not checked out is an empty directory, and clean.
+            if !path.starts_with(&self.directory) || !path.join(".git").exists() {
+                continue;
+            }
+            let submodule = Self::discover(&path)?;
+            if submodule.commit != entry.id || submodule.dirty(contents)?.is_some() {
+                changed.push(path);
+            }
+        }
+        Ok(changed)
+    }
+
+    fn absolute(&self, path: &BStr) -> PathBuf {
+        self.top.join(path.to_path_lossy())
+    }
+}
+
+impl Checkout {
+    /// The directory of the repository where its list of ignored files is (gitrepository-layout, `$GIT_COMMON_DIR`).
+    /// `None` when it is no part of this working tree and does not name it either: then it is somebody else's, which a
+    /// file or a link here only points at.
+    pub(super) fn git_directory(&self) -> Option<PathBuf> {
+        let (own, common) = (real_path(self.repository.git_dir()), real_path(self.repository.common_dir()));
+        let is_here = || own.starts_with(&self.top) && common.starts_with(&self.top);
+        (is_here() || self.is_linked(&own, &common) || self.is_submodule(&own, &common)).then_some(common)
+    }
+
+    /// Whether this is a working tree that its repository knows of (git-worktree).
+    fn is_linked(&self, own: &Path, common: &Path) -> bool {
+        let named = file::read(&own.join("gitdir"), LONGEST_PATH).unwrap_or_default();
+        let named = named.trim_ascii_end().to_path_lossy();
+        own.parent() == Some(&common.join("worktrees"))
+            && own.join(named).parent().is_some_and(|named| real_path(named) == self.top)
+    }
+
+    /// Whether this is the working tree that its repository's configuration names (gitsubmodules).
+    fn is_submodule(&self, own: &Path, common: &Path) -> bool {
+        let configuration = self.repository.config_snapshot();
+        let named = configuration.string("core.worktree");
+        own == common && named.is_some_and(|named| real_path(&own.join(named.to_path_lossy())) == self.top)
+    }
+}
+
+/// What Git reads from first to last wherever it finds it, relative to the Git directory.
+const READ_WHOLE: &[&str] = &[
+    "HEAD",
+    "config",
+    "commondir",
+    "gitdir",
+    "index",
+    "packed-refs",
+    "info/attributes",
+    "info/exclude",
+    "info/grafts",
+];
+
+/// Refuses a Git directory in which reading such a file would wait, or never end.
+fn refuse_endless(directory: &Path) -> Result<(), ComputationError> {
+    let Some(git) = directory.ancestors().map(|above| above.join(".git")).find(|git| git.exists()) else {
+        return Ok(());
+    };
+    let mut places = vec![git.clone()];
+    let mut pointed = |file: &Path, prefix: &[u8], base: &Path| {
+        let text = file::read(file, LONGEST_PATH).unwrap_or_default();
+        let path = text.strip_prefix(prefix).map(|path| base.join(path.trim_ascii().to_path_lossy()));
+        places.extend(path.clone());
+        path
+    };
+    let own = match git.is_dir() {
+        true => Some(git.clone()),
+        false => pointed(&git, b"gitdir:", git.parent().unwrap_or(directory)),
+    };
+    if let Some(own) = own {
+        pointed(&own.join("commondir"), b"", &own);
+    }
+    for path in places.iter().flat_map(|place| READ_WHOLE.iter().map(|name| place.join(name))).chain([git]) {
+        if let Ok(metadata) = path.metadata()
+            && !metadata.is_dir()
+            && let Err(source) = file::check(&metadata)
+        {
+            return Err(ComputationError::Read { path, source });
+        }
+    }
+    Ok(())
+}
+
+/// How long a path can be that is read from a file, in bytes.
+const LONGEST_PATH: u64 = 4097;
+
+/// `path` without symbolic links and `..`, as far as it can be told.
+pub(super) fn real_path(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// What is at a path that differs from the commit. A repository of its own counts by its commit, and what differs from
+/// that; one without a commit, as any directory does.
+fn what_is_at(path: &Path, contents: &Contents) -> Result<String, ComputationError> {
+    if path.join(".git").exists() && path.is_dir() {
+        match Checkout::discover(path) {
+            Err(ComputationError::NoCommit { .. }) => {}
+            checkout => {
+                let checkout = checkout?;
+                return Ok(format!("{} {}", checkout.commit, checkout.dirty(contents)?.unwrap_or_default()));
+            }
+        }
+    }
+    let content = contents.at(path).map_err(|source| ComputationError::Read { path: path.to_owned(), source })?;
+    Ok(content.unwrap_or_else(|| "gone".to_owned()))
+}
+
+/// A relative path as the bytes that Git has for it.
+fn bytes_below<'p>(path: &'p Path, top: &Path) -> &'p [u8] {
+    path.strip_prefix(top).unwrap_or(path).as_os_str().as_bytes()
+}

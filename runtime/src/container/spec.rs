@@ -1,0 +1,33 @@
+//! From a docker description to what the engine is told to create.
+
+use std::path::{Path, PathBuf};
+
+use super::mounts::Mounts;
+use crate::{computation::description::Description, engine::containers::ContainerSpec};
+
+/// What the container of a setup does by itself: wait.
+const IDLE: &str = "read -r _";
+
+/// The container that a description asks for, of the computation in `directory`; image and labels are not yet in it.
+///
+/// # Errors
+/// The path of the first bind mount's source that does not exist, or leads out of `directory`.
+pub fn container_spec(description: &Description, directory: &Path, mounts: &Mounts) -> Result<ContainerSpec, PathBuf> {
+    let mut bind_mounts = mounts.bind_mounts();
+    bind_mounts.extend(description.bind_mounts(directory)?);
+    Ok(ContainerSpec {
+        platform: description.platform.clone(),
+        command: vec![description.shell.clone(), "-c".to_owned(), IDLE.to_owned()],
+        env: description.env.iter().cloned().chain(mounts.env()).collect(),
+        user: description.user.clone(),
+        working_dir: description.workdir.clone(),
+        network: description.network.clone(),
+        mounts: bind_mounts,
+        caches: description.caches.clone(),
+        init: description.init,
+        limits: description.limits.clone(),
+        shm_size: description.shm_size,
+        gpus: description.gpus,
+        ..ContainerSpec::default()
+    })
+}

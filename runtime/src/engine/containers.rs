@@ -1,0 +1,165 @@
+//! The verbs about containers, and what a container is made of.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use super::error::EngineError;
+
+/// The longest file that is read from a container, in bytes.
+pub const LONGEST_FILE: usize = 16 << 20;
+
+/// The verbs about containers.
+pub trait Containers {
+    /// The containers that carry all of `labels` (name and value), in any state, newest first.
+    ///
+    /// # Errors
+    /// Whatever kept the daemon from answering.
+    fn containers(&self, labels: &[(&str, &str)]) -> Result<Vec<Container>, EngineError>;
+
+    /// The container with this id or name, `None` when there is none (any more).
+    ///
+    /// # Errors
+    /// Whatever kept the daemon from answering.
+    fn container(&self, id: &str) -> Result<Option<Container>, EngineError>;
+
+    /// Creates a container, not yet started, and gives its id. For one name this is a test-and-set: of several
+    /// callers one wins.
+    ///
+    /// # Errors
+    /// [`EngineError::NameTaken`] for the losers, [`EngineError::NoSuchImage`], [`EngineError::BadMount`] for a bind
+    /// mount whose source does not exist.
+    fn create(&self, name: &str, spec: &ContainerSpec) -> Result<String, EngineError>;
+
+    /// Starts a container; one that runs already is left as it is.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchContainer`], [`EngineError::Paused`], [`EngineError::BadMount`], or the daemon's refusal.
+    fn start(&self, id: &str) -> Result<(), EngineError>;
+
+    /// Lets a paused container go on; one that is not paused is left as it is.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchContainer`], or the daemon's refusal.
+    fn unpause(&self, id: &str) -> Result<(), EngineError>;
+
+    /// Removes a container with its anonymous volumes, killing what runs in it. One that is gone is no error.
+    ///
+    /// # Errors
+    /// The daemon's refusal.
+    fn remove(&self, id: &str) -> Result<(), EngineError>;
+
+    /// The content of a file in a container that may be stopped, `None` when there is no such file. Meant for small
+    /// files: the whole content is held in memory.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchContainer`], [`EngineError::FileTooLong`] past [`LONGEST_FILE`], or the daemon's refusal.
+    fn read_file(&self, id: &str, path: &str) -> Result<Option<Vec<u8>>, EngineError>;
+}
+
+/// A container as the daemon has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// Its id, 64 hexadecimal digits.
+    pub id: String,
+    /// Its name, without the daemon's leading `/`.
+    pub name: String,
+    /// The id of the image it was made from.
+    pub image_id: String,
+    /// What it is doing.
+    pub state: ContainerState,
+    /// Its labels, those of its image included.
+    pub labels: BTreeMap<String, String>,
+    /// When it was created; whole seconds when it comes from a list.
+    pub created: jiff::Timestamp,
+}
+
+/// What a container is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainerState {
+    /// Never started.
+    Created,
+    /// Its first process runs.
+    Running,
+    /// Its processes are frozen.
+    Paused,
+    /// Between two runs.
+    Restarting,
+    /// Its first process has ended.
+    Exited,
+    /// Could not be removed entirely.
+    Dead,
+    /// Being removed.
+    Removing,
+}
+
+/// What a container is made of (Docker API, ContainerCreate).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContainerSpec {
+    /// Name or id of the image.
+    pub image: String,
+    /// The platform the image must have; `None` takes it as it is.
+    pub platform: Option<String>,
+    /// The first process, whose end is the container's; it replaces the image's entrypoint and command.
+    pub command: Vec<String>,
+    /// Environment, on top of the image's.
+    pub env: Vec<(String, String)>,
+    /// The user commands run as; `None` means the image's.
+    pub user: Option<String>,
+    /// The directory commands start in; `None` means the image's.
+    pub working_dir: Option<String>,
+    /// The network's name; `None` means the daemon's default.
+    pub network: Option<String>,
+    /// Host directories and files that are seen inside.
+    pub mounts: Vec<BindMount>,
+    /// Named volumes that are seen inside.
+    pub caches: Vec<Cache>,
+    /// Labels, on top of the image's.
+    pub labels: BTreeMap<String, String>,
+    /// Whether a small init reaps orphans before the first process.
+    pub init: bool,
+    /// What it may use at most.
+    pub limits: Limits,
+    /// Size of `/dev/shm`, in bytes.
+    pub shm_size: Option<u64>,
+    /// The GPUs it may use.
+    pub gpus: Option<Gpus>,
+}
+
+/// A host directory or file seen inside a container. A source that does not exist is an error, never created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindMount {
+    /// Absolute path on the host.
+    pub source: PathBuf,
+    /// Absolute path inside.
+    pub target: String,
+    /// Whether it can only be read inside.
+    pub read_only: bool,
+}
+
+/// A named volume, kept by the daemon from container to container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// The volume's name.
+    pub name: String,
+    /// Absolute path inside.
+    pub target: String,
+}
+
+/// What a container may use at most; `None` is no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Memory, in bytes.
+    pub memory: Option<u64>,
+    /// Processors, in billionths: 1_500_000_000 is one and a half.
+    pub nano_cpus: Option<u64>,
+    /// Processes and threads.
+    pub pids: Option<u32>,
+}
+
+/// The GPUs a container may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gpus {
+    /// All of them.
+    All,
+    /// This many.
+    Count(u32),
+}

@@ -1,0 +1,120 @@
+//! The verbs about containers, as requests.
+
+use std::collections::HashMap;
+
+use bollard::{errors::Error, query_parameters as query};
+use futures_util::StreamExt;
+
+use super::{
+    Docker,
+    connect::{block_on, status},
+    convert::{create_body, inspected_container, listed_container},
+};
+use crate::engine::{
+    containers::{Container, ContainerSpec, Containers, LONGEST_FILE},
+    error::EngineError,
+};
+
+impl Containers for Docker {
+    fn containers(&self, labels: &[(&str, &str)]) -> Result<Vec<Container>, EngineError> {
+        let filters = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let options = query::ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(&HashMap::from([("label".to_owned(), filters)]))
+            .build();
+        let listed = block_on(self.client.list_containers(Some(options)))?;
+        let listed = listed.map_err(|error| self.refusal(error, "list containers".into()))?;
+        let mut containers: Vec<Container> = listed.into_iter().map(listed_container).collect();
+        containers.sort_by_key(|container| std::cmp::Reverse(container.created));
+        Ok(containers)
+    }
+
+    fn container(&self, id: &str) -> Result<Option<Container>, EngineError> {
+        match block_on(self.client.inspect_container(id, None::<query::InspectContainerOptions>))? {
+            Ok(inspected) => Ok(Some(inspected_container(inspected))),
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(self.refusal(error, format!("inspect container `{id}`"))),
+        }
+    }
+
+    fn create(&self, name: &str, spec: &ContainerSpec) -> Result<String, EngineError> {
+        let mut options = query::CreateContainerOptionsBuilder::default().name(name);
+        if let Some(platform) = &spec.platform {
+            options = options.platform(platform);
+        }
+        let created = block_on(self.client.create_container(Some(options.build()), create_body(spec)))?;
+        created.map(|created| created.id).map_err(|error| match &error {
+            Error::DockerResponseServerError { status_code: 404, message }
+                if message.to_lowercase().contains("image") =>
+            {
+                EngineError::NoSuchImage { reference: spec.image.clone() }
+            }
+            Error::DockerResponseServerError { status_code: 409, .. } => {
+                EngineError::NameTaken { name: name.to_owned() }
+            }
+            _ => self.refusal(error, format!("create container `{name}`")),
+        })
+    }
+
+    fn start(&self, id: &str) -> Result<(), EngineError> {
+        match block_on(self.client.start_container(id, None))? {
+            Err(error) if status(&error) != Some(304) => Err(self.container_error(error, id, "start")),
+            _ => Ok(()),
+        }
+    }
+
+    fn unpause(&self, id: &str) -> Result<(), EngineError> {
+        match block_on(self.client.unpause_container(id))? {
+            Err(Error::DockerResponseServerError { message, .. }) if message.contains("is not paused") => Ok(()),
+            Err(error) => Err(self.container_error(error, id, "unpause")),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn remove(&self, id: &str) -> Result<(), EngineError> {
+        let options = query::RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        match block_on(self.client.remove_container(id, Some(options)))? {
+            Err(Error::DockerResponseServerError { status_code: 409, message }) if message.contains("in progress") => {
+                Ok(())
+            }
+            Err(error) if status(&error) != Some(404) => Err(self.container_error(error, id, "remove")),
+            _ => Ok(()),
+        }
+    }
+
+    fn read_file(&self, id: &str, path: &str) -> Result<Option<Vec<u8>>, EngineError> {
+        let options = query::DownloadFromContainerOptionsBuilder::default().path(path).build();
+        let archive = block_on(async {
+            let mut stream = self.client.download_from_container(id, Some(options));
+            let mut archive = Vec::new();
+            while let Some(chunk) = stream.next().await
+                && archive.len() <= LONGEST_FILE + ARCHIVE_HEADER
+            {
+                archive.extend_from_slice(&chunk?);
+            }
+            Ok(archive)
+        })?;
+        match archive {
+            Ok(archive) => match length_of_first_file(&archive) {
+                None => Ok(None),
+                Some(length) if length > LONGEST_FILE => Err(EngineError::FileTooLong { path: path.into() }),
+                Some(length) => Ok(archive.get(ARCHIVE_HEADER..ARCHIVE_HEADER + length).map(<[u8]>::to_vec)),
+            },
+            // The same status says that the container is gone.
+            Err(error) if status(&error) == Some(404) && self.container(id)?.is_some() => Ok(None),
+            Err(error) => Err(self.container_error(error, id, "read a file of")),
+        }
+    }
+}
+
+/// A tar archive as the daemon makes it of one file: a header of this many bytes, and then the content.
+const ARCHIVE_HEADER: usize = 512;
+
+/// The length that the header has in octal, in bytes; `None` when it is no file.
+fn length_of_first_file(archive: &[u8]) -> Option<usize> {
+    let digits = archive.get(124..136)?;
+    let is_file = matches!(archive.get(156)?, b'0' | 0);
+    let octal = |digits| usize::from_str_radix(str::trim_matches(digits, ['\0', ' ']), 8).ok();
+    // A file of 8 GiB or more has another form of length there.
+    is_file.then(|| std::str::from_utf8(digits).ok().and_then(octal).unwrap_or(usize::MAX))
+}

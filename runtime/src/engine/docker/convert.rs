@@ -1,0 +1,124 @@
+//! Our plain data as the client library's, and back.
+
+use bollard::models;
+
+use crate::engine::{
+    containers::{BindMount, Cache, Container, ContainerSpec, ContainerState, Gpus},
+    exec::{Exec, Stdin},
+};
+
+pub(super) fn exec_options(exec: &Exec) -> bollard::exec::CreateExecOptions<String> {
+    bollard::exec::CreateExecOptions {
+        attach_stdin: Some(exec.stdin == Stdin::Inherit),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        cmd: Some(exec.argv.clone()),
+        env: Some(variables(&exec.env)),
+        user: exec.user.clone(),
+        working_dir: exec.working_dir.clone(),
+        ..Default::default()
+    }
+}
+
+fn variables(env: &[(String, String)]) -> Vec<String> {
+    env.iter().map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+pub(super) fn create_body(spec: &ContainerSpec) -> models::ContainerCreateBody {
+    models::ContainerCreateBody {
+        image: Some(spec.image.clone()),
+        // An empty entrypoint, as opposed to none, keeps the image's own from being put before the command.
+        entrypoint: Some(vec![]),
+        cmd: Some(spec.command.clone()),
+        env: Some(variables(&spec.env)),
+        user: spec.user.clone(),
+        working_dir: spec.working_dir.clone(),
+        // The container's first process waits for input that never comes.
+        open_stdin: Some(true),
+        labels: Some(spec.labels.clone().into_iter().collect()),
+        host_config: Some(models::HostConfig {
+            init: Some(spec.init),
+            network_mode: spec.network.clone(),
+            mounts: Some(spec.mounts.iter().map(bind_mount).chain(spec.caches.iter().map(volume)).collect()),
+            memory: spec.limits.memory.map(saturating),
+            nano_cpus: spec.limits.nano_cpus.map(saturating),
+            pids_limit: spec.limits.pids.map(i64::from),
+            shm_size: spec.shm_size.map(saturating),
+            device_requests: spec.gpus.map(|gpus| vec![gpu_request(gpus)]),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn bind_mount(mount: &BindMount) -> models::Mount {
+    models::Mount {
+        typ: Some(models::MountType::BIND),
+        source: Some(mount.source.to_string_lossy().into_owned()),
+        target: Some(mount.target.clone()),
+        read_only: Some(mount.read_only),
+        ..Default::default()
+    }
+}
+
+fn volume(cache: &Cache) -> models::Mount {
+    models::Mount {
+        typ: Some(models::MountType::VOLUME),
+        source: Some(cache.name.clone()),
+        target: Some(cache.target.clone()),
+        ..Default::default()
+    }
+}
+
+fn gpu_request(gpus: Gpus) -> models::DeviceRequest {
+    let count = match gpus {
+        Gpus::All => -1,
+        Gpus::Count(count) => i64::from(count),
+    };
+    let capabilities = Some(vec![vec!["gpu".to_owned()]]);
+    models::DeviceRequest { count: Some(count), capabilities, ..Default::default() }
+}
+
+fn saturating(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn listed_container(listed: models::ContainerSummary) -> Container {
+    Container {
+        id: listed.id.unwrap_or_default(),
+        name: without_slash(listed.names.unwrap_or_default().into_iter().next()),
+        image_id: listed.image_id.unwrap_or_default(),
+        state: container_state(&listed.state.map(|state| state.to_string()).unwrap_or_default()),
+        labels: listed.labels.unwrap_or_default().into_iter().collect(),
+        created: listed.created.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()).unwrap_or_default(),
+    }
+}
+
+pub(super) fn inspected_container(inspected: models::ContainerInspectResponse) -> Container {
+    let status = inspected.state.and_then(|state| state.status);
+    let config = inspected.config.unwrap_or_default();
+    Container {
+        id: inspected.id.unwrap_or_default(),
+        name: without_slash(inspected.name),
+        image_id: inspected.image.unwrap_or_default(),
+        state: container_state(&status.map(|status| status.to_string()).unwrap_or_default()),
+        labels: config.labels.unwrap_or_default().into_iter().collect(),
+        created: inspected.created.and_then(|created| created.parse().ok()).unwrap_or_default(),
+    }
+}
+
+fn without_slash(name: Option<String>) -> String {
+    name.unwrap_or_default().trim_start_matches('/').to_owned()
+}
+
+fn container_state(word: &str) -> ContainerState {
+    match word {
+        "created" => ContainerState::Created,
+        "running" | "stopping" => ContainerState::Running,
+        "paused" => ContainerState::Paused,
+        "restarting" => ContainerState::Restarting,
+        "removing" => ContainerState::Removing,
+        "dead" => ContainerState::Dead,
+        _ => ContainerState::Exited,
+    }
+}

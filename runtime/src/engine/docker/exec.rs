@@ -1,0 +1,104 @@
+//! Running a command: its output as it comes, its input, its exit status.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use bollard::container::LogOutput;
+use futures_util::StreamExt;
+
+use super::{
+    Docker,
+    connect::block_on,
+    convert::exec_options,
+    stdin::{CHUNK, Input},
+};
+use crate::engine::{
+    error::EngineError,
+    exec::{Exec, Execs, Output, Stdin, Stream},
+};
+
+/// How often, and how often at most, to ask for an exit status that is not there yet.
+const EXIT_STATUS_POLL: Duration = Duration::from_millis(2);
+const EXIT_STATUS_POLLS: u32 = 2500;
+/// How long to wait for output between two such questions, once there was enough of it.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+impl Execs for Docker {
+    fn exec(&self, id: &str, exec: &Exec, output: &mut Output<'_>) -> Result<i32, EngineError> {
+        exec.check_length()?;
+        block_on(self.run(id, exec, output))?
+    }
+}
+
+impl Docker {
+    async fn run(&self, id: &str, exec: &Exec, output: &mut Output<'_>) -> Result<i32, EngineError> {
+        let created = self.client.create_exec(id, exec_options(exec)).await;
+        let exec_id = created.map_err(|error| self.container_error(error, id, "run a command in"))?.id;
+        let options = bollard::exec::StartExecOptions { output_capacity: Some(CHUNK), ..Default::default() };
+        let started = self.client.start_exec(&exec_id, Some(options)).await;
+        let lost = || EngineError::Lost { id: id.to_owned() };
+        let bollard::exec::StartExecResults::Attached { output: mut pieces, input } =
+            started.map_err(|error| self.container_error(error, id, "run a command in"))?
+        else {
+            return Err(lost());
+        };
+        // Kept to the end of the command: dropping it ends both the reading and the sending.
+        let mut input = match exec.stdin {
+            Stdin::Null => Input::None,
+            Stdin::Inherit => Input::new(input, exec.stdin_after.as_deref())?,
+        };
+        let mut pass_on = |piece: LogOutput| -> Result<ControlFlow<()>, EngineError> {
+            match piece {
+                LogOutput::StdErr { message } => output(Stream::Stderr, &message),
+                other => {
+                    let bytes = other.into_bytes();
+                    input.seen(&bytes)?;
+                    output(Stream::Stdout, &bytes)
+                }
+            }
+            .map_err(EngineError::Output)
+        };
+        let mut flow = ControlFlow::Continue(());
+        while flow.is_continue() {
+            match pieces.next().await {
+                Some(piece) => flow = pass_on(piece.map_err(|_| lost())?)?,
+                None => return self.exit_status(&exec_id).await.ok_or_else(lost),
+            }
+        }
+        // The command is about to end; its output may be kept open by others.
+        let mut pause = SHORTEST_PAUSE;
+        let status = loop {
+            match tokio::time::timeout(pause, pieces.next()).await {
+                Ok(Some(piece)) => drop(pass_on(piece.map_err(|_| lost())?)?),
+                Ok(None) => return self.exit_status(&exec_id).await.ok_or_else(lost),
+                Err(_) => {
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    let inspected = self.client.inspect_exec(&exec_id).await.map_err(|_| lost())?;
+                    if inspected.running == Some(false) {
+                        break inspected.exit_code.and_then(|code| i32::try_from(code).ok()).ok_or_else(lost)?;
+                    }
+                }
+            }
+        };
+        // The streams take different ways here: what the command wrote last may still be on one of them.
+        let end = tokio::time::Instant::now() + LONGEST_PAUSE;
+        while let Ok(Some(piece)) = tokio::time::timeout_at(end, pieces.next()).await {
+            let _ = pass_on(piece.map_err(|_| lost())?)?;
+        }
+        Ok(status)
+    }
+
+    /// How a command ended whose output has. `None` when it cannot be known: output also ends with the connection.
+    async fn exit_status(&self, exec_id: &str) -> Option<i32> {
+        for _ in 0..EXIT_STATUS_POLLS {
+            let inspected = self.client.inspect_exec(exec_id).await.ok()?;
+            if inspected.running == Some(false)
+                && let Some(code) = inspected.exit_code
+            {
+                return i32::try_from(code).ok();
+            }
+            tokio::time::sleep(EXIT_STATUS_POLL).await;
+        }
+        None
+    }
+}

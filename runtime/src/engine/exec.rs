@@ -1,0 +1,126 @@
+//! The verb that runs a command in a container, and what a command is.
+
+use std::{io, ops::ControlFlow};
+
+use super::error::EngineError;
+
+/// The longest single argument or `NAME=value` that Linux passes to a program, in bytes, without the final NUL
+/// (`MAX_ARG_STRLEN`, 32 pages).
+pub const LONGEST_ARGUMENT: usize = 131_071;
+
+/// The most that all arguments and variables of a command may come to together, in bytes: a quarter of the usual
+/// 8 MiB stack, less what the daemon adds.
+pub const LONGEST_COMMAND: usize = 2_060_000;
+
+/// The verb that runs commands.
+pub trait Execs {
+    /// Runs a command in a running container and gives its exit status once its output has ended. Each piece of
+    /// output goes to `output` as it comes, in order within a stream; a slow `output` slows the command down.
+    ///
+    /// Processes that the command leaves behind may keep its output open. Once `output` has answered
+    /// [`ControlFlow::Break`], the end of the command itself is enough; what is on its way is still given to `output`.
+    ///
+    /// A program that cannot be started is no error here: the daemon says 126 and writes its reason to stdout.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchContainer`], [`EngineError::NotRunning`] and [`EngineError::Paused`] before anything ran;
+    /// [`EngineError::ArgumentTooLong`] likewise; [`EngineError::Lost`] when the connection broke, so that the command
+    /// may run on and its exit status is unknown; [`EngineError::Output`] when `output` failed (the command may run on
+    /// then too).
+    fn exec(&self, id: &str, exec: &Exec, output: &mut Output<'_>) -> Result<i32, EngineError>;
+}
+
+/// Takes a command's output, piece by piece, and tells whether more is awaited; see [`Engine::exec`].
+pub type Output<'a> = dyn FnMut(Stream, &[u8]) -> io::Result<ControlFlow<()>> + 'a;
+
+/// A command to run in a container (Docker API, ContainerExec).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exec {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Environment, on top of the container's.
+    pub env: Vec<(String, String)>,
+    /// The user it runs as; `None` means the container's.
+    pub user: Option<String>,
+    /// The directory it starts in; `None` means the container's.
+    pub working_dir: Option<String>,
+    /// What it reads.
+    pub stdin: Stdin,
+    /// When given, nothing is read for it before its first line on stdout, and only if that ends with this: what was
+    /// read for a command that did not want it is lost to the next one.
+    pub stdin_after: Option<String>,
+}
+
+/// What a command reads on its standard input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stdin {
+    /// Nothing.
+    #[default]
+    Null,
+    /// What this process reads on its own, to its end; nothing is waited for once the command has ended.
+    Inherit,
+}
+
+/// One of a command's two outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Exec {
+    /// A command as the container's own user, in its own directory, reading nothing.
+    pub fn new<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
+        Self { argv: argv.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// Counts what will be passed to the program.
+    ///
+    /// # Errors
+    /// [`EngineError::ArgumentTooLong`] for one string past [`LONGEST_ARGUMENT`], or all past [`LONGEST_COMMAND`].
+    pub fn check_length(&self) -> Result<(), EngineError> {
+        const POINTER_AND_NUL: usize = 9;
+        let variables = self.env.iter().map(|(name, value)| name.len() + 1 + value.len());
+        let mut total = 0;
+        for bytes in self.argv.iter().map(String::len).chain(variables) {
+            if bytes > LONGEST_ARGUMENT {
+                return Err(EngineError::ArgumentTooLong { bytes, limit: LONGEST_ARGUMENT });
+            }
+            total += bytes + POINTER_AND_NUL;
+        }
+        if total > LONGEST_COMMAND {
+            return Err(EngineError::ArgumentTooLong { bytes: total, limit: LONGEST_COMMAND });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_may_be_as_long_as_linux_allows_and_no_longer() {
+        assert!(Exec::new(["true".into(), "x".repeat(131_071)]).check_length().is_ok());
+        let error = Exec::new(["true".into(), "x".repeat(131_072)]).check_length().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a command of 131072 bytes is longer than the 131071 that can be passed to a program"
+        );
+    }
+
+    #[test]
+    fn a_variable_counts_with_its_name() {
+        let with = |length: usize| Exec { env: vec![("A".into(), "x".repeat(length))], ..Exec::new(["true"]) };
+        assert!(with(131_069).check_length().is_ok());
+        assert!(with(131_070).check_length().is_err());
+    }
+
+    #[test]
+    fn many_strings_are_too_long_together() {
+        assert!(Exec::new(vec!["x".repeat(1000); 2000]).check_length().is_ok());
+        assert!(Exec::new(vec!["x".repeat(1000); 2095]).check_length().is_err());
+    }
+}

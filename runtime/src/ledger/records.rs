@@ -1,0 +1,189 @@
+//! The records of a state file, read.
+
+use bstr::ByteSlice;
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::format::SCHEMA;
+
+/// What became of a stage, as far as a record tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StageState {
+    /// Its chain began.
+    Started,
+    /// Its chain ended with status 0.
+    Applied,
+    /// Its chain ended otherwise.
+    Failed,
+}
+
+/// A record. The first one of a stage tells what it is, the next one how it ended.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Record {
+    /// The stage, from 1.
+    pub stage: u32,
+    /// What it tells.
+    pub state: StageState,
+    /// The chain's fingerprint.
+    pub fingerprint: Option<String>,
+    /// The chain's text, as the script had it.
+    pub text: Option<String>,
+    /// The line of its marker, from 1.
+    pub line: Option<usize>,
+    /// The exit status.
+    pub status: Option<i32>,
+    /// The process in the container that ran it.
+    pub pid: Option<u32>,
+    /// Which commit of the computation it was.
+    pub commit: Option<String>,
+    /// Seconds since the machine started: the difference of two records is a duration.
+    pub uptime: Option<f64>,
+    /// When the chain was sent, as RFC 3339 says.
+    pub start: Option<String>,
+}
+
+/// The records of a container, oldest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ledger {
+    records: Vec<Record>,
+}
+
+/// Why a state file cannot be used.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum LedgerError {
+    /// A later version of this program wrote it.
+    #[error("the container's ledger has schema {found}, and this program knows schemas up to {SCHEMA}")]
+    Newer {
+        /// The schema it says it has.
+        found: u32,
+    },
+    /// It is not what this program writes.
+    #[error("the container's ledger is damaged: {reason}")]
+    Damaged {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Header {
+    schema: u32,
+}
+
+#[derive(Deserialize)]
+struct Table {
+    record: [Record; 1],
+}
+
+impl Ledger {
+    /// Reads the text of a state file. An empty text is a ledger without records.
+    ///
+    /// # Errors
+    /// When a newer program wrote it, or something before the last record cannot be read.
+    pub fn parse(text: &[u8]) -> Result<Ledger, LedgerError> {
+        let damaged = |reason: String| LedgerError::Damaged { reason };
+        // A line without its end was cut off while the shell wrote it.
+        let whole = text.rfind_byte(b'\n').map_or(0, |at| at + 1);
+        let text = text.get(..whole).unwrap_or_default().to_str_lossy();
+        let mut blocks = text.split("[[record]]\n");
+        let header = blocks.next().unwrap_or_default();
+        if header.trim().is_empty() {
+            return match blocks.next() {
+                None => Ok(Ledger::default()),
+                Some(_) => Err(damaged("it does not begin with its schema".to_owned())),
+            };
+        }
+        let Header { schema } = toml::from_str(header).map_err(|error| damaged(error.message().to_owned()))?;
+        if schema > SCHEMA {
+            return Err(LedgerError::Newer { found: schema });
+        }
+        let mut records = Vec::new();
+        let mut blocks = blocks.peekable();
+        while let Some(block) = blocks.next() {
+            match toml::from_str::<Table>(&format!("[[record]]\n{block}")) {
+                Ok(Table { record: [record] }) => records.push(record),
+                // So was this record.
+                Err(_) if blocks.peek().is_none() => break,
+                Err(error) => return Err(damaged(error.message().to_owned())),
+            }
+        }
+        Ok(Ledger { records })
+    }
+
+    /// The last record of a stage.
+    fn last(&self, stage: u32) -> Option<&Record> {
+        self.records.iter().rev().find(|record| record.stage == stage)
+    }
+
+    /// How many stages are applied: the first ones, without a gap.
+    pub fn applied(&self) -> u32 {
+        let is_applied = |stage: &u32| self.last(*stage).is_some_and(|record| record.state == StageState::Applied);
+        (1..).take_while(is_applied).last().unwrap_or(0)
+    }
+
+    /// The record that tells what stage `number` was when it last began.
+    pub fn stage(&self, number: u32) -> Option<&Record> {
+        self.records.iter().rev().find(|record| record.stage == number && record.state == StageState::Started)
+    }
+
+    /// A stage that began and has not ended, as far as is recorded.
+    pub fn unfinished(&self) -> Option<&Record> {
+        self.records.iter().rev().find(|record| {
+            record.state == StageState::Started && self.last(record.stage).is_some_and(|last| last == *record)
+        })
+    }
+
+    /// A stage that failed and was not applied since.
+    pub fn failed(&self) -> Option<&Record> {
+        let is_last = |record: &&Record| self.last(record.stage).is_some_and(|last| last == *record);
+        self.records.iter().rev().find(|record| record.state == StageState::Failed && is_last(record))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &str = "schema = 1\n\n[[record]]\nstage = 1\nstate = \"started\"\npid = 7\ntext = \"a\"\n\n[[record]]\n\
+        stage = 1\nstate = \"applied\"\nstatus = 0\n\n[[record]]\nstage = 2\nstate = \"started\"\npid = 9\n";
+
+    #[test]
+    fn applied_stages_are_the_first_ones_without_a_gap() {
+        let ledger = Ledger::parse(TWO.as_bytes()).unwrap();
+        assert_eq!(ledger.applied(), 1);
+        assert_eq!(ledger.stage(1).unwrap().text.as_deref(), Some("a"));
+        assert_eq!(ledger.unfinished().unwrap().pid, Some(9));
+        assert_eq!(ledger.failed(), None);
+    }
+
+    #[test]
+    fn a_torn_last_record_is_absent() {
+        let starts: Vec<usize> = TWO.match_indices("\n\n").map(|(at, _)| at + 1).chain([TWO.len()]).collect();
+        for cut in 0..=TWO.len() {
+            let ledger = Ledger::parse(&TWO.as_bytes()[..cut]).unwrap();
+            let whole = starts.iter().filter(|start| **start <= cut).count().saturating_sub(1);
+            assert!(ledger.records.len() >= whole, "{whole}: {}", &TWO[..cut]);
+            assert_eq!(ledger.applied(), u32::from(ledger.records.len() >= 2), "{}", &TWO[..cut]);
+        }
+    }
+
+    #[test]
+    fn a_newer_schema_and_nonsense_are_refused() {
+        assert_eq!(Ledger::parse(b"schema = 2\n"), Err(LedgerError::Newer { found: 2 }));
+        assert!(matches!(Ledger::parse(b"hello\n"), Err(LedgerError::Damaged { .. })));
+        assert!(matches!(Ledger::parse(b"\n[[record]]\nstage = 1\n"), Err(LedgerError::Damaged { .. })));
+        assert_eq!(Ledger::parse(b""), Ok(Ledger::default()));
+    }
+
+    #[test]
+    fn a_failed_stage_is_seen_until_it_is_applied() {
+        let failed = format!("{TWO}\n[[record]]\nstage = 2\nstate = \"failed\"\nstatus = 3\n");
+        let ledger = Ledger::parse(failed.as_bytes()).unwrap();
+        assert_eq!((ledger.applied(), ledger.failed().unwrap().status), (1, Some(3)));
+        assert_eq!(ledger.unfinished(), None);
+        let mended = format!("{failed}\n[[record]]\nstage = 2\nstate = \"applied\"\nstatus = 0\n");
+        let ledger = Ledger::parse(mended.as_bytes()).unwrap();
+        assert_eq!((ledger.applied(), ledger.failed()), (2, None));
+    }
+}
