@@ -49,18 +49,18 @@ pub fn plan(environment: &Environment, container: Option<&Container>, plan: &Pla
 }
 
 fn line(environment: &Environment, step: &Step) -> String {
-    let fate = match step.fate {
+    let fate = match &step.fate {
         Fate::Applied => "applied",
         Fate::Pending | Fate::Always => "will run",
         Fate::Perhaps(_) => "may run",
     };
-    let line = format!("line {}", step.line);
+    let line = format!("line {}", step.place.line());
     let text = print::summary(&step.text, 70);
-    let reason = match step.fate {
-        Fate::Perhaps(span) => {
-            let source = &environment.script.source;
-            let place = source.line_number(span.start);
-            format!("   (depends on line {place}: {})", print::summary(source.slice(span), 40))
+    let reason = match &step.fate {
+        Fate::Perhaps(place) => {
+            let is_other = place.source.name() != environment.script.source.name();
+            let text = if is_other { format!("{}, ", place.source.name()) } else { String::new() };
+            format!("   (depends on {text}line {}: {})", place.line(), print::summary(place.text(), 40))
         }
         _ => String::new(),
     };
@@ -70,7 +70,14 @@ fn line(environment: &Environment, step: &Step) -> String {
 fn summary(plan: &Plan) -> String {
     let applied = plan.steps.iter().filter(|step| step.fate == Fate::Applied).count();
     let always = plan.steps.iter().filter(|step| !matches!(step.kind, Kind::Stage(_))).count();
+    let perhaps =
+        plan.steps.iter().filter(|step| matches!((step.kind, &step.fate), (Kind::Stage(_), Fate::Perhaps(_))));
     let mut parts = vec![format!("{applied} applied"), format!("{} to apply", plan.pending())];
+    match perhaps.count() {
+        0 => {}
+        count if count == plan.pending() => parts.push("perhaps, for each depends on an answer".to_owned()),
+        count => parts.push(format!("{count} of them perhaps")),
+    }
     if always > 0 {
         parts.push(format!("{always} on every call"));
     }

@@ -108,7 +108,7 @@ impl Reporter {
     fn setup(&mut self, event: Event<'_>) {
         match event {
             Event::Skipped { number, chain, .. } => {
-                self.log.write(format!("# stage {number} (line {}): applied already\n", chain.line).as_bytes());
+                self.log.write(format!("# stage {number} (line {}): applied already\n", chain.place.line()).as_bytes());
             }
             Event::Started { request, .. } if request.kind == Kind::Expansion => {}
             Event::Started { request, .. } => {
@@ -116,6 +116,7 @@ impl Reporter {
                 let name = name(request.kind);
                 self.say(&format!("{name} (line {}): {}", request.line(), print::summary(&request.text, 60)));
             }
+            Event::Inside { .. } => {}
             Event::Ended { kind, status, applied, .. } => {
                 let took = seconds(self.began.elapsed());
                 let ended = match (kind, applied.is_empty(), status) {

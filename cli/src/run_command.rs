@@ -165,8 +165,8 @@ fn chain_failed(chain: &Chain, number: Option<u32>, status: i32, lost: bool, col
         (false, status) => format!("ended with status {status}"),
     };
     let name = progress::name(number.map_or(Kind::Everytime, Kind::Stage));
-    let finding = Diagnostic::error(chain.span, format!("{name} failed")).label(ended);
-    report::diagnostic(&mut Positions::new(&chain.source), &finding, colored)
+    let finding = Diagnostic::error(chain.place.span, format!("{name} failed")).label(ended);
+    report::diagnostic(&mut Positions::new(&chain.place.source), &finding, colored)
 }
 
 /// What ended the setup, in its script.

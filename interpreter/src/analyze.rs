@@ -5,9 +5,13 @@ pub(crate) mod decision;
 pub(crate) mod definitions;
 pub(crate) mod effects;
 pub mod facts;
-pub(crate) mod files;
+pub mod files;
+pub(crate) mod flow;
+pub(crate) mod functions;
+pub(crate) mod mentions;
 pub(crate) mod places;
 pub(crate) mod reach;
 pub(crate) mod ties;
 
-pub use facts::{Argument, Context, Facts, analyze};
+pub use facts::{Context, Facts, analyze};
+pub use files::{Argument, Root};

@@ -5,7 +5,7 @@ pub mod local;
 pub mod memory;
 pub mod request;
 
-pub use request::{Cancel, Kind, Request, Response};
+pub use request::{Cancel, Kind, Reason, Request, Response};
 
 /// The place where stretches run is gone, or cannot be used: the run stops.
 #[derive(Debug, thiserror::Error)]

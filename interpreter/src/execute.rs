@@ -8,6 +8,7 @@
 mod call;
 mod cause;
 mod compound;
+mod doubt;
 
 mod list;
 mod outcome;

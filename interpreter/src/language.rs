@@ -1,5 +1,6 @@
 //! What POSIX and our own two words fix, whatever a script says.
 
+pub mod builtins;
 pub mod marker;
 pub mod quoting;
 pub(crate) mod reserved;

@@ -49,5 +49,5 @@ pub use diagnostic::{Diagnostic, Label, Severity};
 pub use dispatch::{Dispatcher, Request, Response};
 pub use execute::{Outcome, Settings, run};
 pub use parse::{Parsed, parse};
-pub use source::{Position, Source, Span};
+pub use source::{Place, Position, Source, Span};
 pub use state::State;

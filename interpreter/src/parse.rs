@@ -48,6 +48,7 @@ pub fn parse(source: impl Into<Arc<Source>>) -> Parsed {
     let source = source.into();
     let mut reader = Reader::new(source.text(), Offsets::Same);
     let list = reader.script();
+    source.set_documents(reader.documents);
     let mut errors = reader.problems.errors;
     errors.sort_by_key(|error| error.primary.span);
     errors.dedup_by(|a, b| a.primary.span == b.primary.span && a.message == b.message);
@@ -106,6 +107,8 @@ struct Reader<'t> {
     position: usize,
     depth: usize,
     pending: Vec<Pending>,
+    /// Where the bodies of here-documents stand that were read, with the lines that end them.
+    documents: Vec<Span>,
     /// The delimiter of a here-document is being read: nothing in it is expanded.
     in_delimiter: bool,
     problems: Problems,
@@ -113,8 +116,8 @@ struct Reader<'t> {
 
 impl<'t> Reader<'t> {
     fn new(text: &'t [u8], offsets: Offsets<'t>) -> Reader<'t> {
-        let (pending, problems) = (Vec::new(), Problems::default());
-        Reader { text, offsets, position: 0, depth: 0, pending, in_delimiter: false, problems }
+        let (pending, documents, problems) = (Vec::new(), Vec::new(), Problems::default());
+        Reader { text, offsets, position: 0, depth: 0, pending, documents, in_delimiter: false, problems }
     }
 
     fn rest(&self) -> &'t [u8] {
@@ -247,6 +250,7 @@ impl<'t> Reader<'t> {
         inner.problems = std::mem::take(&mut self.problems);
         let list = inner.list(End::Text);
         self.problems = inner.problems;
+        self.documents.append(&mut inner.documents);
         list.map_err(|_| Broken(self.text.len()))
     }
 

@@ -6,23 +6,16 @@ use crate::dispatch::request::{Request, Response, Told};
 
 mod compose;
 pub(crate) mod edits;
-pub(crate) mod frame;
+mod frame;
 mod markers;
 mod messages;
+mod record;
 
 use compose::Framing;
 use frame::Splitter;
 use messages::{Messages, Origins};
 
-/// What a dispatcher adds to a program.
-#[derive(Clone, Copy, Debug)]
-pub struct Hooks<'h> {
-    /// A directory there that the program may write to, for stretches with markers.
-    pub scratch: &'h str,
-    /// Shell commands, built-ins only, that record what became of a stage. Their arguments: the stage's number;
-    /// `started`, `applied` or `failed`; its exit status; and the index of its chain in [`Request::chains`].
-    pub record: &'h [u8],
-}
+pub use record::Hooks;
 
 /// A program for `sh -c`, and the readers of its output.
 pub struct Program {
@@ -87,8 +80,8 @@ impl Output {
 
     /// The program for `request` has ended with `status`.
     pub fn finish(self, request: &Request<'_>, status: i32) -> Ended {
-        let (stdout, state) = self.splitter.finish(request.state);
+        let (stdout, after) = self.splitter.finish(request, status);
         let (stderr, message) = self.messages.finish();
-        Ended { stdout, stderr, response: Response::Ran { status, told: Box::new(Told { state, message }) } }
+        Ended { stdout, stderr, response: Response::Ran { status, told: Box::new(Told { after, message }) } }
     }
 }

@@ -1,6 +1,9 @@
 //! Source text and places in it: bytes in, line and column out.
 
-use std::ops::Range;
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use bstr::{BStr, BString, ByteSlice};
 use serde::{Deserialize, Serialize};
@@ -47,12 +50,35 @@ pub struct Position {
     pub column: usize,
 }
 
+/// A place in a text: what events, plans and causes carry, for a run may go through many texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The text.
+    pub source: Arc<Source>,
+    /// Where in it.
+    pub span: Span,
+}
+
+impl Place {
+    /// The line it begins on, from 1.
+    pub fn line(&self) -> usize {
+        self.source.line_number(self.span.start)
+    }
+
+    /// Its text, as written.
+    pub fn text(&self) -> &BStr {
+        self.source.slice(self.span)
+    }
+}
+
 /// A text and the name it is shown under. The bytes need not be UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     name: String,
     text: BString,
     line_starts: Vec<u32>,
+    /// The bodies of its here-documents, in order, once it was read.
+    documents: OnceLock<Vec<Span>>,
 }
 
 impl Source {
@@ -62,7 +88,7 @@ impl Source {
         text.truncate(u32::MAX as usize);
         let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
         let line_starts = std::iter::once(0).chain(ends.map(|(at, _)| at as u32 + 1)).collect();
-        Source { name: name.into(), text: text.into(), line_starts }
+        Source { name: name.into(), text: text.into(), line_starts, documents: OnceLock::new() }
     }
 
     /// The name it is shown under, usually a path.
@@ -73,6 +99,18 @@ impl Source {
     /// The whole text.
     pub fn text(&self) -> &BStr {
         self.text.as_bstr()
+    }
+
+    /// Notes where the bodies of its here-documents stand, with the lines that end them.
+    pub(crate) fn set_documents(&self, mut documents: Vec<Span>) {
+        documents.sort_unstable();
+        // One that was read twice says the same.
+        let _ = self.documents.set(documents);
+    }
+
+    /// Where the bodies of its here-documents stand, with the lines that end them, in order.
+    pub(crate) fn documents(&self) -> &[Span] {
+        self.documents.get().map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The bytes of `span`; empty where it lies outside the text.

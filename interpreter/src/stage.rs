@@ -1,8 +1,10 @@
 //! What a stage is, and what it depends on.
 
 pub mod chain;
-pub(crate) mod fingerprint;
+pub mod fingerprint;
 pub mod ledger;
+pub(crate) mod origin;
 
 pub use chain::Chain;
+pub use fingerprint::Fingerprint;
 pub use ledger::{Counted, Ledger};

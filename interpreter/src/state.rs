@@ -214,6 +214,17 @@ impl State {
         true
     }
 
+    /// Exports a variable, whatever its value is.
+    pub(crate) fn export(&mut self, name: &str) {
+        if is_own(name) {
+            return;
+        }
+        if let Some(variable) = Arc::make_mut(&mut self.variables).get_mut(name) {
+            variable.exported = true;
+        }
+        Arc::make_mut(&mut self.exported).insert(name.to_owned());
+    }
+
     /// Records that only running what sets `name` could tell its value.
     pub fn forget(&mut self, name: &str) {
         if self.variables.contains_key(name) {
@@ -251,9 +262,20 @@ impl State {
         }
     }
 
+    /// Whether variables and positional parameters are known to be what they are in `other`, or as little is known of them.
+    pub(crate) fn has_same_values(&self, other: &State) -> bool {
+        let same = Arc::ptr_eq(&self.variables, &other.variables) || self.variables == other.variables;
+        same && self.positional == other.positional
+    }
+
     /// The positional parameters, from `$1`, where they are known.
     pub(crate) fn known_positional(&self) -> Option<&[BString]> {
         (!self.positional_unknown).then_some(&self.positional)
+    }
+
+    /// Sets `$?`.
+    pub(crate) fn set_status(&mut self, status: i32) {
+        (self.status, self.status_unknown) = (status, false);
     }
 
     /// Records that only running the last command could tell `$?`.
@@ -267,23 +289,18 @@ impl State {
         self.all_unknown = true;
     }
 
+    /// Turns an option of `set` on or off, by its letter.
+    pub(crate) fn set_option(&mut self, letter: char, on: bool) {
+        let options = self.options.get_or_insert_with(|| self.baseline.options.clone());
+        match on {
+            true => options.insert(letter),
+            false => options.remove(&letter),
+        };
+    }
+
     /// Whether an option of `set` is on, by its letter.
     pub fn has_option(&self, letter: char) -> bool {
         self.options.as_ref().is_some_and(|options| options.contains(&letter))
-    }
-
-    /// The letters of the options that are on, in order.
-    pub(crate) fn option_letters(&self) -> String {
-        self.options.iter().flatten().collect()
-    }
-
-    /// The names of exported variables that are not as a fresh shell has them.
-    pub(crate) fn exported_names(&self) -> impl Iterator<Item = &str> {
-        let changed = |name: &&String| {
-            let variable = self.variables.get(*name);
-            variable.is_some() && !is_own(name) && self.fresh(name) != variable
-        };
-        self.exported.iter().filter(changed).map(String::as_str)
     }
 
     pub(crate) fn fresh(&self, name: &str) -> Option<&Variable> {

@@ -402,6 +402,19 @@ impl List {
     }
 }
 
+impl ListItem {
+    /// The assignments of one that is nothing else.
+    pub(crate) fn plain_assignments(&self) -> Option<&[Assignment]> {
+        let command = self.and_or.first.single().filter(|_| self.and_or.rest.is_empty() && !self.background)?;
+        match command {
+            Command::Simple(command) if command.words.is_empty() && command.redirections.is_empty() => {
+                Some(&command.assignments)
+            }
+            _ => None,
+        }
+    }
+}
+
 impl AndOrList {
     /// All pipelines, in order.
     pub fn pipelines(&self) -> impl Iterator<Item = &Pipeline> {

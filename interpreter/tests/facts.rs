@@ -32,6 +32,7 @@ fn read(text: &str) -> Script {
 fn shown(script: &Script, argument: &Argument) -> String {
     match argument {
         Argument::Literal(text) => format!("{text:?}"),
+        Argument::Below(root, path) => format!("${}:{path:?}", root.variable()),
         Argument::Unknown(span) => format!("?{}", script.source.slice(*span)),
     }
 }
@@ -103,7 +104,7 @@ fn a_value_is_known_only_where_nothing_else_can_be_meant() {
         let found = facts.iter().find(is_use).unwrap().arguments.get(1).unwrap();
         let known = match found {
             Argument::Literal(value) => Some(value.to_string()),
-            Argument::Unknown(_) => None,
+            Argument::Below(..) | Argument::Unknown(_) => None,
         };
         assert_eq!(known.as_deref(), last, "{text}");
     }

@@ -131,7 +131,7 @@ fn a_chain_is_judged_where_it_ends() {
 fn a_failed_chain_is_named_with_its_place() {
     let (outcome, _, _) = walk("echo a\n{ next_stage && echo b &&\n  (exit 7); } | cat\n", 0, false);
     let End::ChainFailed { number: Some(1), chain, lost: false } = outcome.end else { panic!("{:?}", outcome.end) };
-    assert_eq!((chain.line, chain.text.to_string().as_str()), (2, "next_stage && echo b &&\n  (exit 7)"));
+    assert_eq!((chain.place.line(), chain.text.to_string().as_str()), (2, "next_stage && echo b &&\n  (exit 7)"));
     assert_eq!(outcome.status, 7);
 }
 
@@ -168,6 +168,7 @@ impl Observer for Told {
         match event {
             Event::Skipped { number, depends_on, .. } => self.0.push((Kind::Stage(number), depends_on.is_none())),
             Event::Started { request, depends_on } => self.0.push((request.kind, depends_on.is_none())),
+            Event::Inside { kind, depends_on, .. } => self.0.push((kind, depends_on.is_none())),
             Event::Ended { .. } => {}
         }
     }
@@ -176,7 +177,7 @@ impl Observer for Told {
 #[test]
 fn a_dry_run_is_sure_of_what_no_answer_can_change() {
     let cases: [(&str, &[(Kind, bool)]); 14] = [
-        ("a || exit 1; next_stage && b", &[(Kind::Undecorated, true), (Kind::Stage(1), true)]),
+        ("a || exit 1; next_stage && b", &[(Kind::Undecorated, true), (Kind::Stage(1), false)]),
         (
             "everytime && { a || exit 0; }; (exit 0); next_stage && b; everytime && c",
             &[(Kind::Everytime, true), (Kind::Undecorated, false), (Kind::Stage(1), false), (Kind::Everytime, false)],

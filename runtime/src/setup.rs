@@ -127,7 +127,7 @@ impl Lifecycle<'_> {
         let settings = plan::settings(self.mounts);
         let outcome = run(&environment.script, &settings, &mut recorded, &mut shell, &mut Told(watcher))?;
         // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
-        let reached = outcome.fingerprint.clone().filter(|_| outcome.end == End::Finished);
+        let reached = (outcome.end == End::Finished).then(|| outcome.fingerprint.clone());
         if let Some(reason) = self.judge(outcome)? {
             return Ok(SetUp::Unusable(reason));
         }
@@ -152,9 +152,14 @@ impl Lifecycle<'_> {
             End::Diverged { number, .. } => {
                 Ok(Some(format!("what stage {number} depends on is not as it was when it was applied")))
             }
-            End::ChainFailed { number, chain, lost } => {
-                Err(LifecycleError::ChainFailed { computation, number, chain, status: outcome.status, lost, cause })
-            }
+            End::ChainFailed { number, chain, lost } => Err(LifecycleError::ChainFailed {
+                computation,
+                number,
+                chain: Box::new(chain),
+                status: outcome.status,
+                lost,
+                cause,
+            }),
         }
     }
 

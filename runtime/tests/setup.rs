@@ -366,8 +366,8 @@ fn many_at_once_do_each_stage_once() {
 fn a_plan_touches_nothing_and_tells_what_is_sure() {
     let script = "next_stage && echo one >>log\neverytime && echo e >>log\n[ -e x ] && next_stage && echo two\n";
     let world = World::new(script);
-    let fates = |plan: &Plan| plan.steps.iter().map(|step| (step.kind, step.fate)).collect::<Vec<_>>();
-    let guard = |plan: &Plan| plan.steps.iter().find(|step| step.kind == Kind::Undecorated).unwrap().span;
+    let fates = |plan: &Plan| plan.steps.iter().map(|step| (step.kind, step.fate.clone())).collect::<Vec<_>>();
+    let guard = |plan: &Plan| plan.steps.iter().find(|step| step.kind == Kind::Undecorated).unwrap().place.clone();
     let plan = world.plan();
     let last = (Kind::Stage(2), Fate::Perhaps(guard(&plan)));
     let rest = [(Kind::Everytime, Fate::Always), (Kind::Undecorated, Fate::Always), last];

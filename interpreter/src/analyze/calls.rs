@@ -2,21 +2,11 @@
 
 use std::collections::HashMap;
 
-use bstr::ByteSlice;
-
 use super::places::Placed;
 use crate::{
-    language::marker::Marker,
+    language::{builtins, marker::Marker},
     syntax::{FunctionDefinition, Redirection, RedirectionOperator, SimpleCommand, Word},
 };
-
-/// Commands that the shell carries out itself, without a trace outside it: its built-ins (POSIX 2.14 and 1.7).
-const BUILT_INS: [&str; 41] = [
-    ".", ":", "[", "alias", "bg", "break", "cd", "chdir", "command", "continue", "echo", "eval", "exec", "exit",
-    "export", "false", "fc", "fg", "getopts", "hash", "jobs", "kill", "local", "printf", "pwd", "read", "readonly",
-    "return", "set", "shift", "test", "times", "trap", "true", "type", "ulimit", "umask", "unalias", "unset", "wait",
-    "source",
-];
 
 /// What a call can come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,14 +104,10 @@ fn runs_program(command: &SimpleCommand) -> bool {
     let Some(name) = literal(0) else { return true };
     match name.as_slice() {
         // These run their argument.
-        b"command" => literal(1).is_none_or(|word| !word.starts_with(b"-") && !is_built_in(&word)),
+        b"command" => literal(1).is_none_or(|word| !word.starts_with(b"-") && !builtins::is_built_in(&word)),
         b"exec" => command.words.len() > 1,
-        _ => !is_built_in(&name),
+        _ => !builtins::is_built_in(&name),
     }
-}
-
-fn is_built_in(name: &[u8]) -> bool {
-    name.to_str().is_ok_and(|name| BUILT_INS.contains(&name))
 }
 
 /// Files that keep nothing.

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use bstr::{BString, ByteSlice};
 
-use super::definitions::Definitions;
 use crate::{
-    language::{leading_name, names_in},
+    language::{
+        builtins::{self, Effect},
+        leading_name, names_in,
+    },
     syntax::{
         CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem, Operation, Parameter, ParameterExpansion,
         Part, PartKind, Pipeline, SimpleCommand, Substitution, Word,
@@ -18,42 +20,53 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Effects {
     /// The names of variables that may be assigned or unset; `None` when any may be.
-    pub assigns: Option<BTreeSet<String>>,
+    pub(crate) assigns: Option<BTreeSet<String>>,
     /// Whether the working directory may change.
-    pub changes_directory: bool,
+    pub(crate) changes_directory: bool,
     /// Whether options of `set` or positional parameters may change.
-    pub changes_options: bool,
+    pub(crate) changes_options: bool,
+    /// Whether the mode of new files, limits, traps or aliases may change.
+    pub(crate) changes_rest: bool,
     /// Whether `exec` may redirect the shell's own descriptors.
-    pub redirects_shell: bool,
+    pub(crate) redirects_shell: bool,
     /// Whether `set -n` may keep the shell from doing anything more.
-    pub stops_reading: bool,
-    /// Whether what follows may not be reached although nothing failed: `exit 0`, `return`, `break`, `continue`.
-    pub leaves: bool,
+    pub(crate) stops_reading: bool,
+    /// Whether what follows may not be reached: `exit`, `return`, `break`, `continue`, `${x:?}`.
+    pub(crate) leaves: bool,
+}
+
+/// What was found in some commands: their own effects, and the functions that they may call.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) effects: Effects,
+    pub(crate) calls: BTreeSet<String>,
 }
 
 impl Effects {
-    /// The effects of and-or lists; the functions they may call are looked up among `definitions`.
-    pub(crate) fn of(items: &[ListItem], definitions: &Definitions) -> Effects {
-        let mut finder = EffectFinder {
-            definitions,
-            called: BTreeSet::new(),
-            effects: Effects::none(),
-            loops: 0,
-            in_function: false,
-        };
-        items.iter().for_each(|item| finder.item(item));
-        finder.effects
-    }
-
-    fn none() -> Effects {
+    pub(crate) fn none() -> Effects {
         Effects {
             assigns: Some(BTreeSet::new()),
             changes_directory: false,
             changes_options: false,
+            changes_rest: false,
             redirects_shell: false,
             stops_reading: false,
             leaves: false,
         }
+    }
+
+    /// Adds those of something else that may run too.
+    pub(crate) fn merge(&mut self, other: &Effects) {
+        match (&mut self.assigns, &other.assigns) {
+            (Some(names), Some(more)) => names.extend(more.iter().cloned()),
+            _ => self.assigns = None,
+        }
+        self.changes_directory |= other.changes_directory;
+        self.changes_options |= other.changes_options;
+        self.changes_rest |= other.changes_rest;
+        self.redirects_shell |= other.redirects_shell;
+        self.stops_reading |= other.stops_reading;
+        self.leaves |= other.leaves;
     }
 
     fn assign(&mut self, name: &str) {
@@ -63,19 +76,51 @@ impl Effects {
     }
 
     fn anything(&mut self) {
-        (self.assigns, self.changes_directory, self.changes_options) = (None, true, true);
+        self.assigns = None;
+        (self.changes_directory, self.changes_options, self.changes_rest) = (true, true, true);
     }
 }
 
-struct EffectFinder<'d> {
-    definitions: &'d Definitions,
-    called: BTreeSet<String>,
+/// What and-or lists may do themselves.
+pub(crate) fn of_items(items: &[ListItem]) -> Found {
+    let mut finder = Finder::new(false);
+    items.iter().for_each(|item| finder.item(item));
+    Found { effects: finder.effects, calls: finder.calls }
+}
+
+/// What a pipeline may do itself.
+pub(crate) fn of_pipeline(pipeline: &Pipeline) -> Found {
+    let mut finder = Finder::new(false);
+    finder.visit_pipeline(pipeline);
+    Found { effects: finder.effects, calls: finder.calls }
+}
+
+/// What a simple command may do itself.
+pub(crate) fn of_command(command: &SimpleCommand) -> Found {
+    let mut finder = Finder::new(false);
+    finder.visit_simple_command(command);
+    Found { effects: finder.effects, calls: finder.calls }
+}
+
+/// What a call of a function with this body may do itself.
+pub(crate) fn of_body(body: &CompoundCommand) -> Found {
+    let mut finder = Finder::new(true);
+    finder.visit_compound_command(body);
+    Found { effects: finder.effects, calls: finder.calls }
+}
+
+struct Finder {
+    calls: BTreeSet<String>,
     effects: Effects,
     loops: usize,
     in_function: bool,
 }
 
-impl EffectFinder<'_> {
+impl Finder {
+    fn new(in_function: bool) -> Finder {
+        Finder { calls: BTreeSet::new(), effects: Effects::none(), loops: 0, in_function }
+    }
+
     // What runs in a subshell has no effect on this one, so that nothing below goes into one.
     fn item(&mut self, item: &ListItem) {
         if !item.background {
@@ -85,11 +130,9 @@ impl EffectFinder<'_> {
 
     /// `exit`, `return`, `break` and `continue`.
     fn leave(&mut self, name: &[u8], command: &SimpleCommand) {
-        let operand = command.words.get(1).and_then(Word::literal);
-        let fails = operand.is_some_and(|operand| operand.to_str().is_ok_and(|text| text.parse().unwrap_or(0) != 0));
         self.effects.leaves |= match name {
-            b"exit" => !fails,
-            b"return" => !self.in_function && !fails,
+            b"exit" => true,
+            b"return" => !self.in_function,
             // How many loops an operand other than 1 leaves is not looked at.
             _ => self.loops == 0 || command.words.len() > 1,
         };
@@ -117,48 +160,24 @@ impl EffectFinder<'_> {
         }
     }
 
-    fn call(&mut self, name: &str) {
-        if self.called.insert(name.to_owned()) {
-            let definitions = self.definitions;
-            for function in definitions.named(name) {
-                let mut inner = EffectFinder {
-                    loops: 0,
-                    in_function: true,
-                    definitions: self.definitions,
-                    called: std::mem::take(&mut self.called),
-                    effects: std::mem::replace(&mut self.effects, Effects::none()),
-                };
-                inner.visit_compound_command(&function.definition.body);
-                (self.called, self.effects) = (inner.called, inner.effects);
-            }
-        }
-    }
-}
-
-impl<'t> Visit<'t> for EffectFinder<'_> {
-    fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
-        let name = command.literal_name();
-        let is_special = name.as_ref().is_none_or(|name| is_special_built_in(name));
-        if command.words.is_empty() || is_special {
-            command.assignments.iter().for_each(|assignment| self.effects.assign(&assignment.name));
-        }
-        match name.as_deref().map(|name| name.as_bytes()) {
-            Some(b"eval" | b"." | b"source" | b"command" | b"builtin") => {
+    /// A command of this name; one that is no built-in may be a function.
+    fn named(&mut self, name: &[u8], command: &SimpleCommand) {
+        match builtins::effect_of(name) {
+            Effect::None => drop(self.calls.insert(name.to_str_lossy().into_owned())),
+            Effect::Text | Effect::Operands => {
                 self.effects.anything();
                 (self.effects.leaves, self.effects.redirects_shell) = (true, true);
             }
-            Some(b"read" | b"export" | b"readonly" | b"unset" | b"local" | b"declare" | b"typeset") => {
-                self.named_operands(command);
-            }
-            Some(b"getopts") => {
+            Effect::Names | Effect::LocalNames => self.named_operands(command),
+            Effect::ReadsOptions => {
                 self.named_operands(command);
                 ["OPTIND", "OPTARG"].iter().for_each(|name| self.effects.assign(name));
             }
-            Some(b"cd" | b"pushd" | b"popd") => {
+            Effect::Directory => {
                 self.effects.changes_directory = true;
                 ["PWD", "OLDPWD"].iter().for_each(|name| self.effects.assign(name));
             }
-            Some(name @ (b"set" | b"shift")) => {
+            Effect::Options => {
                 self.effects.changes_options = true;
                 let is_noexec = |word: &Word| match word.literal().unwrap_or_default().as_slice() {
                     b"noexec" => true,
@@ -167,9 +186,23 @@ impl<'t> Visit<'t> for EffectFinder<'_> {
                 };
                 self.effects.stops_reading |= name == b"set" && command.words.iter().any(is_noexec);
             }
-            Some(name @ (b"exit" | b"return" | b"break" | b"continue")) => self.leave(name, command),
-            Some(b"exec") => self.effects.redirects_shell |= !command.redirections.is_empty(),
-            Some(name) => self.call(&name.to_str_lossy()),
+            Effect::Mask | Effect::Limits | Effect::Traps | Effect::Aliases => self.effects.changes_rest = true,
+            Effect::Leaves => self.leave(name, command),
+            Effect::Exec => self.effects.redirects_shell |= !command.redirections.is_empty(),
+            Effect::Jobs => {}
+        }
+    }
+}
+
+impl<'t> Visit<'t> for Finder {
+    fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
+        let name = command.literal_name();
+        let is_special = name.as_ref().is_none_or(|name| builtins::is_special(name));
+        if command.words.is_empty() || is_special {
+            command.assignments.iter().for_each(|assignment| self.effects.assign(&assignment.name));
+        }
+        match name.as_deref().map(|name| name.as_bytes()) {
+            Some(name) => self.named(name, command),
             // A command whose name is made at run time: any but one that leaves, which nobody writes that way.
             None if !command.words.is_empty() => self.effects.anything(),
             None => {}
@@ -192,7 +225,7 @@ impl<'t> Visit<'t> for EffectFinder<'_> {
         }
     }
 
-    fn visit_list(&mut self, list: &'t crate::syntax::List) {
+    fn visit_list(&mut self, list: &'t List) {
         list.items.iter().for_each(|item| self.item(item));
     }
 
@@ -207,16 +240,17 @@ impl<'t> Visit<'t> for EffectFinder<'_> {
 
     fn visit_part(&mut self, part: &'t Part) {
         match &part.kind {
-            PartKind::Parameter(expansion) => {
-                if let ParameterExpansion {
+            PartKind::Parameter(expansion) => match expansion.as_ref() {
+                ParameterExpansion {
                     parameter: Parameter::Variable(name),
                     operation: Operation::Substitute { when: Substitution::Assign, .. },
                     ..
-                } = expansion.as_ref()
-                {
-                    self.effects.assign(name);
+                } => self.effects.assign(name),
+                ParameterExpansion { operation: Operation::Substitute { when: Substitution::Error, .. }, .. } => {
+                    self.effects.leaves = true;
                 }
-            }
+                _ => {}
+            },
             PartKind::Arithmetic(parts) => arithmetic_names(parts).iter().for_each(|name| self.effects.assign(name)),
             PartKind::CommandSubstitution(_) => return,
             PartKind::Foreign(foreign) => names_in(&foreign.text).for_each(|name| self.effects.assign(name)),
@@ -237,50 +271,31 @@ pub(crate) fn arithmetic_names(parts: &[Part]) -> BTreeSet<String> {
     names
 }
 
-pub(crate) fn is_special_built_in(name: &[u8]) -> bool {
-    const SPECIAL: [&[u8]; 15] = [
-        b"break",
-        b":",
-        b"continue",
-        b".",
-        b"eval",
-        b"exec",
-        b"exit",
-        b"export",
-        b"readonly",
-        b"return",
-        b"set",
-        b"shift",
-        b"times",
-        b"trap",
-        b"unset",
-    ];
-    SPECIAL.contains(&name)
-}
-
 /// Whether a function's body uses `local`, which only works in a function of a shell.
 pub(crate) fn declares_local(body: &CompoundCommand) -> bool {
-    let mut calls = Calls { names: &["local", "typeset", "declare"], found: false };
-    calls.visit_compound_command(body);
-    calls.found
+    uses(Effect::LocalNames, |finder| finder.visit_compound_command(body))
 }
 
 /// Whether a list calls `getopts`.
 pub(crate) fn reads_options(list: &List) -> bool {
-    let mut calls = Calls { names: &["getopts"], found: false };
-    calls.visit_list(list);
-    calls.found
+    uses(Effect::ReadsOptions, |finder| finder.visit_list(list))
 }
 
-/// Looks for commands of some names; definitions call nothing.
-struct Calls {
-    names: &'static [&'static str],
+/// Whether a built-in with this effect is called; definitions call nothing.
+fn uses(effect: Effect, look: impl FnOnce(&mut Uses)) -> bool {
+    let mut uses = Uses { effect, found: false };
+    look(&mut uses);
+    uses.found
+}
+
+struct Uses {
+    effect: Effect,
     found: bool,
 }
 
-impl<'t> Visit<'t> for Calls {
+impl<'t> Visit<'t> for Uses {
     fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
-        self.found |= command.unquoted_name().is_some_and(|name| self.names.contains(&name));
+        self.found |= command.unquoted_name().is_some_and(|name| builtins::effect_of(name.as_bytes()) == self.effect);
         visit::walk_simple_command(self, command);
     }
 

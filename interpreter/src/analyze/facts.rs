@@ -1,21 +1,25 @@
 //! What can be said of a script's commands without running them: their arguments, the files they name, where they
 //! stand, and whether they may do more than that.
 
-use std::sync::Arc;
-
-use bstr::BString;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use super::{
-    definitions::Definitions,
-    effects::Effects,
-    files,
+    files::{Argument, Files},
+    flow::{Flow, Known, Values},
+    functions::Functions,
     places::{self, Placed, Repetition},
 };
 use crate::{
-    Span, expand,
-    language::marker::Marker,
-    state::{Function, State},
-    syntax::{AndOrList, Command, ListItem, Script, SimpleCommand, Word, visit::definitions_in},
+    Span,
+    language::{
+        builtins::{self, Effect},
+        marker::Marker,
+    },
+    state::Function,
+    syntax::{Script, SimpleCommand, visit::definitions_in},
 };
 
 /// What is known of a simple command.
@@ -32,20 +36,13 @@ pub struct Facts<'t> {
     pub reads: Vec<Argument>,
     /// The same for those that it makes, changes or removes.
     pub writes: Vec<Argument>,
-    /// Whether it may do more than is said here: it is no built-in and no utility whose operands are known, or it runs
+    /// Whether it may do more than is said here: it is no built-in and no program whose operands are known, or it runs
     /// text that is not in the script. Of a function, the commands in it have facts of their own.
     pub is_opaque: bool,
+    /// What it does to the shell that runs it, if it is a built-in.
+    pub effect: Effect,
     /// Where it stands.
     pub context: Context<'t>,
-}
-
-/// A field, or all that is known of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Argument {
-    /// Exactly this.
-    Literal(BString),
-    /// Any number of fields: only a shell could tell what the word at this place expands to.
-    Unknown(Span),
 }
 
 /// What a command is inside of. A function begins anew: what surrounds its definition says nothing of its calls.
@@ -61,83 +58,55 @@ pub struct Context<'t> {
     pub is_condition: bool,
     /// Whether it may run any number of times: in a loop or function.
     pub is_repeated: bool,
+    /// The condition that decides whether it runs: that of the innermost `if`, `case` or loop, or what stands before it in
+    /// its and-or list.
+    pub guard: Option<Span>,
 }
 
 /// The facts of every simple command of a script, those inside functions and substitutions too, in the order of their
-/// places. Variables have the values that assignments of literal text surely gave them. Time is linear in the script's length.
+/// places. Variables have the values that assignments of literal text surely gave them, where a command runs; in a
+/// function, nothing is known of what its callers did. Time is linear in the script's length.
 pub fn analyze(script: &Script) -> Vec<Facts<'_>> {
-    let walked = places::walk(&script.list);
-    let mut definitions = Definitions::default();
-    for definition in definitions_in(&script.list) {
+    let mut functions = Functions::default();
+    let definitions = definitions_in(&script.list);
+    for definition in &definitions {
         let (number, source) = (definition.span.start, Arc::clone(&script.source));
-        definitions.insert(Function { definition, source, number, aliases: Arc::default() });
+        functions.insert(Function { definition: Arc::clone(definition), source, number, aliases: Arc::default() });
     }
-    let mut places = walked.places;
-    places.sort_by_key(|place| place.command.span);
-    let mut places = places.into_iter().peekable();
-    let mut state = State::default();
-    state.forget_status();
-    let mut unknown = state.clone();
-    unknown.forget_all();
-    unknown.forget_positional();
-    let mut all = Vec::new();
-    for item in &script.list.items {
-        if !assigns(item, &mut state) {
-            forget(&Effects::of(std::slice::from_ref(item), &definitions), &mut state);
-        }
-        let is_inside = |place: &Placed<'_>| item.and_or.span.contains(place.command.span);
-        while let Some(place) = places.next_if(is_inside) {
-            let known = if place.context.function.is_some() { &unknown } else { &state };
-            all.push(facts(&place, known, &definitions));
-        }
-    }
-    // Here-documents stand outside of the commands they belong to, and so do substitutions in them.
-    all.extend(places.map(|place| facts(&place, &unknown, &definitions)));
+    let mut walked = places::walk(&script.list).places;
+    walked.sort_by_key(|place| place.command.span);
+    let known = known(script, &walked, &functions);
+    let mut all: Vec<Facts<'_>> = walked.iter().map(|place| facts(place, &known)).collect();
     all.sort_by_key(|facts| facts.command.span);
     all
 }
 
-/// Makes the assignments of an and-or list that is nothing else, where their values are known.
-fn assigns(item: &ListItem, state: &mut State) -> bool {
-    let AndOrList { first, rest, .. } = &item.and_or;
-    let Some(Command::Simple(command)) = first.single().filter(|_| rest.is_empty() && !item.background) else {
-        return false;
-    };
-    let is_plain = command.words.is_empty() && command.redirections.is_empty();
-    is_plain
-        && command.assignments.iter().all(|assignment| {
-            let value = expand::expand_value(&assignment.value, state);
-            value.is_ok_and(|value| state.assign(&assignment.name, value))
-        })
+/// What is known of commands, by their places.
+type AllKnown = HashMap<Span, Known>;
+
+fn known(script: &Script, walked: &[Placed<'_>], functions: &Functions) -> AllKnown {
+    let mut known = AllKnown::new();
+    let calls = |name: &str| functions.called(name);
+    let mut told = |command: &SimpleCommand, about: Known| drop(known.insert(command.span, about));
+    let mut flow = Flow::new(Values::unknown(), &calls, &mut told);
+    script.list.items.iter().for_each(|item| flow.item(item));
+    let bodies = walked.iter().filter_map(|place| place.context.function);
+    let mut seen = BTreeSet::new();
+    for definition in bodies.filter(|definition| seen.insert(definition.span)) {
+        let mut flow = Flow::new(Values::unknown(), &calls, &mut told);
+        flow.body(&definition.body);
+    }
+    known
 }
 
-/// What may be changed by a command is not known in it, nor behind it.
-fn forget(effects: &Effects, state: &mut State) {
-    match &effects.assigns {
-        Some(names) => names.iter().for_each(|name| state.forget(name)),
-        None => state.forget_all(),
-    }
-    if effects.changes_options {
-        state.forget_positional();
-    }
-}
-
-fn facts<'t>(place: &Placed<'t>, state: &State, definitions: &Definitions) -> Facts<'t> {
+fn facts<'t>(place: &Placed<'t>, known: &AllKnown) -> Facts<'t> {
     let command = place.command;
-    let arguments: Vec<Argument> = command.words.iter().flat_map(|word| expanded(word, state)).collect();
-    let is_function = |name: &BString| definitions.named(&name.to_string()).next().is_some();
-    let known = match arguments.first() {
-        // A marker's arguments never reach a command.
-        _ if place.marker.is_some() => Some(files::Files::default()),
-        None => Some(files::Files::default()),
-        Some(Argument::Literal(name)) if is_function(name) => Some(files::Files::default()),
-        Some(_) => files::of_operands(&arguments),
+    let unknown = || Known { arguments: Vec::new(), files: Files::default(), is_opaque: true };
+    let Known { arguments, files, is_opaque } = known.get(&command.span).cloned().unwrap_or_else(unknown);
+    let effect = match arguments.first() {
+        Some(Argument::Literal(name)) => builtins::effect_of(name),
+        _ => Effect::None,
     };
-    let is_opaque = known.is_none();
-    let files::Files { mut reads, mut writes } = known.unwrap_or_default();
-    for redirection in &command.redirections {
-        files::of_redirection(redirection, state, &mut reads, &mut writes);
-    }
     let context = &place.context;
     let context = Context {
         chain: context.outer_marker(),
@@ -145,14 +114,16 @@ fn facts<'t>(place: &Placed<'t>, state: &State, definitions: &Definitions) -> Fa
         in_subshell: context.apart.is_some() || place.pipeline.commands.len() > 1,
         is_condition: context.asked || context.judged.is_some(),
         is_repeated: matches!(context.repeated, Some((Repetition::Loop | Repetition::Function, _))),
+        guard: context.guard,
     };
-    Facts { command, marker: place.marker, arguments, reads, writes, is_opaque, context }
-}
-
-/// The fields of a word; one that stands for all of them where they are not known.
-fn expanded(word: &Word, state: &State) -> Vec<Argument> {
-    match expand::expand_fields([word], state) {
-        Ok(fields) => fields.into_iter().map(Argument::Literal).collect(),
-        Err(expand::NeedsShell) => vec![Argument::Unknown(word.span)],
+    Facts {
+        command,
+        marker: place.marker,
+        arguments,
+        reads: files.reads,
+        writes: files.writes,
+        is_opaque,
+        effect,
+        context,
     }
 }

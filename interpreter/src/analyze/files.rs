@@ -1,193 +1,195 @@
-//! Which files a command names, and what it does to them: redirections, and a table of the usual utilities.
+//! Which files a command names, and what it does to them: its redirections, and its operands by the table of utilities.
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
-use super::facts::Argument;
 use crate::{
-    expand,
+    Span, expand,
+    language::builtins::{self, Operands, Utility},
     state::State,
-    syntax::{Redirection, RedirectionOperator},
+    syntax::{Redirection, RedirectionOperator, SimpleCommand, Word},
 };
 
+/// A field, or all that is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// Exactly this.
+    Literal(BString),
+    /// A path that begins with one of the directories that a setup is given, and what stands behind that.
+    Below(Root, BString),
+    /// Any number of fields: only a shell could tell what the word at this place expands to.
+    Unknown(Span),
+}
+
+/// A directory that a setup is given, wherever it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Root {
+    /// The computation's directory, `$COMPDIR`.
+    Computation,
+    /// The global file storage, `$GFSDIR`.
+    Storage,
+}
+
+impl Root {
+    /// Both.
+    pub const ALL: [Root; 2] = [Root::Computation, Root::Storage];
+
+    /// The variable that names it in the container.
+    pub fn variable(self) -> &'static str {
+        match self {
+            Root::Computation => "COMPDIR",
+            Root::Storage => "GFSDIR",
+        }
+    }
+
+    /// What stands for it in values, wherever it may be: no script has these bytes.
+    pub(crate) fn stand_in(self) -> &'static str {
+        match self {
+            Root::Computation => "\u{1}COMPDIR\u{1}",
+            Root::Storage => "\u{1}GFSDIR\u{1}",
+        }
+    }
+}
+
 /// Files that a command names.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Files {
     pub(crate) reads: Vec<Argument>,
     pub(crate) writes: Vec<Argument>,
 }
 
-/// What a utility does to its operands.
-#[derive(Clone, Copy)]
-enum Operands {
-    /// They are no files.
-    None,
-    Read,
-    Written,
-    /// All but the first are written: that is a mode or an owner.
-    WrittenBehindFirst,
-    /// The last is written, the others are read.
-    Copied,
-    /// All are written: the others are gone afterwards.
-    Moved,
+/// The fields of a command's words; one that stands for all of a word's where they are not known.
+pub(crate) fn arguments(command: &SimpleCommand, state: &State) -> Vec<Argument> {
+    command.words.iter().flat_map(|word| fields(word, state)).collect()
 }
 
-/// Utilities of POSIX and their like: name, options that take a value of their own, operands.
-const UTILITIES: [(&str, &str, Operands); 61] = {
-    use Operands::{Copied, Moved, None, Read, Written, WrittenBehindFirst};
-    [
-        (":", "", None),
-        ("[", "", None),
-        ("alias", "", None),
-        ("basename", "s", None),
-        ("bg", "", None),
-        ("break", "", None),
-        ("cat", "", Read),
-        ("cd", "", None),
-        ("chgrp", "", WrittenBehindFirst),
-        ("chmod", "", WrittenBehindFirst),
-        ("chown", "", WrittenBehindFirst),
-        ("cksum", "", Read),
-        ("cmp", "in", Read),
-        ("continue", "", None),
-        ("cp", "tS", Copied),
-        ("date", "d", None),
-        ("diff", "UC", Read),
-        ("dirname", "", None),
-        ("echo", "", None),
-        ("exit", "", None),
-        ("export", "", None),
-        ("expr", "", None),
-        ("false", "", None),
-        ("getopts", "", None),
-        ("hash", "", None),
-        ("head", "nc", Read),
-        ("id", "", None),
-        ("install", "mogtS", Copied),
-        ("jobs", "", None),
-        ("kill", "s", None),
-        ("ln", "tS", Copied),
-        ("local", "", None),
-        ("ls", "", Read),
-        ("md5sum", "", Read),
-        ("mkdir", "m", Written),
-        ("mkfifo", "m", Written),
-        ("mv", "tS", Moved),
-        ("printf", "", None),
-        ("pwd", "", None),
-        ("read", "", None),
-        ("readonly", "", None),
-        ("return", "", None),
-        ("rm", "", Written),
-        ("rmdir", "", Written),
-        ("set", "", None),
-        ("sha256sum", "", Read),
-        ("shift", "", None),
-        ("sleep", "", None),
-        ("sort", "kotST", Read),
-        ("tail", "nc", Read),
-        ("tee", "", Written),
-        ("test", "", None),
-        ("times", "", None),
-        ("touch", "drt", Written),
-        ("true", "", None),
-        ("truncate", "sr", Written),
-        ("ulimit", "", None),
-        ("umask", "", None),
-        ("unset", "", None),
-        ("wait", "", None),
-        ("wc", "", Read),
-    ]
-};
+pub(crate) fn fields(word: &Word, state: &State) -> Vec<Argument> {
+    match expand::expand_fields([word], state) {
+        Ok(fields) => fields.into_iter().map(|field| argument(field, word.span)).collect(),
+        Err(expand::NeedsShell) => vec![Argument::Unknown(word.span)],
+    }
+}
 
-/// The files among the operands of a utility; `None` when it may touch others.
+/// What a field is, of the word at `span`.
+fn argument(field: BString, span: Span) -> Argument {
+    for root in Root::ALL {
+        if let Some(path) = field.strip_prefix(root.stand_in().as_bytes())
+            && (path.is_empty() || path.starts_with(b"/"))
+        {
+            return Argument::Below(root, path.into());
+        }
+    }
+    match Root::ALL.into_iter().any(|root| field.contains_str(root.stand_in())) {
+        true => Argument::Unknown(span),
+        false => Argument::Literal(field),
+    }
+}
+
+/// The files among the operands of a command, its name first; `None` when it may touch others.
 pub(crate) fn of_operands(arguments: &[Argument]) -> Option<Files> {
     let Some((Argument::Literal(name), arguments)) = arguments.split_first() else { return None };
-    let index = UTILITIES.binary_search_by_key(&name.as_slice(), |(utility, ..)| utility.as_bytes()).ok()?;
-    let (utility, valued, kind) = UTILITIES.get(index)?;
+    let utility = builtins::find(name)?;
     let mut files = Files::default();
-    if matches!(kind, Operands::None) {
-        return Some(files);
+    match utility.operands {
+        Operands::Unknown => return None,
+        Operands::None => return Some(files),
+        _ => {}
     }
     // An unknown argument may be an option that changes what the operands are.
     let is_unknown = |argument: &Argument| matches!(argument, Argument::Unknown(_));
-    let by_place = matches!(kind, Operands::Copied | Operands::Moved | Operands::WrittenBehindFirst);
+    let by_place = !matches!(utility.operands, Operands::Read | Operands::Written);
     if by_place && arguments.first().is_some_and(is_unknown) {
         return None;
     }
-    let operands = operands(arguments, valued, naming(utility))?;
-    match kind {
-        Operands::None => {}
+    let Taken { mut operands, values, has_script } = operands(arguments, utility)?;
+    match utility.operands {
+        Operands::Unknown | Operands::None => {}
         Operands::Read => files.reads = operands,
+        Operands::ReadBehindScript => files.reads = operands.into_iter().skip(usize::from(!has_script)).collect(),
         Operands::Written | Operands::Moved => files.writes = operands,
         Operands::WrittenBehindFirst => files.writes = operands.into_iter().skip(1).collect(),
-        Operands::Copied => {
+        Operands::Copied | Operands::Linked => {
+            files.writes.extend(operands.pop());
             files.reads = operands;
-            files.writes.extend(files.reads.pop());
         }
     }
+    files.reads.extend(values);
     Some(files)
 }
 
-/// The letters of options that name files themselves, or change what the operands are.
-fn naming(utility: &str) -> &'static str {
-    match utility {
-        "chmod" => "rwxXst",
-        "cp" | "ln" | "mv" => "t",
-        "install" => "dt",
-        "sort" => "To",
-        "touch" | "truncate" => "r",
-        _ => "",
-    }
+/// The arguments of a utility, taken apart.
+struct Taken {
+    operands: Vec<Argument>,
+    /// Values of options that are files to read.
+    values: Vec<Argument>,
+    /// Whether an option gave what the first operand would have been.
+    has_script: bool,
 }
 
-/// The operands among arguments (POSIX 12.2, Utility Syntax Guidelines); `None` where an option is long, or one of
-/// `naming`. The options `valued` take a value.
-fn operands(arguments: &[Argument], valued: &str, naming: &str) -> Option<Vec<Argument>> {
-    let mut operands = Vec::new();
+/// Takes arguments apart (POSIX 12.2, Utility Syntax Guidelines); `None` where an option is long, or changes what the
+/// operands are.
+fn operands(arguments: &[Argument], utility: &Utility) -> Option<Taken> {
+    let mut taken = Taken { operands: Vec::new(), values: Vec::new(), has_script: false };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         let text: &[u8] = match argument {
             Argument::Literal(text) => text,
-            Argument::Unknown(_) => b"",
+            Argument::Below(..) | Argument::Unknown(_) => b"",
         };
         match text {
             b"--" => {
-                operands.extend(arguments.cloned());
+                taken.operands.extend(arguments.cloned());
                 break;
             }
             [b'-', b'-', ..] => return None,
-            [b'-', letters @ .., last] => {
-                if letters.iter().chain([last]).any(|letter| naming.as_bytes().contains(letter)) {
-                    return None;
-                }
-                if valued.as_bytes().contains(last) {
-                    arguments.next()?;
-                }
-            }
-            _ => operands.push(argument.clone()),
+            [b'-', letters @ ..] if !letters.is_empty() => options(letters, utility, &mut arguments, &mut taken)?,
+            _ => taken.operands.push(argument.clone()),
         }
     }
-    Some(operands)
+    Some(taken)
+}
+
+/// Reads letters of options; one that takes a value has what is left of them, or the next argument.
+fn options<'a>(
+    letters: &[u8],
+    utility: &Utility,
+    arguments: &mut impl Iterator<Item = &'a Argument>,
+    taken: &mut Taken,
+) -> Option<()> {
+    let is_in = |set: &str, letter: u8| set.as_bytes().contains(&letter);
+    for (index, letter) in letters.iter().enumerate() {
+        if is_in(utility.changing, *letter) {
+            return None;
+        }
+        if is_in(utility.valued, *letter) {
+            let rest = letters.get(index + 1..).unwrap_or_default();
+            let value = match rest {
+                [] => arguments.next()?.clone(),
+                rest => Argument::Literal(rest.into()),
+            };
+            taken.has_script |= is_in("ef", *letter);
+            if is_in(utility.reading, *letter) {
+                taken.values.push(value);
+            }
+            return Some(());
+        }
+    }
+    Some(())
 }
 
 /// The file of a redirection, which is one field.
-pub(crate) fn of_redirection(
-    redirection: &Redirection,
-    state: &State,
-    reads: &mut Vec<Argument>,
-    writes: &mut Vec<Argument>,
-) {
+pub(crate) fn of_redirection(redirection: &Redirection, state: &State, files: &mut Files) {
     use RedirectionOperator as Operator;
     let target = || -> Argument {
+        let span = redirection.target.span;
         let value: Result<BString, _> = expand::expand_value(&redirection.target, state);
-        value.map_or(Argument::Unknown(redirection.target.span), Argument::Literal)
+        value.map_or(Argument::Unknown(span), |value| argument(value, span))
     };
     match redirection.operator {
-        Operator::Input => reads.push(target()),
-        Operator::Output | Operator::Clobber | Operator::Append => writes.push(target()),
+        Operator::Input => files.reads.push(target()),
+        Operator::Output | Operator::Clobber | Operator::Append => files.writes.push(target()),
         Operator::ReadWrite => {
-            reads.push(target());
-            writes.push(target());
+            files.reads.push(target());
+            files.writes.push(target());
         }
         Operator::HereDocument | Operator::HereDocumentStripTabs => {}
         Operator::DuplicateInput | Operator::DuplicateOutput => {}

@@ -7,6 +7,7 @@ use super::decision::{Decision, Decisions, FIXED, Gathered, Node, VARIES};
 use crate::{
     Span,
     language::{
+        builtins::{self, Effect, Status},
         marker::{DISTANCE, Marker},
         names_in,
     },
@@ -69,6 +70,8 @@ pub(crate) struct Context<'t> {
     pub(crate) asked: bool,
     /// It is inside a command substitution.
     pub(crate) substituted: bool,
+    /// The innermost condition that decides whether it runs.
+    pub(crate) guard: Option<Span>,
     /// The and-or list before its own ends in a marker, which was probably meant to guard it.
     pub(crate) left_behind: bool,
 }
@@ -213,9 +216,12 @@ impl<'t> Walker<'t> {
         }
         let marker = and_or.pipelines().position(|pipeline| chain_in(pipeline).is_some());
         let asked = context.asked;
+        let mut before = None;
         let mut outcomes = Gathered::default();
         for (index, pipeline) in and_or.pipelines().enumerate() {
             context.asked = asked || marker.is_some_and(|marker| index < marker);
+            context.guard = before.or(context.guard);
+            before = pipeline.marker().is_none().then_some(pipeline.span);
             let after = and_or.rest.get(index..).unwrap_or_default();
             let outer = self.last_marker.take();
             let outcome = self.pipeline(item, pipeline, after, context);
@@ -299,33 +305,31 @@ impl<'t> Walker<'t> {
     /// What the status of a simple command is made of, and the variables that it sets.
     fn outcome(&mut self, command: &'t SimpleCommand, arguments: &[Node], context: Context<'t>) -> Node {
         let Some(name) = command.unquoted_name() else { return VARIES };
-        match name {
-            "next_stage" => VARIES,
-            "everytime" | "true" | "false" | ":" | "echo" | "printf" | "set" | "shift" | "umask" | "trap" => FIXED,
-            "export" | "readonly" | "local" => {
-                for (word, value) in command.words.iter().zip(arguments).skip(1) {
-                    if let Some(name) = assigned(word) {
-                        self.decisions.assign(name, *value, context.decision);
-                    }
+        if let Some(marker) = command.marker() {
+            return if marker == Marker::NextStage { VARIES } else { FIXED };
+        }
+        let Some(utility) = builtins::find(name.as_bytes()).filter(|utility| utility.is_built_in()) else {
+            return self.decisions.function(name);
+        };
+        if matches!(utility.effect, Effect::Names | Effect::LocalNames | Effect::ReadsOptions) {
+            for (word, value) in command.words.iter().zip(arguments).skip(1) {
+                // What stands there alone is taken away, or is read.
+                let named = assigned(word).map(|name| (name, *value)).or_else(|| {
+                    let value = if utility.status == Status::Fixed { FIXED } else { VARIES };
+                    let is_given = matches!(name, "export" | "readonly" | "local" | "declare" | "typeset");
+                    Some((word.unquoted()?, value)).filter(|_| !is_given)
+                });
+                if let Some((name, value)) = named {
+                    self.decisions.assign(name, value, context.decision);
                 }
-                FIXED
             }
-            "unset" => {
-                for name in command.words.iter().skip(1).filter_map(Word::unquoted) {
-                    self.decisions.assign(name, FIXED, context.decision);
-                }
-                FIXED
-            }
-            "read" | "getopts" => {
-                for name in command.words.iter().skip(1).filter_map(Word::unquoted) {
-                    self.decisions.assign(name, VARIES, context.decision);
-                }
-                VARIES
-            }
-            "exit" | "return" | "break" | "continue" => self.decisions.all(arguments),
-            "[" | "test" if command.words.iter().any(|word| asks_for_file(word) || has_pattern(word)) => VARIES,
-            "[" | "test" => self.decisions.all(arguments),
-            name => self.decisions.function(name),
+        }
+        match utility.status {
+            Status::Fixed => FIXED,
+            Status::Operands if command.words.iter().any(|word| asks_for_file(word) || has_pattern(word)) => VARIES,
+            Status::Operands => self.decisions.all(arguments),
+            // A function may have this name.
+            Status::Varies => self.decisions.function(name),
         }
     }
 
@@ -351,7 +355,8 @@ impl<'t> Walker<'t> {
                     let asked_before = [asked].into_iter().chain(patterns).collect::<Vec<_>>();
                     asked = self.decisions.all(&asked_before);
                     let decision = self.decisions.then(inner.decision, asked, command.subject.span);
-                    outcomes.push(self.list(&item.body, Context { decision, ..inner }));
+                    let guard = Some(command.subject.span);
+                    outcomes.push(self.list(&item.body, Context { decision, guard, ..inner }));
                 }
                 outcomes.push(asked);
                 self.decisions.all(&outcomes)
@@ -363,6 +368,7 @@ impl<'t> Walker<'t> {
                     let (outcome, chain) = self.condition(condition, Judge::If, context);
                     let span = condition.span().unwrap_or_default();
                     context.decision = self.decisions.then(context.decision, outcome, span);
+                    context.guard = Some(span);
                     context.chain = context.chain.or(chain);
                     outcomes.push(outcome);
                     outcomes.push(self.list(body, context));
@@ -378,7 +384,8 @@ impl<'t> Walker<'t> {
                 let decision = self.decisions.then(inner.decision, outcome, span);
                 let repetition = Some((Repetition::Loop, keyword(command, judge)));
                 let chain = inner.chain.or(chain);
-                let body = self.list(&repeated.body, Context { decision, repeated: repetition, chain, ..inner });
+                let guard = Some(span);
+                let body = self.list(&repeated.body, Context { decision, repeated: repetition, chain, guard, ..inner });
                 self.decisions.all(&[outcome, body])
             }
         }

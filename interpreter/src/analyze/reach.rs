@@ -2,7 +2,10 @@
 //!
 //! A marker is reached where it stands, in functions that hold one, and perhaps in texts that the script makes.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use bstr::ByteSlice;
 
@@ -21,32 +24,55 @@ use crate::{
 pub(crate) struct Markers {
     /// Functions whose bodies hold a marker or call such a function.
     functions: BTreeSet<String>,
+    /// For each name that functions call, those functions.
+    callers: HashMap<String, Vec<String>>,
     /// Whether a marker's name stands somewhere in the script other than as a command, so that `eval` may meet it.
     in_other_text: bool,
 }
 
 impl Markers {
-    /// Adds those of another text: looks through it once, and through its functions until nothing new is found.
-    /// Gives its function definitions.
+    /// Adds those of another text. Gives its function definitions.
     pub(crate) fn add(&mut self, script: &Script) -> Vec<Arc<FunctionDefinition>> {
         let all = definitions_in(&script.list);
         let mentions = |marker: &Marker| script.source.text().find_iter(marker.name()).count();
         self.in_other_text |= Marker::ALL.iter().map(mentions).sum::<usize>() > markers_in(&script.list);
-        loop {
-            let found = all
-                .iter()
-                .filter(|definition| !self.functions.contains(&definition.name) && self.in_compound(&definition.body));
-            let found: Vec<String> = found.map(|definition| definition.name.clone()).collect();
-            if found.is_empty() {
-                return all;
+        let mut found: Vec<String> = Vec::new();
+        for definition in &all {
+            let calls = self.calls_in(&definition.body);
+            if self.in_compound(&definition.body) {
+                found.push(definition.name.clone());
             }
-            self.functions.extend(found);
+            for called in calls {
+                self.callers.entry(called).or_default().push(definition.name.clone());
+            }
         }
+        // A caller of one that holds a marker holds it too.
+        while let Some(name) = found.pop() {
+            if self.functions.insert(name.clone()) {
+                found.extend(self.callers.get(&name).into_iter().flatten().cloned());
+            }
+        }
+        all
+    }
+
+    /// The names of commands in a body, where they are literal.
+    fn calls_in(&self, body: &CompoundCommand) -> BTreeSet<String> {
+        struct Names(BTreeSet<String>);
+        impl<'t> Visit<'t> for Names {
+            fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
+                self.0.extend(command.literal_name().and_then(|name| name.to_str().ok().map(str::to_owned)));
+                visit::walk_simple_command(self, command);
+            }
+            fn visit_function(&mut self, _: &'t FunctionDefinition) {}
+        }
+        let mut names = Names(BTreeSet::new());
+        names.visit_compound_command(body);
+        names.0
     }
 
     /// For a function's text on its own: every command that could hit a marker is taken to.
     pub(crate) fn everywhere() -> Markers {
-        Markers { functions: BTreeSet::new(), in_other_text: true }
+        Markers { in_other_text: true, ..Markers::default() }
     }
 
     /// Whether the function `name` may hit a marker.

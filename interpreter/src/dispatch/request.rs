@@ -1,16 +1,13 @@
 //! What execution asks of the outside, and what it is answered: plain data.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use bstr::BString;
 
-use crate::{Source, Span, program::frame::Dump, stage::chain::Chain, state::State};
+use crate::{Place, Source, stage::chain::Chain, state::State};
 
 /// What a stretch is to the script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,29 +40,91 @@ pub struct Count {
 pub struct Request<'r> {
     /// What it is.
     pub kind: Kind,
-    /// The script it comes from.
-    pub source: &'r Arc<Source>,
-    /// Its place there.
-    pub span: Span,
+    /// Its place in the script, or in a text that the script runs.
+    pub place: Place,
     /// Its text as written, with the here-documents that belong to it.
     pub text: BString,
     /// The state of the shell before it.
     pub state: &'r State,
-    /// The chains that may begin in it. For a stage, the first one is its own.
+    /// The chains that may begin in it. For a chain, the first one is its own.
     pub chains: Vec<Chain>,
     /// Set when markers may be hit in it.
     pub markers: Option<Count>,
     /// Stops the run: a dispatcher that waits looks at it at least every few dozen milliseconds.
     pub cancel: &'r Cancel,
-    /// The names of variables it may assign; `None` when any may be.
-    pub assigns: Option<BTreeSet<String>>,
-    pub(crate) chunk: Vec<u8>,
-    /// The line of the script that the chunk begins on.
-    pub(crate) chunk_line: usize,
-    /// Whether it may change the positional parameters.
-    pub(crate) changes_positional: bool,
+    pub(crate) chunk: Chunk,
+    /// Whether a failing command in it ends the shell under `set -e` not.
     pub(crate) errexit_ignored: bool,
-    pub(crate) saves_stdout: bool,
+}
+
+/// A stretch as it is sent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Chunk {
+    pub(crate) text: Vec<u8>,
+    /// The line of its source that it begins on, from 1.
+    pub(crate) line: usize,
+    /// Whether it may redirect the shell's own descriptors.
+    pub(crate) redirects_shell: bool,
+    /// Whether it may run text that it makes or reads, where our edits are not made.
+    pub(crate) runs_text: bool,
+}
+
+impl<'r> Request<'r> {
+    /// A stretch that is sent as it stands at `place`, `text` being all of it.
+    pub(crate) fn new(kind: Kind, place: Place, text: BString, state: &'r State, cancel: &'r Cancel) -> Request<'r> {
+        let chunk = Chunk { text: text.to_vec(), line: place.line(), ..Chunk::default() };
+        let (chains, markers) = (Vec::new(), None);
+        Request { kind, place, text, state, chains, markers, cancel, chunk, errexit_ignored: false }
+    }
+
+    /// The same, sent as `chunk`.
+    pub(crate) fn sent_as(self, chunk: Chunk) -> Request<'r> {
+        Request { chunk, ..self }
+    }
+
+    /// The same with chains that may begin in it; with a count, they are counted there.
+    pub(crate) fn with_chains(self, chains: Vec<Chain>, markers: Option<Count>) -> Request<'r> {
+        Request { chains, markers, ..self }
+    }
+
+    /// The same where `set -e` has no say.
+    pub(crate) fn ignoring_errexit(self, errexit_ignored: bool) -> Request<'r> {
+        Request { errexit_ignored, ..self }
+    }
+
+    /// Why this goes to a shell and is not done by the walk itself.
+    pub fn reason(&self) -> Reason {
+        match (self.kind, self.markers) {
+            (Kind::Expansion, _) => Reason::Words,
+            (_, Some(_)) => Reason::Markers,
+            (Kind::Stage(_) | Kind::Everytime, None) => Reason::Chain,
+            (Kind::Undecorated, None) => Reason::Undecorated,
+            (Kind::Condition, None) => Reason::Condition,
+            (Kind::ExitTrap, None) => Reason::ExitTrap,
+        }
+    }
+
+    /// The line it begins on, from 1.
+    pub fn line(&self) -> usize {
+        self.place.line()
+    }
+}
+
+/// Why something goes to a shell and is not done by the walk itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Words that only the shell can expand.
+    Words,
+    /// Markers that cannot be split from what is around them.
+    Markers,
+    /// The commands of a chain.
+    Chain,
+    /// Commands outside of chains.
+    Undecorated,
+    /// Commands that decide what comes next.
+    Condition,
+    /// The action of an EXIT trap.
+    ExitTrap,
 }
 
 /// What became of a stretch.
@@ -85,36 +144,85 @@ pub enum Response {
 /// What a shell told at its end, or before.
 #[derive(Clone, Debug)]
 pub struct Told {
-    /// Its state; `None` when it died before it could tell.
-    pub(crate) state: Option<Dump>,
+    /// What it left; `None` when it died before it could tell.
+    pub(crate) after: Option<After>,
     /// The last error it complained of.
     pub(crate) message: Option<Message>,
+}
+
+/// What a shell left when it ended.
+#[derive(Clone, Debug)]
+pub(crate) struct After {
+    /// Its state; functions are those of the state before.
+    pub(crate) state: State,
+    /// Whether it came to the end of its program, rather than to an `exit`.
+    pub(crate) is_completed: bool,
+    /// Where the script went that is walked outside of it.
+    pub(crate) left: Option<Left>,
+    /// What a chain is judged by.
+    pub(crate) judged: i32,
+    /// What became of the markers in it.
+    pub(crate) marks: Option<Marks>,
+    /// The functions that it defined and removed, in order.
+    pub(crate) defined: Vec<Defined>,
+    /// Whether it ran the action of the script's EXIT trap.
+    pub(crate) ran_exit_trap: bool,
+}
+
+/// How a shell left the loop or function that is walked outside of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Out of so many loops.
+    Break(usize),
+    /// On with the so-manyeth loop around.
+    Continue(usize),
+    Return,
+}
+
+/// What a stretch with markers did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Marks {
+    pub(crate) hits: u32,
+    pub(crate) applied: u32,
+    pub(crate) failed: Option<FailedChain>,
+}
+
+/// A chain inside a stretch that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FailedChain {
+    pub(crate) status: i32,
+    /// Its index in [`Request::chains`].
+    pub(crate) chain: usize,
+    /// The stage; `None` for an everytime chain.
+    pub(crate) number: Option<u32>,
+}
+
+/// What became of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Defined {
+    /// The one of this number was defined.
+    Numbered(u32),
+    /// The one of this name is no more.
+    Gone(String),
+    /// Those in a text that was run were defined.
+    InText { name: String, text: BString },
 }
 
 impl Response {
     /// The answer of a shell that came to the end of the stretch with `status`, and left its state as it was.
     pub fn unchanged(request: &Request<'_>, status: i32) -> Response {
-        let state = Some(Dump::unchanged(request.state, status));
-        Response::Ran { status, told: Box::new(Told { state, message: None }) }
-    }
-}
-
-impl Request<'_> {
-    /// Why this goes to a shell and is not done by the walk itself.
-    pub fn reason(&self) -> &'static str {
-        match (self.kind, self.markers) {
-            (Kind::Expansion, _) => "words that only the shell can expand",
-            (_, Some(_)) => "markers that cannot be split from what is around them",
-            (Kind::Stage(_) | Kind::Everytime, None) => "the commands of a chain",
-            (Kind::Undecorated, None) => "commands outside of chains",
-            (Kind::Condition, None) => "commands that decide what comes next",
-            (Kind::ExitTrap, None) => "the action of an EXIT trap",
-        }
-    }
-
-    /// The line it begins on, from 1.
-    pub fn line(&self) -> usize {
-        self.source.line_number(self.span.start)
+        let mut state = request.state.clone();
+        state.set_status(status);
+        let after = After {
+            state,
+            is_completed: true,
+            left: None,
+            judged: status,
+            marks: None,
+            defined: Vec::new(),
+            ran_exit_trap: false,
+        };
+        Response::Ran { status, told: Box::new(Told { after: Some(after), message: None }) }
     }
 }
 

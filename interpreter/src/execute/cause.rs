@@ -9,9 +9,12 @@ use std::sync::Arc;
 use bstr::{BStr, BString, ByteSlice};
 
 use crate::{
-    Diagnostic, Source, Span,
+    Diagnostic, Place, Source, Span,
     dispatch::request::Message,
-    language::marker::Marker,
+    language::{
+        builtins::{self, Effect},
+        marker::Marker,
+    },
     parse,
     syntax::{
         AndOrList, CompoundCommand, CompoundKind, Operation, Parameter, ParameterExpansion, Part, PartKind,
@@ -50,20 +53,21 @@ enum Complaint {
     BadSubstitution,
 }
 
-/// The error that `message` tells of in a stretch that stands at `span` of the text `stretch`; `None` for a complaint
+/// The error that `message` tells of in a stretch that stands at `stretch`; `None` for a complaint
 /// that ends no shell, or is not known.
-pub(crate) fn find(message: &Message, stretch: &Arc<Source>, span: Span) -> Option<Cause> {
+pub(super) fn find(message: &Message, stretch: &Place) -> Option<Cause> {
+    let span = stretch.span;
     let kind = kind(message.text.as_ref())?;
     let (source, region) = match &message.line {
         Some(line) => (&line.source, Span { end: u32::MAX, ..line.source.line(line.number) }),
-        None => (stretch, span),
+        None => (&stretch.source, span),
     };
     let mut finder =
         Finder { source, kind: &kind, places: Vec::new(), evals: Vec::new(), causes: Vec::new(), in_stage: false };
     finder.visit_list(&parse(Arc::clone(source)).script.list);
     let Finder { mut places, evals, causes, .. } = finder;
     places.sort();
-    let is_here = message.line.as_ref().is_none_or(|line| Arc::ptr_eq(&line.source, stretch));
+    let is_here = message.line.as_ref().is_none_or(|line| Arc::ptr_eq(&line.source, &stretch.source));
     let in_region = |places: &[Span]| {
         let inside = |region: Span| places.iter().find(|place| region.contains(**place)).copied();
         // The line that a shell tells may be the one where the command ends.
@@ -81,8 +85,8 @@ pub(crate) fn find(message: &Message, stretch: &Arc<Source>, span: Span) -> Opti
     Some(Cause { source: Arc::clone(source), finding })
 }
 
-/// Where a stretch at `span` leaves the script by an `exit` with this status, if there is one such place.
-pub(crate) fn exit_with(status: i32, source: &Arc<Source>, span: Span) -> Option<Span> {
+/// Where a stretch leaves the script by an `exit` with this status, if there is one such place.
+pub(super) fn exit_with(status: i32, stretch: &Place) -> Option<Span> {
     struct Exits(String, Span, Vec<Span>);
     impl<'t> Visit<'t> for Exits {
         fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
@@ -93,8 +97,8 @@ pub(crate) fn exit_with(status: i32, source: &Arc<Source>, span: Span) -> Option
             visit::walk_simple_command(self, command);
         }
     }
-    let mut exits = Exits(status.to_string(), span, Vec::new());
-    exits.visit_list(&parse(Arc::clone(source)).script.list);
+    let mut exits = Exits(status.to_string(), stretch.span, Vec::new());
+    exits.visit_list(&parse(Arc::clone(&stretch.source)).script.list);
     match exits.2.as_slice() {
         [place] => Some(*place),
         _ => None,
@@ -113,9 +117,8 @@ fn kind(text: &BStr) -> Option<Complaint> {
         return Some(Complaint::BadSubstitution);
     }
     // `name: what`, perhaps with a built-in before it, and a line behind that.
-    const BUILT_INS: [&str; 6] = ["eval", "export", "readonly", "unset", "read", "local"];
     let (mut name, mut what) = text.split_once_str(": ")?;
-    while BUILT_INS.iter().any(|built_in| name == built_in.as_bytes()) || name.starts_with(b"line ") {
+    while builtins::is_built_in(name) || name.starts_with(b"line ") {
         (name, what) = what.split_once_str(": ")?;
     }
     let name = name.strip_prefix(b"$").unwrap_or(name).to_str().ok()?.to_owned();
@@ -204,7 +207,10 @@ impl Finder<'_> {
 
     /// Built-ins whose operands are names.
     fn named_operands(&mut self, command: &SimpleCommand) {
-        let Some(name @ ("readonly" | "export" | "unset" | "read" | "local")) = command.unquoted_name() else { return };
+        let Some(name) = command.unquoted_name() else { return };
+        if !matches!(builtins::effect_of(name.as_bytes()), Effect::Names | Effect::LocalNames) {
+            return;
+        }
         for word in command.words.iter().skip(1) {
             let text = word.literal().unwrap_or_default();
             let operand = text.split_str("=").next().unwrap_or_default().to_str().unwrap_or_default();
@@ -237,7 +243,7 @@ impl<'t> Visit<'t> for Finder<'_> {
             self.assigned(&assignment.name, assignment.span);
         }
         self.named_operands(command);
-        if matches!(command.unquoted_name(), Some("eval" | ".")) {
+        if command.unquoted_name().is_some_and(|name| builtins::effect_of(name.as_bytes()) == Effect::Text) {
             self.evals.push(command.span);
         }
         visit::walk_simple_command(self, command);

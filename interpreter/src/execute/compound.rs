@@ -1,24 +1,25 @@
 //! Compound commands that hold markers (POSIX 2.9.4), walked without a shell of their own.
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 use super::{
     list::Hit,
-    outcome::Event,
+    outcome::{End, Event},
     pure,
     stretch::{Answer, Stretch},
-    walk::{Errexit, Flow, Walk, next},
+    walk::{Errexit, Flow, Walk, Walked, next},
 };
 use crate::{
-    Span,
-    analyze::ties,
+    Place, Span,
+    analyze::{effects::Effects, ties},
     dispatch::{
         DispatchError,
-        request::{Kind, Request},
+        request::{Chunk, Kind, Request},
     },
     expand::{self, NeedsShell},
     language::quoting::quote,
     program::edits,
+    state::State,
     syntax::{CaseCommand, Command, CompoundCommand, CompoundKind, ForLoop, IfCommand, List, Loop, Word},
 };
 
@@ -37,34 +38,31 @@ __ce_i=${__ce_q%%:*}; __ce_i=${__ce_i:-.}/$__ce_v; __ce_q=${__ce_q#*:}; if \\com
 case $__ce_v in */*) __ce_v=$(\\command cat \"$__ce_v\" 2>/dev/null && \\command echo x) && \\set -- \"${__ce_v%x}\";; *) __ce_r 1;; esac";
 
 impl Walk<'_> {
-    /// Walks a command that holds a marker. None when it cannot be split from what is around it: redirections,
-    /// a subshell.
-    pub(super) fn command(&mut self, command: &Command, errexit: Errexit) -> Result<Option<Flow>, DispatchError> {
+    /// Walks a command that holds a marker, unless it cannot be split from what is around it: redirections, a subshell.
+    pub(super) fn command(&mut self, command: &Command, errexit: Errexit) -> Result<Walked, DispatchError> {
         match command {
             Command::Simple(command) => self.call(command, errexit),
             Command::Compound(command) => self.compound(command, errexit),
-            Command::Function(_) => Ok(None),
+            Command::Function(_) => Ok(Walked::NeedsShell),
         }
     }
 
-    pub(super) fn compound(
-        &mut self,
-        command: &CompoundCommand,
-        errexit: Errexit,
-    ) -> Result<Option<Flow>, DispatchError> {
+    pub(super) fn compound(&mut self, command: &CompoundCommand, errexit: Errexit) -> Result<Walked, DispatchError> {
         if !ties::can_be_walked(command) || self.holds_marker_in_words(command) {
-            return Ok(None);
+            return Ok(Walked::NeedsShell);
         }
         let flow = match &command.kind {
             CompoundKind::BraceGroup(list) => self.list(list, errexit)?,
             CompoundKind::If(branches) => self.if_command(branches, command.span, errexit)?,
             CompoundKind::Case(case) => self.case(case, errexit)?,
-            CompoundKind::For(body) if self.state.is_assignable(&body.variable) => self.for_loop(body, errexit)?,
+            CompoundKind::For(body) if self.state.is_assignable(&body.variable) => {
+                self.for_loop(body, command.span, errexit)?
+            }
             CompoundKind::While(body) => self.while_loop(body, true, errexit)?,
             CompoundKind::Until(body) => self.while_loop(body, false, errexit)?,
-            _ => return Ok(None),
+            _ => return Ok(Walked::NeedsShell),
         };
-        Ok(Some(flow))
+        Ok(Walked::Done(flow))
     }
 
     /// Whether a marker may be hit while the words of a `for` or `case` are expanded, which only a shell can do then.
@@ -82,18 +80,29 @@ impl Walk<'_> {
     /// Walks what is only perhaps reached: it hangs on the answer of `decided_by`.
     fn perhaps(
         &mut self,
-        decided_by: Span,
+        decided_by: Place,
         walk: impl FnOnce(&mut Self) -> Result<Flow, DispatchError>,
     ) -> Result<Flow, DispatchError> {
-        let outer = self.depends_on;
         let before = self.state.clone();
-        self.depends_on = outer.or(Some(decided_by));
+        let outer = self.doubt.under(decided_by.clone());
         let flow = walk(self)?;
-        self.depends_on = outer;
+        self.doubt.back(outer);
         self.state.forget_changes_since(&before);
-        self.unknown_status = Some(decided_by);
-        // Whether a loop is left or a function returns hangs on the answer too: go on behind it.
-        Ok(if matches!(flow, Flow::Stop(_)) { flow } else { Flow::Next })
+        self.state.forget_status();
+        // Whether a loop is left, a function returns or the script ends hangs on the answer too: go on behind it.
+        if flow != Flow::Next {
+            self.doubt.may_have_left(&decided_by);
+        }
+        self.doubt.still_unanswered(decided_by);
+        Ok(match flow {
+            Flow::Stop(End::Cancelled | End::Diverged { .. }) => flow,
+            _ => Flow::Next,
+        })
+    }
+
+    /// The command whose answer is missing, or the place of what was to be expanded.
+    fn missing(&self, span: Span) -> Place {
+        self.doubt.of_status().cloned().unwrap_or_else(|| self.place(span))
     }
 
     fn condition(&mut self, condition: &List) -> Result<Flow, DispatchError> {
@@ -119,14 +128,13 @@ impl Walk<'_> {
                 },
                 None => next!(self.condition(condition)),
             }
-            if let Some(decided_by) = self.unknown_status {
+            if let Some(decided_by) = self.doubt.of_status().cloned() {
                 next!(self.perhaps(decided_by, |walk| walk.list(body, errexit)));
-                self.unknown_status = Some(decided_by);
             } else if self.state.status == 0 {
                 return self.list(body, errexit);
             }
         }
-        match (&command.otherwise, self.unknown_status) {
+        match (&command.otherwise, self.doubt.of_status().cloned()) {
             (Some(body), Some(decided_by)) => self.perhaps(decided_by, |walk| walk.list(body, errexit)),
             (Some(body), None) => self.list(body, errexit),
             (None, Some(_)) => Ok(Flow::Next),
@@ -151,7 +159,7 @@ impl Walk<'_> {
         })
     }
 
-    fn for_loop(&mut self, command: &ForLoop, errexit: Errexit) -> Result<Flow, DispatchError> {
+    fn for_loop(&mut self, command: &ForLoop, span: Span, errexit: Errexit) -> Result<Flow, DispatchError> {
         let fields = match &command.words {
             None => match self.state.known_positional() {
                 Some(positional) => Expanded::To(positional.to_vec()),
@@ -159,19 +167,28 @@ impl Walk<'_> {
             },
             Some(words) => self.fields(words)?,
         };
+        // What the words are without asking a shell, which a dry run knows too.
+        let known = match &command.words {
+            None => self.origin.values().state.known_positional().map(<[BString]>::to_vec),
+            Some(words) => expand::expand_fields(words, &self.origin.values().state).ok(),
+        };
+        let words = command.words.as_deref().unwrap_or_default();
         let fields = match fields {
             Expanded::To(fields) => fields,
             Expanded::Stop(flow) => return Ok(flow),
             Expanded::Unknown => {
-                let decided_by = self.unknown_status.or(command.body.span()).unwrap_or_default();
+                let place = self.missing(span);
                 self.state.forget(&command.variable);
-                return self.perhaps(decided_by, |walk| Ok(walk.turn(&command.body, errexit)?.unwrap_or(Flow::Next)));
+                self.origin.turn(&command.variable, words, 0, None);
+                return self.one_turn(place, &command.body, errexit);
             }
         };
         if fields.is_empty() {
             self.set_status(0);
         }
-        for field in fields {
+        for (turn, field) in fields.into_iter().enumerate() {
+            let known = known.as_ref().and_then(|known| known.get(turn)).map(|field| field.as_bstr());
+            self.origin.turn(&command.variable, words, turn, known);
             if !self.state.assign(&command.variable, field) {
                 return Ok(Flow::Next);
             }
@@ -180,6 +197,16 @@ impl Walk<'_> {
             }
         }
         Ok(Flow::Next)
+    }
+
+    /// A loop of which nobody knows how often it turns: one turn stands for all, and later stages have no sure numbers.
+    fn one_turn(&mut self, decided_by: Place, body: &List, errexit: Errexit) -> Result<Flow, DispatchError> {
+        let hits = self.hits;
+        let flow = self.perhaps(decided_by.clone(), |walk| Ok(walk.turn(body, errexit)?.unwrap_or(Flow::Next)))?;
+        if self.hits > hits {
+            self.doubt.counts_vary(&decided_by);
+        }
+        Ok(flow)
     }
 
     fn while_loop(&mut self, command: &Loop, wanted: bool, errexit: Errexit) -> Result<Flow, DispatchError> {
@@ -196,35 +223,34 @@ impl Walk<'_> {
                 Flow::Continue(count) => return Ok(Flow::Continue(count - 1)),
                 flow => return Ok(flow),
             }
-            if let Some(decided_by) = self.unknown_status {
-                // How often it turns cannot be told: one turn stands for all, and later stages have no sure numbers.
-                let hits = self.hits;
-                let flow =
-                    self.perhaps(decided_by, |walk| Ok(walk.turn(&command.body, errexit)?.unwrap_or(Flow::Next)))?;
-                if self.hits > hits {
-                    self.numbers_depend_on = self.numbers_depend_on.or(Some(decided_by));
-                }
-                return Ok(flow);
+            if let Some(decided_by) = self.doubt.of_status().cloned() {
+                return self.one_turn(decided_by, &command.body, errexit);
             }
             if (self.state.status == 0) != wanted {
                 self.set_status(last);
                 return Ok(Flow::Next);
             }
-            let unknown_before = self.last_unknown.take();
-            let flow = self.turn(&command.body, errexit)?;
-            let unknown = std::mem::replace(&mut self.last_unknown, unknown_before);
-            if let Some(flow) = flow {
+            let before = (self.doubt.count(), self.doubt.has_left(), self.state.clone());
+            if let Some(flow) = self.turn(&command.body, errexit)? {
                 return Ok(flow);
             }
-            if let Some(decided_by) = unknown {
-                // A dry run: the next turns are as the first one, if there are any.
-                self.last_unknown = unknown;
-                self.unknown_status = unknown;
-                self.numbers_depend_on = self.numbers_depend_on.or(Some(decided_by));
+            if let Some(place) = self.goes_nowhere(&before) {
+                self.doubt.counts_vary(&place);
+                self.doubt.may_have_left(&place);
+                self.state.forget_status();
+                self.doubt.still_unanswered(place);
                 return Ok(Flow::Next);
             }
             last = self.state.status;
         }
+    }
+
+    /// In a dry run, whether a loop's next turns are as the last one, for all that is known, though a command that gave no
+    /// answer may end it.
+    fn goes_nowhere(&self, (count, had_left, state): &(usize, bool, State)) -> Option<Place> {
+        let unanswered = self.doubt.count() > *count;
+        let same = self.state.has_same_values(state) || self.doubt.has_left() && !had_left;
+        self.doubt.last().filter(|_| unanswered && same).cloned()
     }
 
     fn case(&mut self, command: &CaseCommand, errexit: Errexit) -> Result<Flow, DispatchError> {
@@ -232,13 +258,14 @@ impl Walk<'_> {
             Expanded::To(subject) => subject,
             Expanded::Stop(flow) => return Ok(flow),
             Expanded::Unknown => {
-                let decided_by = self.unknown_status.unwrap_or_default();
+                let decided_by = self.missing(command.subject.span);
                 for item in &command.items {
-                    next!(self.perhaps(decided_by, |walk| walk.list(&item.body, errexit)));
+                    next!(self.perhaps(decided_by.clone(), |walk| walk.list(&item.body, errexit)));
                 }
                 return Ok(Flow::Next);
             }
         };
+        let mut undecided = None;
         for item in &command.items {
             for pattern in &item.patterns {
                 let matches = match expand::matches_pattern(pattern, &subject, &self.state) {
@@ -247,21 +274,26 @@ impl Walk<'_> {
                 };
                 match matches {
                     Expanded::To(false) => {}
-                    Expanded::To(true) => {
+                    Expanded::To(true) if undecided.is_none() => {
                         if item.body.items.is_empty() {
                             self.set_status(0);
                         }
                         return self.list(&item.body, errexit);
                     }
+                    Expanded::To(true) => {
+                        let decided_by = undecided.take().unwrap_or_else(|| self.missing(pattern.span));
+                        return self.perhaps(decided_by, |walk| walk.list(&item.body, errexit));
+                    }
                     Expanded::Stop(flow) => return Ok(flow),
                     Expanded::Unknown => {
-                        let decided_by = self.unknown_status.unwrap_or_default();
+                        let decided_by = self.missing(pattern.span);
+                        undecided = Some(decided_by.clone());
                         next!(self.perhaps(decided_by, |walk| walk.list(&item.body, errexit)));
                     }
                 }
             }
         }
-        if self.unknown_status.is_none() {
+        if undecided.is_none() {
             self.set_status(0);
         }
         Ok(Flow::Next)
@@ -337,27 +369,15 @@ impl Walk<'_> {
 
     /// Has the shell expand what stands at `span`; gives the exit status.
     fn there(&mut self, span: Span, chunk: impl FnOnce(&[u8]) -> Vec<u8>) -> Result<Expanded<i32>, DispatchError> {
+        let place = self.place(span);
         let text = edits::verbatim(&self.source, span, []);
-        let source = std::sync::Arc::clone(&self.source);
-        let request = Request {
-            kind: Kind::Expansion,
-            source: &source,
-            span,
-            chunk_line: source.line_number(span.start),
-            chunk: chunk(&text),
-            text,
-            state: &self.state.clone(),
-            chains: Vec::new(),
-            markers: None,
-            cancel: &self.settings.cancel,
-            assigns: Some(Default::default()),
-            changes_positional: false,
-            errexit_ignored: true,
-            saves_stdout: false,
-        };
-        let depends_on = self.depends_on.or(self.may_have_left);
-        self.observer.event(Event::Started { request: &request, depends_on });
-        Ok(match self.send(&request)? {
+        let chunk = Chunk { text: chunk(&text), line: place.line(), ..Chunk::default() };
+        let state = self.state.clone();
+        let request = Request::new(Kind::Expansion, place, text, &state, &self.settings.cancel)
+            .sent_as(chunk)
+            .ignoring_errexit(true);
+        self.observer.event(Event::Started { request: &request, depends_on: self.doubt.of_command() });
+        Ok(match self.send(&request, &Effects::none())? {
             Answer::Unknown => Expanded::Unknown,
             Answer::Ended { flow: Flow::Next, judged, .. } => Expanded::To(judged),
             Answer::Ended { flow, .. } => Expanded::Stop(flow),

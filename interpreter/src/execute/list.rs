@@ -2,35 +2,38 @@
 
 use std::sync::Arc;
 
+use bstr::{BString, ByteSlice};
+
 use super::{
     outcome::{End, Event},
     pure,
     stretch::Stretch,
-    walk::{Errexit, Flow, Walk, next},
+    walk::{Errexit, Flow, Walk, Walked, next},
 };
 use crate::{
     Span,
     analyze::{
-        effects,
+        functions::Functions,
         reach::{self, Finder},
         ties,
     },
     dispatch::{DispatchError, request::Kind},
     expand,
-    language::marker::Marker,
+    language::{is_name, marker::Marker},
     program::edits,
-    syntax::{AndOr, AndOrList, AndOrPart, Assignment, Command, List, ListItem, Pipeline},
+    syntax::{AndOr, AndOrList, AndOrPart, Assignment, Command, List, ListItem, Pipeline, SimpleCommand, Word},
 };
 
 impl Walk<'_> {
     /// Walks a list: its and-or lists with markers one by one, those between them in stretches.
     pub(super) fn list(&mut self, list: &List, errexit: Errexit) -> Result<Flow, DispatchError> {
         let mut items = list.items.as_slice();
+        let mut ties = TiesAhead::default();
         while let [item, rest @ ..] = items {
             if self.settings.cancel.is_cancelled() {
                 return Ok(Flow::Stop(End::Cancelled));
             }
-            let tied = ties::tied_together(items, &self.definitions);
+            let tied = ties.tied_together(items, &self.functions);
             if tied > 0 {
                 let (stretch, behind) = items.split_at(tied);
                 next!(self.undecorated(stretch, errexit));
@@ -38,17 +41,25 @@ impl Walk<'_> {
             } else if self.natively(item) {
                 items = rest;
             } else if self.is_walked(item) {
-                match self.and_or(&item.and_or, errexit)? {
+                // What it does to the shell is told from its text behind it: which way was taken in it, a dry run cannot tell.
+                let origin = self.origin.clone();
+                let flow = self.and_or(&item.and_or, errexit)?;
+                self.origin = origin;
+                match flow {
                     Flow::Next => items = rest,
                     Flow::Together(index) => {
                         let mut together = vec![part_of(&item.and_or, index..item.and_or.rest.len() + 1)];
                         together.extend(rest.iter().cloned());
-                        return self.undecorated(&together, errexit);
+                        let flow = self.send_undecorated(&together, errexit);
+                        items.iter().for_each(|item| self.ran(item));
+                        return flow;
                     }
                     flow => return Ok(flow),
                 }
+                self.ran(item);
             } else {
-                let (stretch, behind) = items.split_at(self.stretch_length(items));
+                let length = self.stretch_length(items, &mut ties);
+                let (stretch, behind) = items.split_at(length);
                 next!(self.undecorated(stretch, errexit));
                 items = behind;
             }
@@ -71,9 +82,9 @@ impl Walk<'_> {
     }
 
     /// How many and-or lists, from the first, go together: up to the next that is walked.
-    fn stretch_length(&self, items: &[ListItem]) -> usize {
+    fn stretch_length(&self, items: &[ListItem], ties: &mut TiesAhead) -> usize {
         let first_line = |item: &ListItem| self.source.line_number(item.and_or.span.start);
-        let ends = |index: usize| {
+        let mut ends = |index: usize| {
             let (Some(item), Some(previous)) = (items.get(index), items.get(index - 1)) else { return true };
             let last_line = self.source.line_number(previous.and_or.span.end);
             // Functions keep the aliases that are there when they are defined.
@@ -82,46 +93,102 @@ impl Walk<'_> {
                 || self.is_walked(item)
                 || self.holds_marker(item)
                 || self.holds_marker(previous)
-                || ties::tied_together(items.get(index..).unwrap_or_default(), &self.definitions) > 0
+                || ties.tied_together(items.get(index..).unwrap_or_default(), &self.functions) > 0
         };
         (1..items.len()).find(|index| ends(*index)).unwrap_or(items.len())
     }
 
     fn undecorated(&mut self, items: &[ListItem], errexit: Errexit) -> Result<Flow, DispatchError> {
+        let flow = self.send_undecorated(items, errexit);
+        items.iter().for_each(|item| self.ran(item));
+        flow
+    }
+
+    fn send_undecorated(&mut self, items: &[ListItem], errexit: Errexit) -> Result<Flow, DispatchError> {
         let markers = items.iter().any(|item| self.holds_marker(item));
         self.stretch(Stretch { kind: Kind::Undecorated, items, errexit, markers, marker: None })
     }
 
-    /// Does what needs no shell: defines a function, assigns values that are known. False when it needs one.
+    /// Does what needs no shell: defines a function, assigns and exports values that are known, sets options. False when it
+    /// needs one.
     fn natively(&mut self, item: &ListItem) -> bool {
         let Some(command) = item.and_or.first.single().filter(|_| item.and_or.rest.is_empty() && !item.background)
         else {
             return false;
         };
-        match command {
+        let done = match command {
             Command::Function(definition) if definition.body.redirections.is_empty() => {
                 let function = self.function(definition);
                 Arc::make_mut(&mut self.state.functions).insert(definition.name.clone(), function);
+                true
             }
-            Command::Simple(command) if command.words.is_empty() && command.redirections.is_empty() => {
-                if !self.assign(&command.assignments) {
-                    return false;
-                }
-                if self.depends_on.is_none() {
-                    command.assignments.iter().for_each(|assignment| self.origin.assigned(&assignment.name));
-                }
-            }
-            _ => return false,
+            // What is traced is the shell's to do (`set -x`).
+            _ if self.state.has_option('x') => false,
+            Command::Simple(command) => match item.plain_assignments() {
+                Some(assignments) => self.assign(assignments),
+                None => self.built_in(command),
+            },
+            _ => false,
+        };
+        if done {
+            self.set_status(0);
+            self.ran(item);
         }
-        self.set_status(0);
-        true
+        done
     }
 
-    /// Makes all of the assignments, or none when the shell is needed for one, or traces them (`set -x`).
-    fn assign(&mut self, assignments: &[Assignment]) -> bool {
-        if self.state.has_option('x') {
-            return false;
+    /// `export NAME=value` and `set -e`, where nothing else can be meant.
+    fn built_in(&mut self, command: &SimpleCommand) -> bool {
+        let [name, words @ ..] = command.words.as_slice() else { return false };
+        let is_plain =
+            command.assignments.is_empty() && command.redirections.is_empty() && self.state.aliases.is_empty();
+        match name.unquoted().filter(|name| is_plain && !self.state.functions.contains_key(*name)) {
+            Some("export") => self.export(words),
+            Some("set") => match words {
+                [word] => self.set_options(word.unquoted().unwrap_or_default()),
+                _ => false,
+            },
+            _ => false,
         }
+    }
+
+    /// Exports variables with values that are known. Whether the value is split where it is not quoted differs between
+    /// shells.
+    fn export(&mut self, words: &[Word]) -> bool {
+        let exported = |word: &Word| {
+            let [field] = <[BString; 1]>::try_from(expand::expand_fields([word], &self.state).ok()?).ok()?;
+            let same = expand::expand_value(word, &self.state).ok()? == field;
+            let (name, value) = field.split_once_str("=")?;
+            let name = std::str::from_utf8(name).ok().filter(|name| same && is_name(name.as_bytes()))?;
+            self.state.is_assignable(name).then(|| (name.to_owned(), BString::from(value)))
+        };
+        let Some(exported) = words.iter().map(exported).collect::<Option<Vec<_>>>().filter(|all| !all.is_empty())
+        else {
+            return false;
+        };
+        exported.into_iter().all(|(name, value)| {
+            let assigned = self.state.assign(&name, value);
+            self.state.export(&name);
+            assigned
+        })
+    }
+
+    /// Sets options of which every shell has the same idea.
+    fn set_options(&mut self, word: &str) -> bool {
+        let (on, letters) = match word.split_at_checked(1) {
+            Some(("-", letters)) => (true, letters),
+            Some(("+", letters)) => (false, letters),
+            _ => return false,
+        };
+        let is_plain = !letters.is_empty() && letters.chars().all(|letter| "eu".contains(letter));
+        if is_plain {
+            letters.chars().for_each(|letter| self.state.set_option(letter, on));
+        }
+        is_plain
+    }
+
+    /// Makes all of the assignments, or none when the shell is needed for one.
+    pub(super) fn assign(&mut self, assignments: &[Assignment]) -> bool {
         // A later value may use an earlier variable.
         let before = (assignments.len() > 1).then(|| self.state.clone());
         let all = assignments.iter().all(|assignment| {
@@ -136,9 +203,9 @@ impl Walk<'_> {
 
     /// Walks an and-or list that holds a marker.
     fn and_or(&mut self, and_or: &AndOrList, errexit: Errexit) -> Result<Flow, DispatchError> {
-        let depends_on = self.depends_on;
+        let reaching = self.doubt.reaching();
         let flow = self.pipelines(and_or, errexit);
-        self.depends_on = depends_on;
+        self.doubt.back(reaching);
         flow
     }
 
@@ -161,13 +228,13 @@ impl Walk<'_> {
             } else if self.walked().in_pipeline(pipeline) {
                 let walked = match pipeline.commands.as_slice() {
                     [command] => self.negated(pipeline, command, errexit_of(1))?,
-                    _ => None,
+                    _ => Walked::NeedsShell,
                 };
                 match walked {
-                    Some(Flow::Next) => {}
-                    Some(flow) => return Ok(flow),
-                    None if std::mem::take(&mut self.gave_up) => return Ok(Flow::Together(index)),
-                    None => {
+                    Walked::Done(Flow::Next) => {}
+                    Walked::Done(flow) => return Ok(flow),
+                    Walked::NeedsShellWithRest => return Ok(Flow::Together(index)),
+                    Walked::NeedsShell => {
                         // A chain that begins in it reaches to the end of the list.
                         let alone = part_of(and_or, index..index + 1);
                         if reach::begins_chain(&self.markers, &alone.and_or) {
@@ -192,27 +259,22 @@ impl Walk<'_> {
         Ok(Flow::Next)
     }
 
-    /// Walks the one command of a pipeline, and turns its status around behind `!`. None when it cannot be walked.
-    fn negated(
-        &mut self,
-        pipeline: &Pipeline,
-        command: &Command,
-        errexit: Errexit,
-    ) -> Result<Option<Flow>, DispatchError> {
+    /// Walks the one command of a pipeline, and turns its status around behind `!`.
+    fn negated(&mut self, pipeline: &Pipeline, command: &Command, errexit: Errexit) -> Result<Walked, DispatchError> {
         let errexit = if pipeline.negation.is_some() { Errexit::Ignored } else { errexit };
-        let flow = self.command(command, errexit)?;
-        if pipeline.negation.is_some() && flow == Some(Flow::Next) {
+        let walked = self.command(command, errexit)?;
+        if pipeline.negation.is_some() && walked == Walked::Done(Flow::Next) {
             self.state.status = i32::from(self.state.status == 0);
         }
-        Ok(flow)
+        Ok(walked)
     }
 
     /// The first pipeline from `index` on that runs, by the operators before it and the status so far.
     /// When that is unknown, what follows is taken to run, and only may.
     fn next_to_run(&mut self, and_or: &AndOrList, index: usize) -> Option<usize> {
         let mut operators = and_or.rest.iter().map(|part| part.operator).enumerate().skip(index - 1);
-        if self.unknown_status.is_some() {
-            self.depends_on = self.depends_on.or(self.unknown_status);
+        if let Some(place) = self.doubt.of_status().cloned() {
+            self.doubt.under(place);
             return operators.next().map(|_| index);
         }
         let runs = |operator| (operator == AndOr::And) == (self.state.status == 0);
@@ -231,7 +293,7 @@ impl Walk<'_> {
             Marker::Everytime => Kind::Everytime,
             Marker::NextStage => {
                 self.hits += 1;
-                self.numbers_depend_on = self.numbers_depend_on.or(self.depends_on);
+                self.doubt.hit();
                 if self.hits <= self.applied {
                     return Ok(self.skip(span, items));
                 }
@@ -239,25 +301,81 @@ impl Walk<'_> {
             }
         };
         let markers = items.iter().any(|item| self.holds_marker(item));
-        Ok(Hit::Chain(Stretch { kind, items, errexit: Errexit::Counts, markers, marker: Some(span) }))
+        Ok(Hit::Chain(Stretch { kind, items, errexit: Errexit::Counts, markers, marker: Some((marker, span)) }))
     }
 
     /// Skips an applied stage, unless its fingerprint is not the one in the ledger any more.
     fn skip<'i>(&mut self, span: Span, items: &[ListItem]) -> Hit<'i> {
         let number = self.hits;
-        let fingerprint = self.fingerprint(items);
+        let fingerprint = self.fingerprint(items, true);
         // What was recorded is what later stages were chained to.
-        self.link.push(self.ledger.fingerprint(number).or(fingerprint.clone()));
-        self.origin.stage(&effects::Effects::of(items, &self.definitions));
+        self.link.push(self.ledger.fingerprint(number).unwrap_or_else(|| fingerprint.hash.clone()));
         let text = edits::verbatim(&self.source, span, items.iter().map(|item| &item.and_or));
-        let chain = self.chain(span, text, fingerprint);
-        let doubt = self.doubt();
-        if doubt.is_none() && !self.ledger.agrees(number, &chain) {
+        let chain = self.chain(Marker::NextStage, span, text, fingerprint);
+        if self.doubt.of_stage().is_none() && !self.ledger.agrees(number, &chain) {
             return Hit::Stop(Flow::Stop(End::Diverged { number, chain }));
         }
-        self.observer.event(Event::Skipped { number, chain: &chain, depends_on: doubt });
+        let depends_on = self.doubt.of_stage();
+        self.observer.event(Event::Skipped { number, chain: &chain, depends_on });
         self.set_status(1);
         Hit::Skipped
+    }
+}
+
+/// How far and-or lists of a list need one shell between them (design: what is tied goes together).
+#[derive(Default)]
+struct TiesAhead {
+    /// For which definitions that was told, and how many and-or lists from the end on.
+    told: Option<(u64, LastTied)>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct LastTied {
+    /// Behind the last that waits for processes, counted from the end of the list.
+    waits: usize,
+    /// The same for the last that reads options.
+    reads_options: usize,
+}
+
+impl TiesAhead {
+    /// How many and-or lists, from the first, need one shell between them because they share what cannot be carried to
+    /// another process: descriptors that `exec` opened, background processes that are waited for, the place of `getopts`
+    /// among joined letters. 0 when they do not. Always asked about ends of the same list.
+    fn tied_together(&mut self, items: &[ListItem], functions: &Functions) -> usize {
+        let Some(first) = items.first() else { return 0 };
+        let ties = functions.ties_of(first);
+        if ties.whole_rest {
+            return items.len();
+        }
+        if !ties.starts_process && !ties.reads_options {
+            return 0;
+        }
+        let last = self.last(items, functions);
+        let up_to = |behind_last: usize| items.len().saturating_sub(behind_last);
+        let waiting = if ties.starts_process { up_to(last.waits) } else { 0 };
+        let reading = if ties.reads_options { up_to(last.reads_options) } else { 0 };
+        // One that reads options in a loop of its own needs nobody.
+        waiting.max(if reading > 1 { reading } else { 0 })
+    }
+
+    fn last(&mut self, items: &[ListItem], functions: &Functions) -> LastTied {
+        if let Some((version, last)) = self.told
+            && version == functions.version()
+        {
+            return last;
+        }
+        let mut last = LastTied { waits: items.len(), reads_options: items.len() };
+        for (behind, item) in items.iter().rev().enumerate().rev() {
+            let ties = functions.ties_of(item);
+            if ties.waits {
+                last.waits = behind;
+            }
+            if ties.reads_options {
+                last.reads_options = behind;
+            }
+        }
+        self.told = Some((functions.version(), last));
+        last
     }
 }
 

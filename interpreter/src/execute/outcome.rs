@@ -2,8 +2,8 @@
 
 use super::cause::Cause;
 use crate::{
+    Place,
     dispatch::request::{Kind, Request},
-    source::Span,
     stage::chain::Chain,
     state::State,
 };
@@ -18,21 +18,32 @@ pub enum Event<'e> {
         /// Its chain.
         chain: &'e Chain,
         /// The command whose answer decides whether this is reached; `None` when it surely is.
-        depends_on: Option<Span>,
+        depends_on: Option<&'e Place>,
     },
     /// A stretch is about to be sent.
     Started {
         /// The stretch.
         request: &'e Request<'e>,
         /// As for [`Event::Skipped`].
-        depends_on: Option<Span>,
+        depends_on: Option<&'e Place>,
+    },
+    /// In a dry run, a chain inside a stretch that was not sent: one that goes to the shell as a whole, with its markers.
+    Inside {
+        /// What it is, with the number that it has if every chain in the stretch is reached once, in order.
+        kind: Kind,
+        /// The chain.
+        chain: &'e Chain,
+        /// Whether it is a stage that is applied already.
+        is_applied: bool,
+        /// As for [`Event::Skipped`].
+        depends_on: Option<&'e Place>,
     },
     /// A stretch has ended.
     Ended {
         /// What it was.
         kind: Kind,
         /// Where it stands.
-        span: Span,
+        place: &'e Place,
         /// Its exit status.
         status: i32,
         /// The stages that were applied by it.
@@ -64,7 +75,7 @@ pub enum End {
     /// Because the shell of commands outside of chains went away before it could tell its state.
     Lost {
         /// The commands.
-        span: Span,
+        place: Place,
     },
     /// With a chain that failed; nothing behind it was run.
     ChainFailed {
@@ -100,8 +111,8 @@ pub struct Outcome {
     pub hits: u32,
     /// How many stages are applied now.
     pub applied: u32,
-    /// The fingerprint of the last stage, where each could be told.
-    pub fingerprint: Option<String>,
+    /// The fingerprint of the last stage.
+    pub fingerprint: String,
     /// The state of the shell at the end.
     pub state: State,
 }

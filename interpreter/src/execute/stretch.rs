@@ -5,14 +5,15 @@ use super::{
     walk::{Errexit, Flow, Walk},
 };
 use crate::{
-    Span,
-    analyze::effects::Effects,
+    Place, Span,
+    analyze::{effects::Effects, mentions},
     dispatch::{
         DispatchError,
-        request::{Count, Kind, Request, Response},
+        request::{After, Chunk, Count, Kind, Left, Marks, Request, Response},
     },
-    program::edits,
-    stage::Chain,
+    language::marker::Marker,
+    program::edits::{self, Edited},
+    stage::{Chain, Fingerprint},
     syntax::{AndOrList, ListItem},
 };
 
@@ -24,8 +25,8 @@ pub(super) struct Stretch<'i> {
     pub(super) errexit: Errexit,
     /// Whether markers may be hit in it.
     pub(super) markers: bool,
-    /// For a chain, from its marker to its end.
-    pub(super) marker: Option<Span>,
+    /// For a chain, its marker and the place from there to its end.
+    pub(super) marker: Option<(Marker, Span)>,
 }
 
 /// What came back.
@@ -43,57 +44,32 @@ pub(super) enum Answer {
     },
 }
 
-/// What a stretch with markers did.
-pub(super) struct Marks {
-    hits: u32,
-    applied: u32,
-    failed: Option<Failed>,
-}
-
-/// A chain inside a stretch that failed.
-struct Failed {
-    status: i32,
-    /// Its index in [`Request::chains`].
-    chain: usize,
-    number: Option<u32>,
-}
-
 impl Walk<'_> {
     /// Sends a stretch and goes where its answer leads.
     pub(super) fn stretch(&mut self, stretch: Stretch<'_>) -> Result<Flow, DispatchError> {
         // A marker alone has an empty chain.
         let span = self.span_of(stretch.items).unwrap_or_default();
         let nodes = || stretch.items.iter().map(|item| &item.and_or);
-        let shown = stretch.marker.unwrap_or(span);
-        let text = edits::verbatim(&self.source, shown, nodes());
-        let effects = Effects::of(stretch.items, &self.definitions);
+        let place = self.place(stretch.marker.map_or(span, |(_, span)| span));
+        let text = edits::verbatim(&self.source, place.span, nodes());
+        let effects = self.functions.effects_of(stretch.items);
         let is_stage = matches!(stretch.kind, Kind::Stage(_));
-        let fingerprint = (is_stage || stretch.markers).then(|| self.fingerprint(stretch.items)).flatten();
-        let own = stretch.marker.map(|marker| self.chain(marker, text.clone(), fingerprint.clone()));
-        let (chunk, chains) = self.chunk(&stretch, span, own, fingerprint.as_deref());
-        let source = std::sync::Arc::clone(&self.source);
+        let has_chains = stretch.marker.is_some() || stretch.markers;
+        let fingerprint = has_chains.then(|| self.fingerprint(stretch.items, is_stage || stretch.markers));
+        let own = stretch.marker.zip(fingerprint.clone());
+        let own = own.map(|((marker, span), fingerprint)| self.chain(marker, span, text.clone(), fingerprint));
+        let (chunk, chains) = self.chunk(&stretch, span, own, fingerprint.as_ref(), &effects);
         let state = self.state.clone();
-        let request = Request {
-            kind: stretch.kind,
-            source: &source,
-            span: shown,
-            text,
-            state: &state,
-            chains,
-            markers: stretch.markers.then_some(Count { hits: self.hits, applied: self.applied }),
-            cancel: &self.settings.cancel,
-            assigns: effects.assigns.clone(),
-            chunk_line: source.line_number(span.start),
-            chunk,
-            errexit_ignored: stretch.errexit == Errexit::Ignored,
-            changes_positional: effects.changes_options,
-            saves_stdout: effects.redirects_shell,
-        };
+        let markers = stretch.markers.then_some(Count { hits: self.hits, applied: self.applied });
+        let request = Request::new(stretch.kind, place.clone(), text, &state, &self.settings.cancel)
+            .sent_as(chunk)
+            .with_chains(chains, markers)
+            .ignoring_errexit(stretch.errexit == Errexit::Ignored);
         let before = self.applied;
         // Doubts about the numbers of stages do not touch what has none.
-        let depends_on = if is_stage { self.doubt() } else { self.depends_on.or(self.may_have_left) };
+        let depends_on = if is_stage { self.doubt.of_stage() } else { self.doubt.of_command() };
         self.observer.event(Event::Started { request: &request, depends_on });
-        let answer = match self.send(&request)? {
+        let answer = match self.send(&request, &effects)? {
             // It has come to the end of its program without doing any more of it.
             Answer::Ended { flow: Flow::Stop(End::Lost { .. }), judged: 0, .. } if effects.stops_reading => {
                 self.set_status(0);
@@ -101,16 +77,40 @@ impl Walk<'_> {
             }
             answer => answer,
         };
-        let flow = self.judge(&request, answer);
-        if effects.leaves && self.last_unknown == Some(shown) {
-            self.may_have_left = self.may_have_left.or(Some(shown));
+        let is_unknown = matches!(answer, Answer::Unknown);
+        if is_unknown && self.may_leave(&stretch, &effects) {
+            self.doubt.may_have_left(&place);
         }
-        self.remember(is_stage, stretch.markers, &effects, fingerprint);
-        if self.unknown_status.is_none() {
+        let flow = match answer {
+            Answer::Unknown => {
+                self.judge_unknown(&request, &stretch);
+                Flow::Next
+            }
+            Answer::Ended { flow, judged, lost, marks } => self.judge(&request, flow, judged, lost, marks),
+        };
+        match fingerprint {
+            Some(fingerprint) if is_stage => self.link.push(fingerprint.hash),
+            Some(fingerprint) if stretch.markers => self.link.push(fingerprint.behind(self.hits).hash),
+            _ => {}
+        }
+        if !is_unknown {
             let (kind, status, applied) = (stretch.kind, self.state.status, before.saturating_add(1)..=self.applied);
-            self.observer.event(Event::Ended { kind, span: shown, status, applied });
+            self.observer.event(Event::Ended { kind, place: &place, status, applied });
         }
         Ok(flow)
+    }
+
+    /// Whether what follows a stretch may not be reached. A chain that fails ends the setup, and is not thought of here.
+    fn may_leave(&self, stretch: &Stretch<'_>, effects: &Effects) -> bool {
+        let is_chain = stretch.marker.is_some();
+        let errexit = self.state.has_option('e') || self.doubt.of_options();
+        let nounset = self.state.has_option('u') || self.doubt.of_options();
+        let fails = errexit && stretch.errexit == Errexit::Counts && !is_chain;
+        let mentions_any = || {
+            let (mentions, _) = mentions::of_items(stretch.items);
+            mentions.positional || !mentions.variables.is_empty()
+        };
+        effects.leaves || fails || !is_chain && nounset && mentions_any()
     }
 
     /// The text as it is sent, and the chains that may begin in it behind the stretch's `own`.
@@ -119,8 +119,9 @@ impl Walk<'_> {
         stretch: &Stretch<'_>,
         span: Span,
         own: Option<Chain>,
-        fingerprint: Option<&str>,
-    ) -> (Vec<u8>, Vec<Chain>) {
+        fingerprint: Option<&Fingerprint>,
+        effects: &Effects,
+    ) -> (Chunk, Vec<Chain>) {
         let mut chains: Vec<Chain> = own.into_iter().collect();
         let markers = stretch.markers.then_some(&self.markers);
         let surroundings = edits::Surroundings {
@@ -129,31 +130,22 @@ impl Walk<'_> {
             process: self.state.process.as_ref(),
             aliases: Some(&self.state.aliases),
         };
-        let (mut chunk, inside) = edits::edited(&self.source, span, stretch.items, markers, surroundings, chains.len());
+        let edited = edits::edited(&self.source, span, stretch.items, markers, surroundings, chains.len());
+        let Edited { mut text, chains: inside, runs_text } = edited;
         if stretch.items.last().is_some_and(|item| item.background) && !inside.is_empty() {
             // Whether a chain is done must be known before the next one is counted.
-            chunk.extend_from_slice(b"\n\\wait");
+            text.extend_from_slice(b"\n\\wait");
         }
-        for (index, span) in inside.into_iter().enumerate() {
+        for (index, (marker, span)) in inside.into_iter().enumerate() {
             let text = edits::verbatim(&self.source, span, std::iter::empty::<&AndOrList>());
-            chains.push(self.chain(span, text, fingerprint.map(|whole| format!("{whole}/{index}"))));
+            chains.extend(fingerprint.map(|whole| self.chain(marker, span, text, whole.inside(index))));
         }
-        (chunk, chains)
+        let line = self.source.line_number(span.start);
+        (Chunk { text, line, redirects_shell: effects.redirects_shell, runs_text }, chains)
     }
 
-    /// Keeps for the fingerprints of later stages what a stretch did.
-    fn remember(&mut self, is_stage: bool, markers: bool, effects: &Effects, fingerprint: Option<String>) {
-        if is_stage || markers {
-            self.origin.stage(effects);
-        }
-        if !is_stage {
-            self.origin.outside(effects);
-        }
-        match (is_stage, markers) {
-            (true, _) => self.link.push(fingerprint),
-            (false, true) => self.link.push(fingerprint.map(|whole| format!("{whole}#{}", self.hits))),
-            (false, false) => {}
-        }
+    pub(super) fn chain(&self, marker: Marker, span: Span, text: bstr::BString, fingerprint: Fingerprint) -> Chain {
+        Chain { marker, place: self.place(span), text, fingerprint }
     }
 
     fn span_of(&self, items: &[ListItem]) -> Option<Span> {
@@ -176,68 +168,65 @@ impl Walk<'_> {
     }
 
     /// Has the dispatcher run a request, and takes over the state it leaves.
-    pub(super) fn send(&mut self, request: &Request<'_>) -> Result<Answer, DispatchError> {
+    pub(super) fn send(&mut self, request: &Request<'_>, effects: &Effects) -> Result<Answer, DispatchError> {
         if self.settings.cancel.is_cancelled() {
             return Ok(Answer::Ended { flow: Flow::Stop(End::Cancelled), judged: 130, lost: false, marks: None });
         }
-        let (status, state) = match self.dispatcher.dispatch(request)? {
+        let (status, after) = match self.dispatcher.dispatch(request)? {
             Response::Unknown => {
-                match &request.assigns {
-                    Some(names) => names.iter().for_each(|name| self.state.forget(name)),
-                    None => self.state.forget_all(),
-                }
-                if request.changes_positional {
-                    self.state.forget_positional();
-                }
-                self.state.forget_status();
-                self.unknown_status = Some(request.span);
-                self.last_unknown = Some(request.span);
+                self.forget(effects, &request.place);
                 return Ok(Answer::Unknown);
             }
             Response::Ran { status, told } => {
-                self.last_sent = Some((std::sync::Arc::clone(request.source), request.span, told.message));
-                (status, told.state)
+                self.last_sent = Some((request.place.clone(), told.message));
+                (status, told.after)
             }
         };
-        let dump = match state {
-            Some(dump) => dump,
-            None => {
-                // A shell that came to its end has told its state: this one did not, whatever its status.
-                self.set_status(status.max(1));
-                let cancelled = self.settings.cancel.is_cancelled();
-                let flow = if cancelled { End::Cancelled } else { End::Lost { span: request.span } };
-                return Ok(Answer::Ended { flow: Flow::Stop(flow), judged: status, lost: true, marks: None });
-            }
+        let Some(after) = after else {
+            // A shell that came to its end has told its state: this one did not, whatever its status.
+            self.set_status(status.max(1));
+            let cancelled = self.settings.cancel.is_cancelled();
+            let end = if cancelled { End::Cancelled } else { End::Lost { place: request.place.clone() } };
+            return Ok(Answer::Ended { flow: Flow::Stop(end), judged: status, lost: true, marks: None });
         };
-        let own = |name: &str| dump.own(name).map(ToString::to_string);
-        let flow = if dump.is_completed() { Flow::Next } else { left(own("w").as_deref(), self.loops, self.calls > 0) };
-        let marks = request.markers.and_then(|_| {
-            Some(Marks {
-                hits: own("hits")?.parse().ok()?,
-                applied: own("applied")?.parse().ok()?,
-                failed: own("failed").as_deref().and_then(failed),
-            })
-        });
-        let defined = dump.own("f").cloned();
-        let judged = own("j").and_then(|status| status.parse().ok()).unwrap_or(dump.status());
-        let status = if dump.is_completed() { dump.status() } else { status.max(dump.status()) };
-        self.state = dump.into_state();
-        self.set_status(status);
-        if let Some(defined) = defined {
-            self.define(defined.as_ref());
+        let flow = if after.is_completed { Flow::Next } else { self.left(after.left) };
+        let After { state, judged, marks, defined, ran_exit_trap, .. } = after;
+        self.state = state;
+        if ran_exit_trap {
+            self.state.exit_trap = None;
+            self.state.status = status;
         }
+        self.doubt.answered();
+        self.define(defined);
         Ok(Answer::Ended { flow, judged, lost: false, marks })
     }
 
+    /// A stretch with these effects was not run.
+    fn forget(&mut self, effects: &Effects, place: &Place) {
+        match &effects.assigns {
+            Some(names) => names.iter().for_each(|name| self.state.forget(name)),
+            None => self.state.forget_all(),
+        }
+        if effects.changes_options {
+            self.state.forget_positional();
+            self.doubt.options_vary(place);
+        }
+        self.state.forget_status();
+        self.doubt.unanswered(place.clone());
+    }
+
+    /// Where a shell went that did not come to the end of its program: no further than out of the loops that are walked.
+    fn left(&self, left: Option<Left>) -> Flow {
+        match left {
+            Some(Left::Break(count)) if count.min(self.loops) > 0 => Flow::Break(count.min(self.loops)),
+            Some(Left::Continue(count)) if count.min(self.loops) > 0 => Flow::Continue(count.min(self.loops)),
+            Some(Left::Return) if self.calls > 0 => Flow::Return,
+            _ => Flow::Stop(End::Exited),
+        }
+    }
+
     /// Judges the chains of a stretch that has ended (design: a chain that ends otherwise than with 0 ends the setup).
-    fn judge(&mut self, request: &Request<'_>, answer: Answer) -> Flow {
-        let (flow, judged, lost, marks) = match answer {
-            Answer::Ended { flow, judged, lost, marks } => (flow, judged, lost, marks),
-            Answer::Unknown => {
-                self.judge_unknown(request);
-                return Flow::Next;
-            }
-        };
+    fn judge(&mut self, request: &Request<'_>, flow: Flow, judged: i32, lost: bool, marks: Option<Marks>) -> Flow {
         if flow == Flow::Stop(End::Cancelled) {
             return flow;
         }
@@ -278,34 +267,46 @@ impl Walk<'_> {
         }
     }
 
-    /// A chain that was not run is taken to succeed: if it does not, nothing behind it is reached.
-    fn judge_unknown(&mut self, request: &Request<'_>) {
+    /// A chain that was not run is taken to succeed: if it does not, nothing behind it is reached. What it is sure to have
+    /// assigned then is known.
+    fn judge_unknown(&mut self, request: &Request<'_>, stretch: &Stretch<'_>) {
         if request.markers.is_some() {
-            self.numbers_depend_on = self.numbers_depend_on.or(Some(request.span));
+            self.list_inside(request, stretch);
         }
-        if matches!(request.kind, Kind::Stage(_) | Kind::Everytime) {
+        if stretch.marker.is_some() {
             self.set_status(0);
+            if let [item] = stretch.items {
+                let assignments = item.plain_assignments().unwrap_or_default();
+                self.assign(assignments);
+            }
         }
     }
-}
 
-/// Where a shell went that did not come to the end of its program: no further than out of `loops` loops.
-fn left(flow: Option<&str>, loops: usize, in_function: bool) -> Flow {
-    let mut words = flow.unwrap_or_default().split(' ');
-    let word = words.next();
-    let count = words.next().and_then(|count| count.parse().ok()).unwrap_or(1).min(loops);
-    match word {
-        Some("break") if count > 0 => Flow::Break(count),
-        Some("continue") if count > 0 => Flow::Continue(count),
-        Some("return") if in_function => Flow::Return,
-        _ => Flow::Stop(End::Exited),
+    /// Tells of the chains in a stretch that goes to the shell as a whole. They are sure to be reached, in order and once
+    /// each, where they are the and-or lists of the stretch themselves.
+    fn list_inside(&mut self, request: &Request<'_>, stretch: &Stretch<'_>) {
+        let inside = request.chains.iter().skip(usize::from(stretch.marker.is_some()));
+        let is_plain = |item: &ListItem| !item.background && item.and_or.first.marker().is_some();
+        let begins = |chain: &Chain| {
+            stretch.items.iter().any(|item| is_plain(item) && item.and_or.span.start == chain.place.span.start)
+        };
+        let all_plain = inside.clone().all(begins) && stretch.marker.is_none();
+        if !all_plain {
+            self.doubt.counts_vary(&request.place);
+        }
+        for chain in inside {
+            let kind = match chain.marker {
+                Marker::Everytime => Kind::Everytime,
+                Marker::NextStage => {
+                    self.hits += 1;
+                    Kind::Stage(self.hits)
+                }
+            };
+            let is_stage = chain.marker == Marker::NextStage;
+            let is_applied = is_stage && self.hits <= self.applied;
+            let doubt = if is_stage { self.doubt.of_stage() } else { self.doubt.of_command() };
+            let depends_on = if all_plain { doubt } else { doubt.or(Some(&request.place)) };
+            self.observer.event(Event::Inside { kind, chain, is_applied, depends_on });
+        }
     }
-}
-
-/// Reads `STATUS CHAIN NUMBER`; the number is `e` for an everytime chain.
-fn failed(text: &str) -> Option<Failed> {
-    let mut words = text.split(' ');
-    let status = words.next()?.parse().ok()?;
-    let chain = words.next()?.parse().ok()?;
-    Some(Failed { status, chain, number: words.next()?.parse().ok() })
 }

@@ -2,24 +2,23 @@
 
 use std::sync::Arc;
 
-use bstr::{BStr, BString};
-
 use super::{
     cause::{self, Cause},
+    doubt::Doubt,
     outcome::{End, Observer, Outcome},
-    stretch,
 };
 use crate::{
-    Diagnostic, Source, Span,
-    analyze::{definitions::Definitions, reach::Markers},
+    Diagnostic, Place, Source, Span,
+    analyze::{functions::Functions, reach::Markers},
     dispatch::{
         DispatchError, Dispatcher,
-        request::{Cancel, Kind, Message, Request},
+        request::{Cancel, Defined, Kind, Message, Request, Response},
     },
     parse,
     stage::{
-        Chain, Ledger,
-        fingerprint::{self, Link, Origin},
+        Fingerprint, Ledger,
+        fingerprint::{self, Link},
+        origin::Origin,
     },
     state::{Function, State},
     syntax::{FunctionDefinition, ListItem, Script, visit::definitions_in},
@@ -56,20 +55,16 @@ pub fn run(
         first_number: 0,
         next_number: 0,
         markers: Markers::default(),
-        definitions: Definitions::default(),
+        functions: Functions::default(),
+        own_functions: Functions::default(),
         state: settings.state.clone(),
         hits: 0,
         applied: ledger.applied(),
-        link: Link::new(ledger.root()),
-        origin: Origin::default(),
+        link: Link::new(ledger.base()),
+        origin: Origin::new(),
         loops: 0,
         calls: 0,
-        depends_on: None,
-        numbers_depend_on: None,
-        unknown_status: None,
-        last_unknown: None,
-        may_have_left: None,
-        gave_up: false,
+        doubt: Doubt::default(),
         last_sent: None,
         settings,
         ledger,
@@ -108,6 +103,17 @@ pub(super) enum Flow {
     Together(usize),
 }
 
+/// What became of a node that was to be walked.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Walked {
+    /// It was; the walk goes there.
+    Done(Flow),
+    /// It cannot be split from what is around it, and goes to the shell as a whole.
+    NeedsShell,
+    /// The same, and what follows in its list must have the same shell: it may open files or start processes.
+    NeedsShellWithRest,
+}
+
 /// Returns early unless the walk goes on to the next node.
 macro_rules! next {
     ($flow:expr) => {
@@ -128,7 +134,9 @@ pub(super) struct Walk<'a> {
     pub(super) next_number: u32,
     pub(super) markers: Markers,
     /// The function definitions of all texts so far.
-    pub(super) definitions: Definitions,
+    pub(super) functions: Functions,
+    /// The same for the texts that are known without running anything: what stages depend on is told from these.
+    pub(super) own_functions: Functions,
     pub(super) state: State,
     pub(super) hits: u32,
     pub(super) applied: u32,
@@ -138,20 +146,9 @@ pub(super) struct Walk<'a> {
     pub(super) loops: usize,
     /// Function calls around the current place.
     pub(super) calls: usize,
-    /// The command whose unknown answer decides whether the current place is reached.
-    pub(super) depends_on: Option<Span>,
-    /// The same for the numbers of stages from here on.
-    pub(super) numbers_depend_on: Option<Span>,
-    /// The command whose unknown answer is the exit status now.
-    pub(super) unknown_status: Option<Span>,
-    /// A command without an answer that may have ended the script, a function or a loop.
-    pub(super) may_have_left: Option<Span>,
-    /// The last command that gave no answer: a loop around it turns nobody knows how often.
-    pub(super) last_unknown: Option<Span>,
-    /// The command that was to be walked cannot be, and needs one shell with what follows.
-    pub(super) gave_up: bool,
+    pub(super) doubt: Doubt,
     /// The last stretch that was run, and what its shell complained of.
-    pub(super) last_sent: Option<(Arc<Source>, Span, Option<Message>)>,
+    pub(super) last_sent: Option<(Place, Option<Message>)>,
     pub(super) settings: &'a Settings,
     pub(super) ledger: &'a mut dyn Ledger,
     pub(super) dispatcher: &'a mut dyn Dispatcher,
@@ -168,7 +165,7 @@ impl Walk<'_> {
     }
 
     /// Takes the functions of the state before the script as ones of this run.
-    pub(super) fn adopt_functions(&mut self) {
+    fn adopt_functions(&mut self) {
         let functions = std::mem::take(&mut self.state.functions);
         let mut sources: Vec<&Arc<Source>> = Vec::new();
         for function in functions.values() {
@@ -191,14 +188,17 @@ impl Walk<'_> {
     }
 
     /// Makes a text the one that is walked, and its functions and markers known; gives what was walked before.
-    pub(super) fn enter(&mut self, script: &Script) -> (Arc<Source>, u32) {
+    fn enter(&mut self, script: &Script) -> (Arc<Source>, u32) {
         let source = std::mem::replace(&mut self.source, Arc::clone(&script.source));
         let first_number = std::mem::replace(&mut self.first_number, self.next_number);
         let length = u32::try_from(script.source.text().len()).unwrap_or(u32::MAX);
         self.next_number = self.next_number.saturating_add(length).saturating_add(1);
         for definition in self.markers.add(script) {
             let function = self.function(&definition);
-            self.definitions.insert(function);
+            if self.origin.is_outside() {
+                self.own_functions.insert(function.clone());
+            }
+            self.functions.insert(function);
         }
         (source, first_number)
     }
@@ -210,101 +210,95 @@ impl Walk<'_> {
         Function { definition: Arc::clone(definition), source: Arc::clone(&self.source), number, aliases }
     }
 
-    /// What must come true before the current place is reached, or stages have the numbers they seem to have.
-    pub(super) fn doubt(&self) -> Option<Span> {
-        self.depends_on.or(self.may_have_left).or(self.numbers_depend_on)
+    /// A place in the text being walked.
+    pub(super) fn place(&self, span: Span) -> Place {
+        Place { source: Arc::clone(&self.source), span }
     }
 
     /// The fingerprint of the chain that is about to run or be skipped.
-    pub(super) fn fingerprint(&mut self, items: &[ListItem]) -> Option<String> {
-        let surroundings =
-            fingerprint::Surroundings { state: &self.state, origin: &self.origin, definitions: &self.definitions };
-        fingerprint::of_chain(&self.link, items, &surroundings, self.ledger)
+    pub(super) fn fingerprint(&mut self, items: &[ListItem], with_files: bool) -> Fingerprint {
+        fingerprint::of_chain(&self.link, items, &self.origin, &self.own_functions, self.ledger, with_files)
+    }
+
+    /// An and-or list has run outside of stages.
+    pub(super) fn ran(&mut self, item: &ListItem) {
+        self.origin.run(item, &self.own_functions, self.ledger);
     }
 
     /// Why a run failed that ended with the last stretch that was sent.
-    pub(super) fn cause(&self, end: &End, status: i32) -> Option<Cause> {
-        let (source, span, message) = self.last_sent.as_ref()?;
+    fn cause(&self, end: &End, status: i32) -> Option<Cause> {
+        let (place, message) = self.last_sent.as_ref()?;
         let gave_up = GIVING_UP.contains(&status);
-        let error = message.as_ref().filter(|_| gave_up).and_then(|message| cause::find(message, source, *span));
+        let error = message.as_ref().filter(|_| gave_up).and_then(|message| cause::find(message, place));
         match end {
             End::ChainFailed { .. } => error,
             End::Exited if status != 0 => error.or_else(|| {
-                let place = cause::exit_with(status, source, *span).unwrap_or(*span);
-                let finding = Diagnostic::error(place, "the setup script ended before its last line");
-                Some(Cause {
-                    source: Arc::clone(source),
-                    finding: finding.label(format!("ended with status {status}")),
-                })
+                let span = cause::exit_with(status, place).unwrap_or(place.span);
+                let finding = Diagnostic::error(span, "the setup script ended before its last line");
+                let finding = finding.label(format!("ended with status {status}"));
+                Some(Cause { source: Arc::clone(&place.source), finding })
             }),
             _ => None,
         }
     }
 
     /// Runs the action of `trap ... EXIT`, and tells what became of the run.
-    pub(super) fn exit_trap(mut self, end: End, status: i32) -> Result<Outcome, DispatchError> {
+    fn exit_trap(mut self, end: End, status: i32) -> Result<Outcome, DispatchError> {
         let mut status = status;
         let cause = self.cause(&end, status);
-        if let Some(action) = self.state.exit_trap.take()
-            && !matches!(
-                end,
-                End::Cancelled | End::Diverged { .. } | End::Lost { .. } | End::ChainFailed { lost: true, .. }
-            )
-        {
+        let is_over = matches!(
+            end,
+            End::Cancelled | End::Diverged { .. } | End::Lost { .. } | End::ChainFailed { lost: true, .. }
+        );
+        if let Some(action) = self.state.exit_trap.take().filter(|_| !is_over) {
             self.state.status = status;
             let source = Arc::new(Source::new("trap EXIT", action));
-            let request = Request {
-                kind: Kind::ExitTrap,
-                source: &source,
-                span: Span::new(0..source.text().len()),
-                text: source.text().to_owned(),
-                state: &self.state.clone(),
-                chains: Vec::new(),
-                markers: None,
-                cancel: &self.settings.cancel,
-                assigns: None,
-                chunk_line: 1,
-                chunk: source.text().to_vec(),
-                changes_positional: false,
-                errexit_ignored: false,
-                saves_stdout: false,
-            };
-            if let stretch::Answer::Ended { flow: Flow::Stop(End::Exited), .. } = self.send(&request)? {
-                status = self.state.status;
+            let (text, span) = (source.text().to_owned(), Span::new(0..source.text().len()));
+            let state = self.state.clone();
+            let request = Request::new(Kind::ExitTrap, Place { source, span }, text, &state, &self.settings.cancel);
+            if let Response::Ran { status: ended, told } = self.dispatcher.dispatch(&request)?
+                && let Some(after) = told.after.filter(|after| !after.is_completed)
+            {
+                status = after.state.status.max(ended);
+                self.state = after.state;
             }
         }
-        Ok(Outcome {
-            status,
-            end,
-            cause,
-            hits: self.hits,
-            applied: self.applied,
-            fingerprint: self.link.fingerprint(),
-            state: self.state,
-        })
+        let (hits, applied, fingerprint) = (self.hits, self.applied, self.link.fingerprint());
+        Ok(Outcome { status, end, cause, hits, applied, fingerprint, state: self.state })
     }
 
-    /// Notes the definitions the shell reports to have made, oldest first; `-name` is one that is gone.
-    pub(super) fn define(&mut self, reported: &BStr) {
-        for word in reported.split(|byte| *byte == b' ').filter(|word| !word.is_empty()) {
-            let word = String::from_utf8_lossy(word);
-            if let Some(name) = word.strip_prefix('-') {
-                Arc::make_mut(&mut self.state.functions).remove(name);
-            } else if let Some(function) = word.parse().ok().and_then(|number| self.definitions.numbered(number)) {
-                let function = Function { aliases: Arc::new(self.state.aliases.clone()), ..function.clone() };
-                Arc::make_mut(&mut self.state.functions).insert(function.definition.name.clone(), function);
+    /// Notes the functions that a shell reports to have defined or removed, oldest first.
+    pub(super) fn define(&mut self, reported: Vec<Defined>) {
+        for defined in reported {
+            match defined {
+                Defined::Gone(name) => drop(Arc::make_mut(&mut self.state.functions).remove(&name)),
+                Defined::Numbered(number) => {
+                    if let Some(function) = self.functions.numbered(number) {
+                        let aliases = Arc::new(self.state.aliases.clone());
+                        let function = Function { aliases, ..function.clone() };
+                        Arc::make_mut(&mut self.state.functions).insert(function.definition.name.clone(), function);
+                    }
+                }
+                Defined::InText { name, text } => self.define_text(Source::new(name, text)),
             }
         }
+    }
+
+    /// A text was run that defines functions.
+    fn define_text(&mut self, source: Source) {
+        let script = parse(source).script;
+        self.origin.enter();
+        let outer = self.enter(&script);
+        self.origin.leave();
+        for definition in definitions_in(&script.list) {
+            let function = self.function(&definition);
+            Arc::make_mut(&mut self.state.functions).insert(definition.name.clone(), function);
+        }
+        (self.source, self.first_number) = outer;
     }
 
     pub(super) fn set_status(&mut self, status: i32) {
-        self.state.status = status;
-        self.state.status_unknown = false;
-        self.unknown_status = None;
-    }
-
-    pub(super) fn chain(&self, span: Span, text: BString, fingerprint: Option<String>) -> Chain {
-        let line = self.source.line_number(span.start);
-        Chain { source: Arc::clone(&self.source), span, text, line, fingerprint }
+        self.state.set_status(status);
+        self.doubt.answered();
     }
 }

@@ -11,18 +11,18 @@ use super::{
 };
 use crate::{
     Span,
-    language::{is_name, reserved::Reserved},
+    language::{builtins, is_name, reserved::Reserved},
     syntax::{
         Assignment, CompoundCommand, HereDocument, Part, PartKind, Redirection, RedirectionOperator, SimpleCommand,
         Word,
     },
 };
 
-/// The names that a function cannot have: the special built-ins (POSIX 2.14), and `local`, which is one in dash.
-const SPECIAL_BUILT_INS: [&str; 14] = [
-    "break", "continue", "eval", "exec", "exit", "export", "local", "readonly", "return", "set", "shift", "times",
-    "trap", "unset",
-];
+/// Whether a function can have this name: it is none of the special built-ins (POSIX 2.14), nor `local`, which dash takes
+/// for one.
+fn can_name_function(name: &str) -> bool {
+    is_name(name.as_bytes()) && !builtins::is_special(name.as_bytes()) && name != "local"
+}
 
 impl Reader<'_> {
     /// Whether a redirection begins here.
@@ -98,7 +98,7 @@ impl Reader<'_> {
         if let Some(word) = only_word.filter(|_| self.peek() == Some(b')')) {
             self.position += 1;
             let parentheses = self.span(start, self.position);
-            let name = word.unquoted().filter(|name| is_name(name.as_bytes()) && !SPECIAL_BUILT_INS.contains(name));
+            let name = word.unquoted().filter(|name| can_name_function(name));
             if name.is_none() {
                 self.report(explain::function_name(word));
             }
@@ -265,6 +265,7 @@ impl Reader<'_> {
             };
             self.position = end;
             let span = self.span(start, end);
+            self.documents.push(span);
             let document = HereDocument { body, quoted: pending.quoted, delimiter: pending.delimiter, span };
             // The cell is new and only this reader fills it.
             let _ = pending.body.set(document);

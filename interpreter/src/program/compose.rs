@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
 
-use super::{Hooks, edits, markers, messages::Origins};
+use super::{edits, markers, messages::Origins, record::Hooks};
 use crate::{
     Source,
     dispatch::request::{Kind, Line, Request},
@@ -32,7 +32,7 @@ pub(crate) struct Framing {
 pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Framing, Origins) {
     let nonce = nonce();
     let framing = Framing { with_baseline: !request.state.has_baseline(), nonce };
-    let text = Vec::with_capacity(4096 + request.chunk.len());
+    let text = Vec::with_capacity(4096 + request.chunk.text.len());
     let mut program = Composer { text, lines: 0, origins: Vec::new(), state: request.state };
     program.line("\\unset BASH_EXECUTION_STRING 2>/dev/null");
     program.line(&format!("__ce_k={}", framing.nonce));
@@ -49,26 +49,20 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Fra
         program.line(&format!("__ce_record {number} started 0 0"));
     }
     // From here on the script's own functions may stand in for built-ins.
-    program.functions(request);
+    let runs_text = program.functions(request) || request.chunk.runs_text;
     program.positional();
     program.readonly();
-    program.line(&format!("__ce_end() {{\n{}}}\n__ce_arm", epilogue(request)));
-    if request.saves_stdout {
+    program.line(&format!("__ce_end() {{\n{}}}\n__ce_arm", epilogue(request, runs_text)));
+    if request.chunk.redirects_shell {
         program.line(&format!("\\exec {SAVED_STDOUT}>&1"));
     }
-    if makes_text(request) {
+    if runs_text {
         program.line("\\command alias trap=__ce_trap");
     }
     program.options();
-    program.from(request.source, request.chunk_line);
+    program.from(&request.place.source, request.chunk.line);
     program.chunk(request);
     (program.text, framing, program.origins)
-}
-
-/// Whether the stretch runs text that it makes or reads, where our edits are not made.
-fn makes_text(request: &Request<'_>) -> bool {
-    let holds = |text: &[u8]| text.contains_str("eval") || text.contains_str(". ");
-    holds(&request.chunk) || request.state.functions.values().any(|function| holds(function.text()))
 }
 
 /// Goes to the directory `__ce_d`. A shell stays in a directory that is removed: one of that name takes its place for a
@@ -82,8 +76,9 @@ const ENTER: &str = r#"\command cd -L -- "$__ce_d" 2>/dev/null ||
 /// `__ce_exec` runs a program in a process of its own, so that the state is still told. `__ce_trap` keeps the script's
 /// own EXIT trap from replacing ours, and ours from being listed. A subshell that a function was called in has an
 /// EXIT trap of its own, and may list those of its parent (`__ce_traps`): only the process id tells. `__ce_living` puts
-/// this shell in place of the first one, which `$$` stands for, among the arguments of `kill`. `ulimit`
-/// keeps what limits were set, for the next shell to set them too.
+/// this shell in place of the first one, which `$$` stands for, among the arguments of `kill`. `__ce_text`
+/// and `__ce_file` put the text that `eval` runs, or the name of the file that `.` does, into `__ce_v`, and report what
+/// may define functions. `ulimit` keeps what limits were set, for the next shell to set them too.
 const HELPERS: &str = r#"__ce_r() { return "$1"; }
 __ce_flow() { \set -- "$?" "$@"; case $2,${3-0} in return,*[!0-9]*) \return "$3";; esac; __ce_w="$2 ${3-}"
 case $2 in return) \exit "${3-$1}";; esac; \exit 0; }
@@ -91,6 +86,11 @@ __ce_exec() { \unset __ce_t; ( \exec "$@" ); \exit; }
 __ce_living() { for __ce_q do case $__ce_q in "$__ce_first") \command echo "$$";; *) \command echo "$__ce_q";; esac; done; }
 ulimit() { \command ulimit "$@" || return; __ce_h=; for __ce_q do __ce_h="$__ce_h $__ce_q"; done
 case ${__ce_q-} in [0-9]*|unlimited) __ce_u="${__ce_u-}$__ce_h;";; esac; }
+__ce_text() { __ce_l=$? __ce_v=$1; \shift; for __ce_q do __ce_v="$__ce_v $__ce_q"; done; __ce_note "$__ce_v" eval; return "$__ce_l"; }
+__ce_file() { __ce_l=$? __ce_v=$1 __ce_p=$1; case $1 in */*) ;; *) __ce_q=$PATH:; while \command [ -n "$__ce_q" ]; do
+__ce_p=${__ce_q%%:*}; __ce_p=${__ce_p:-.}/$1; __ce_q=${__ce_q#*:}; if \command [ -f "$__ce_p" ] && \command [ -r "$__ce_p" ]; then __ce_q=; fi; done;; esac
+if \command [ -f "$__ce_p" ]; then __ce_note "$(\command cat "$__ce_p" 2>/dev/null)" "$1"; fi; return "$__ce_l"; }
+__ce_note() { case $1 in *"("*")"*) __ce_tn=$((${__ce_tn-0}+1)); \eval "__ce_tt$__ce_tn=\$1 __ce_tp$__ce_tn=\$2"; __ce_f="${__ce_f-} t$__ce_tn";; esac; }
 next_stage() { \command echo "next_stage: only a command of this name in the script itself is counted" >&2; \exit 1; }
 everytime() { :; }
 __ce_top() { __ce_h=; \command read -r __ce_h </proc/self/stat; case $__ce_h in "$$ "*|"") return 0;; esac; return 1; } 2>/dev/null
@@ -193,25 +193,28 @@ impl Composer<'_> {
     }
 
     /// Defines functions, each with the aliases of its definition in force but for its own name, then the aliases.
-    /// A function named `command` comes last, for all here need the built-in.
-    fn functions(&mut self, request: &Request<'_>) {
+    /// A function named `command` comes last, for all here need the built-in. Gives whether one of them may run text that
+    /// it makes or reads.
+    fn functions(&mut self, request: &Request<'_>) -> bool {
         let state = self.state;
         let (last, first): (Vec<_>, Vec<_>) = state.functions.iter().partition(|(name, _)| *name == "command");
-        let mut in_force = Aliases::new();
+        let (mut in_force, mut runs_text) = (Aliases::new(), false);
         for (name, function) in first {
             let mut aliases = Aliases::clone(&function.aliases);
             aliases.remove(name.as_bytes().as_bstr());
             self.aliases(&mut in_force, aliases);
-            self.function(function, request);
+            runs_text |= self.function(function, request);
         }
         self.aliases(&mut in_force, state.aliases.clone());
-        last.into_iter().for_each(|(_, function)| self.function(function, request));
+        last.into_iter().fold(runs_text, |runs_text, (_, function)| self.function(function, request) | runs_text)
     }
 
-    fn function(&mut self, function: &Function, request: &Request<'_>) {
+    fn function(&mut self, function: &Function, request: &Request<'_>) -> bool {
         self.from(&function.source, function.source.line_number(function.definition.span.start));
-        self.bytes(&edits::function_text(function, request.markers.is_some(), self.state));
+        let edits::Edited { text, runs_text, .. } = edits::function(function, request.markers.is_some(), self.state);
+        self.bytes(&text);
         self.origins.push((self.lines + 1, None));
+        runs_text
     }
 
     fn aliases(&mut self, in_force: &mut Aliases, wanted: Aliases) {
@@ -287,16 +290,16 @@ impl Composer<'_> {
     fn chunk(&mut self, request: &Request<'_>) {
         if request.kind == Kind::ExitTrap {
             // As the trap of a subshell: there `exit` alone keeps the status that the trap began with.
-            let action = quote(&request.chunk);
+            let action = quote(&request.chunk.text);
             let status = request.state.status;
             self.bytes(
                 &[b"( \\trap -- ", action.as_slice(), format!(" 0; \\exit {status} ); \\exit").as_bytes()].concat(),
             );
         } else {
             // A `\` at the end of the text is itself; before our newline it would be a line continuation.
-            let slashes = request.chunk.iter().rev().take_while(|byte| **byte == b'\\').count();
+            let slashes = request.chunk.text.iter().rev().take_while(|byte| **byte == b'\\').count();
             let last: &[u8] = if slashes % 2 == 1 { b"\\" } else { b"" };
-            let chunk = [&request.chunk, last].concat();
+            let chunk = [&request.chunk.text, last].concat();
             match request.errexit_ignored {
                 true => self.bytes(&[b"{ ".as_slice(), &chunk, b"\n} && :"].concat()),
                 false => self.bytes(&chunk),
@@ -307,7 +310,7 @@ impl Composer<'_> {
 }
 
 /// The action of the EXIT trap. `__ce_x` is the status, `__ce_j` the status a chain is judged by.
-fn epilogue(request: &Request<'_>) -> String {
+fn epilogue(request: &Request<'_>, runs_text: bool) -> String {
     // A child that bash starts may die of a signal before it has forgotten this trap.
     let mut text = String::from(
         "{ __ce_x=$? __ce_o=$- __ce_y=$$; \\set +efuvxC; \\set +a; \\unset -f command\n\
@@ -324,13 +327,13 @@ fn epilogue(request: &Request<'_>) -> String {
             "case $__ce_j in 0) __ce_record {number} applied 0 0 || __ce_j=1;; *) __ce_record {number} failed \"$__ce_j\" 0;; esac\n"
         ));
     }
-    if makes_text(request) {
+    if runs_text {
         for name in request.state.functions.keys() {
             text.push_str(&format!("\\command -v {name} >/dev/null || __ce_f=\"${{__ce_f-}} -{name}\"\n"));
         }
         text.push_str("\\command unalias trap 2>/dev/null\n");
     }
-    let out = if request.saves_stdout { format!(">&{SAVED_STDOUT}") } else { String::new() };
+    let out = if request.chunk.redirects_shell { format!(">&{SAVED_STDOUT}") } else { String::new() };
     text.push_str(&format!(
         "__ce_n=$# __ce_i=0\n\
          while \\command [ \"$#\" -gt 0 ]; do __ce_i=$((__ce_i+1)); \\eval \"__ce_p$__ce_i=\\$1\"; \\shift; done\n\

@@ -10,11 +10,11 @@ use bstr::{BString, ByteSlice};
 
 use crate::{
     Source, Span,
-    analyze::{
-        effects,
-        reach::{self, Markers},
+    analyze::reach::{self, Markers},
+    language::{
+        builtins::{self, Effect},
+        marker::Marker,
     },
-    language::marker::Marker,
     state::{Aliases, Function, State},
     syntax::{
         AndOrList, Assignment, Command, CompoundCommand, CompoundKind, FunctionDefinition, HereDocument, List,
@@ -39,11 +39,23 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) fn verbatim<'t>(source: &Source, span: Span, nodes: impl IntoIterator<Item = &'t AndOrList>) -> BString {
     let mut editor = Editor::new(source, None, Surroundings::default());
     editor.only_documents = true;
-    nodes.into_iter().for_each(|node| editor.visit_and_or(node));
+    for node in nodes {
+        editor.visit_and_or(node);
+        editor.cuts = true;
+    }
     editor.apply(span).into()
 }
 
-/// The stretch as it is sent. With `markers`, they may be hit in it; the chains that may begin are given in order.
+/// A text as it is sent.
+pub(crate) struct Edited {
+    pub(crate) text: Vec<u8>,
+    /// The markers in it and the chains that they begin, in order.
+    pub(crate) chains: Vec<(Marker, Span)>,
+    /// Whether it may run text that it makes or reads, where no edits are made.
+    pub(crate) runs_text: bool,
+}
+
+/// The stretch as it is sent. With `markers`, they may be hit in it; their chains are numbered from `first_chain`.
 pub(crate) fn edited<'t>(
     source: &Source,
     span: Span,
@@ -51,22 +63,24 @@ pub(crate) fn edited<'t>(
     markers: Option<&Markers>,
     surroundings: Surroundings<'_>,
     first_chain: usize,
-) -> (Vec<u8>, Vec<Span>) {
+) -> Edited {
     let mut editor = Editor::new(source, markers, surroundings);
     editor.first_chain = first_chain;
     nodes.into_iter().for_each(|node| editor.item(node));
-    (editor.apply(span), editor.chains)
+    editor.cuts = true;
+    editor.finish(span)
 }
 
 /// A function's definition as a prelude defines it; with `markers`, they may be hit in it.
-pub(crate) fn function_text(function: &Function, markers: bool, state: &State) -> Vec<u8> {
+pub(crate) fn function(function: &Function, markers: bool, state: &State) -> Edited {
     let everywhere = Markers::everywhere();
     let first_number = function.number.wrapping_sub(function.definition.span.start);
     let surroundings =
         Surroundings { loops: 0, first_number, process: state.process.as_ref(), aliases: Some(&function.aliases) };
     let mut editor = Editor::new(&function.source, markers.then_some(&everywhere), surroundings);
     editor.body(&function.definition);
-    editor.apply(function.definition.span)
+    editor.cuts = true;
+    editor.finish(function.definition.span)
 }
 
 /// Collects edits in source order; text is put in at `span.start` in place of what `span` covers.
@@ -77,7 +91,10 @@ struct Editor<'t, 'a> {
     edits: Vec<(Span, String)>,
     documents: Vec<&'t HereDocument>,
     only_documents: bool,
-    chains: Vec<Span>,
+    /// Whether the bodies of here-documents are taken out that belong to other commands of a line.
+    cuts: bool,
+    chains: Vec<(Marker, Span)>,
+    runs_text: bool,
     first_chain: usize,
     /// For each loop around the current place, inside the stretch: how many judged lists were open at its beginning.
     loops: Vec<usize>,
@@ -100,7 +117,9 @@ impl<'t, 'a> Editor<'t, 'a> {
             edits: Vec::new(),
             documents: Vec::new(),
             only_documents: false,
+            cuts: false,
             chains: Vec::new(),
+            runs_text: false,
             first_chain: 0,
             loops: Vec::new(),
             judged: 0,
@@ -123,10 +142,13 @@ impl<'t, 'a> Editor<'t, 'a> {
 
     /// The text of `span` with the edits in it, and behind it the here-documents that lie outside.
     fn apply(&mut self, span: Span) -> Vec<u8> {
-        self.edits.sort_by_key(|(span, _)| span.start);
-        let mut text = self.edited(span);
         self.documents.sort_by_key(|document| document.span.start);
         self.documents.dedup_by_key(|document| document.span.start);
+        if self.cuts {
+            self.cut_foreign_documents(span);
+        }
+        self.edits.sort_by_key(|(span, _)| span.start);
+        let mut text = self.edited(span);
         let outside = self.documents.iter().filter(|document| document.span.start >= span.end);
         for (index, document) in outside.enumerate() {
             // A newline at the end of the stretch itself belongs to a line continuation.
@@ -145,6 +167,22 @@ impl<'t, 'a> Editor<'t, 'a> {
             }
         }
         text
+    }
+
+    /// Takes out the bodies of here-documents that stand in `span`, but belong to commands before it in the same line.
+    fn cut_foreign_documents(&mut self, span: Span) {
+        let all = self.source.documents();
+        let from = all.partition_point(|document| document.start < span.start);
+        for document in all.iter().skip(from).take_while(|document| document.start < span.end) {
+            let is_own = self.documents.binary_search_by_key(&document.start, |own| own.span.start).is_ok();
+            if !is_own && span.contains(*document) {
+                self.edits.push((*document, String::new()));
+            }
+        }
+    }
+
+    fn finish(mut self, span: Span) -> Edited {
+        Edited { text: self.apply(span), chains: self.chains, runs_text: self.runs_text }
     }
 
     fn edited(&self, span: Span) -> Vec<u8> {
@@ -192,7 +230,7 @@ impl<'t, 'a> Editor<'t, 'a> {
 
     fn marker(&mut self, marker: Marker, name: Span) {
         let number = self.first_chain + self.chains.len();
-        self.chains.push(Span { start: name.start, end: self.and_or.end.max(name.end) });
+        self.chains.push((marker, Span { start: name.start, end: self.and_or.end.max(name.end) }));
         let kind = match marker {
             Marker::NextStage => 's',
             Marker::Everytime => 'e',
@@ -300,11 +338,30 @@ impl<'t, 'a> Editor<'t, 'a> {
         let is_alias = |name: &str| {
             self.surroundings.aliases.is_some_and(|aliases| aliases.contains_key(name.as_bytes().as_bstr()))
         };
-        let is_plain =
-            |name: &str| !effects::is_special_built_in(name.as_bytes()) && !matches!(name, "local" | "getopts");
+        let is_plain = |name: &str| {
+            !builtins::is_special(name.as_bytes())
+                && !matches!(builtins::effect_of(name.as_bytes()), Effect::LocalNames | Effect::ReadsOptions)
+        };
         command.marker().is_none()
             && command.unquoted_name().is_some_and(|name| is_plain(name) && !is_alias(name))
             && in_arguments()
+    }
+
+    /// A text is run that may define functions: it is reported, for no edits are made in it. Its words are expanded once,
+    /// by the function that reports it.
+    fn note_text(&mut self, command: &SimpleCommand, function: &str) {
+        let (Some(name), Some(last)) = (command.words.first(), command.words.last()) else { return };
+        let has_document = command.redirections.iter().any(|redirection| redirection.here_document.is_some());
+        let mixed = command.redirections.iter().any(|redirection| redirection.span.start < last.span.end);
+        if command.words.len() < 2 || has_document || mixed {
+            return;
+        }
+        let assignments = Span { start: command.span.start, end: name.span.start };
+        let before = self.source.slice(assignments).to_string();
+        self.replace(Span { end: name.span.end, ..assignments }, format!("{{ {function}"));
+        let own = self.source.slice(name.span);
+        self.insert(last.span.end, format!(" && __ce_=; {before}{own} \"$__ce_v\""));
+        self.insert(command.span.end, "; }");
     }
 
     /// Functions that are gone are reported: their names may be made by expansions.
@@ -372,6 +429,10 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
             self.marker(marker, name.span);
         }
         let called = called(command);
+        self.runs_text |= match called.literal_name() {
+            Some(name) => builtins::effect_of(&name) == Effect::Text,
+            None => !called.words.is_empty(),
+        };
         match called.literal_name().map(|name| name.to_string()).as_deref() {
             Some(name @ ("break" | "continue")) => self.leave_loop(&called, name),
             Some("return") => self.leave_function(&called),
@@ -380,6 +441,8 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
                 self.replace_special(&called, if self.in_subshell { "__ce_traps" } else { "__ce_trap" });
             }
             Some("unset") if !self.in_subshell => self.unset(&called),
+            Some("eval") if !self.in_subshell => self.note_text(&called, "__ce_text"),
+            Some(".") if !self.in_subshell && called.words.len() == 2 => self.note_text(&called, "__ce_file"),
             // Behind `command` it would not be ours.
             Some("ulimit") if called.words.len() < command.words.len() => {
                 if let Some(name) = called.words.first() {

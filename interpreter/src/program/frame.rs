@@ -9,6 +9,7 @@ use bstr::{BString, ByteSlice};
 
 use super::compose::Framing;
 use crate::{
+    dispatch::request::{After, Defined, FailedChain, Left, Marks, Request},
     language::{is_name, quoting::read_word},
     state::{Baseline, CARRIED_OPTIONS, State, Variable, is_own},
 };
@@ -22,13 +23,6 @@ pub(crate) struct Splitter {
     baseline: Option<Vec<u8>>,
     in_frame: bool,
     complete: bool,
-}
-
-/// The state that a program printed, and the shell's own variables for us (`__ce_...`).
-#[derive(Clone, Debug)]
-pub(crate) struct Dump {
-    state: State,
-    own: BTreeMap<String, BString>,
 }
 
 impl Splitter {
@@ -86,7 +80,8 @@ impl Splitter {
     }
 
     /// The stream has ended: output that was held back for nothing, and the state if it was printed whole.
-    pub(crate) fn finish(self, before: &State) -> (Vec<u8>, Option<Dump>) {
+    pub(crate) fn finish(self, request: &Request<'_>, status: i32) -> (Vec<u8>, Option<After>) {
+        let before = request.state;
         let fresh = match &self.baseline {
             Some(text) => Arc::new(read_baseline(text, &self.framing.nonce)),
             None => before.baseline.clone(),
@@ -98,8 +93,8 @@ impl Splitter {
             return (Vec::new(), None);
         }
         let mut foreign = Vec::new();
-        let dump = read_dump(&self.held, &self.framing.nonce, before, fresh, &mut foreign);
-        (foreign, dump)
+        let after = read_dump(&self.held, &self.framing.nonce, before, fresh, &mut foreign);
+        (foreign, after.and_then(|(state, own)| read_own(state, &own, request, status)))
     }
 }
 
@@ -223,7 +218,13 @@ fn read_baseline(text: &[u8], nonce: &str) -> Baseline {
     }
 }
 
-fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>, foreign: &mut Vec<u8>) -> Option<Dump> {
+fn read_dump(
+    text: &[u8],
+    nonce: &str,
+    before: &State,
+    fresh: Arc<Baseline>,
+    foreign: &mut Vec<u8>,
+) -> Option<(State, Own)> {
     let mut variables = read_variables(text, nonce, 'v', foreign);
     let pwd = variables.get("PWD").and_then(|variable| variable.value.clone());
     let directory = read_directory(section(text, nonce, 'd'), pwd.as_ref(), foreign)?;
@@ -273,7 +274,7 @@ fn read_dump(text: &[u8], nonce: &str, before: &State, fresh: Arc<Baseline>, for
         positional_unknown: false,
         status_unknown: false,
     };
-    Some(Dump { state, own })
+    Some((state, own))
 }
 
 /// Whether a byte may stand in the operands of `ulimit`: they are put into a program as they are.
@@ -313,29 +314,62 @@ fn read_traps(mut text: &[u8], foreign: &mut Vec<u8>) -> BTreeMap<String, BStrin
     traps
 }
 
-impl Dump {
-    /// What a shell tells that came to its end and changed nothing but `$?`.
-    pub(crate) fn unchanged(before: &State, status: i32) -> Dump {
-        let state = State { status, status_unknown: false, ..before.clone() };
-        Dump { state, own: BTreeMap::from([("done".to_owned(), "1".into())]) }
-    }
+/// The shell's own variables for us, by their names without `__ce_`.
+type Own = BTreeMap<String, BString>;
 
-    /// The state it tells of; functions are those of the state before.
-    pub(crate) fn into_state(self) -> State {
-        self.state
+/// What our own variables tell of how the shell ended; `status` is that of its process.
+fn read_own(mut state: State, own: &Own, request: &Request<'_>, status: i32) -> Option<After> {
+    let text = |name: &str| own.get(name).and_then(|value| value.to_str().ok());
+    let is_completed = text("done") == Some("1");
+    let judged = text("j").and_then(|status| status.parse().ok()).unwrap_or(state.status);
+    if !is_completed {
+        state.status = state.status.max(status);
     }
+    let marks = request.markers.and_then(|_| {
+        Some(Marks {
+            hits: text("hits")?.parse().ok()?,
+            applied: text("applied")?.parse().ok()?,
+            failed: text("failed").and_then(read_failed),
+        })
+    });
+    let left = text("w").and_then(read_left).filter(|_| !is_completed);
+    let defined = own.get("f").map(|words| read_defined(words, own)).unwrap_or_default();
+    Some(After { state, is_completed, left, judged, marks, defined, ran_exit_trap: text("ran") == Some("1") })
+}
 
-    /// One of our own variables, by its name without `__ce_`.
-    pub(crate) fn own(&self, name: &str) -> Option<&BString> {
-        self.own.get(name)
+/// Reads `WORD COUNT`.
+fn read_left(text: &str) -> Option<Left> {
+    let mut words = text.split(' ');
+    let word = words.next()?;
+    let count = words.next().and_then(|count| count.parse().ok()).unwrap_or(1);
+    match word {
+        "break" => Some(Left::Break(count)),
+        "continue" => Some(Left::Continue(count)),
+        "return" => Some(Left::Return),
+        _ => None,
     }
+}
 
-    pub(crate) fn status(&self) -> i32 {
-        self.state.status
-    }
+/// Reads `STATUS CHAIN NUMBER`; the number is `e` for an everytime chain.
+fn read_failed(text: &str) -> Option<FailedChain> {
+    let mut words = text.split(' ');
+    let status = words.next()?.parse().ok()?;
+    let chain = words.next()?.parse().ok()?;
+    Some(FailedChain { status, chain, number: words.next()?.parse().ok() })
+}
 
-    /// Whether the shell came to the end of its program, rather than to an `exit`.
-    pub(crate) fn is_completed(&self) -> bool {
-        self.own.get("done").is_some_and(|value| value == "1")
-    }
+/// Reads the numbers of functions that were defined, `-NAME` for one that is gone, `tN` for all in the text N.
+fn read_defined(words: &BString, own: &Own) -> Vec<Defined> {
+    let read = |word: &[u8]| {
+        let word = word.to_str().ok()?;
+        if let Some(name) = word.strip_prefix('-') {
+            return Some(Defined::Gone(name.to_owned()));
+        }
+        if let Some(number) = word.strip_prefix('t') {
+            let name = own.get(&format!("tp{number}"))?.to_string();
+            return Some(Defined::InText { name, text: own.get(&format!("tt{number}"))?.clone() });
+        }
+        word.parse().ok().map(Defined::Numbered)
+    };
+    words.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).filter_map(read).collect()
 }

@@ -1,22 +1,19 @@
 //! A chain: what stands behind a marker, and what a ledger is told of it.
 
-use std::sync::Arc;
-
 use bstr::BString;
 
-use crate::{Source, Span};
+use super::fingerprint::Fingerprint;
+use crate::{Place, language::marker::Marker};
 
 /// A chain that a stretch may run: what a ledger says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
-    /// The text it stands in: the script, or one that `eval` or `.` runs in it.
-    pub source: Arc<Source>,
+    /// The marker that it begins with.
+    pub marker: Marker,
     /// From the marker to the end of the chain.
-    pub span: Span,
+    pub place: Place,
     /// The chain's text, as written.
     pub text: BString,
-    /// The line of the marker, from 1.
-    pub line: usize,
-    /// What it depends on, hashed; `None` when that cannot be told here.
-    pub fingerprint: Option<String>,
+    /// What it depends on.
+    pub fingerprint: Fingerprint,
 }

@@ -1,283 +1,258 @@
-//! What a stage depends on, and its hash.
+//! The fingerprint of a stage: a hash of what it depends on, with the parts that make it up, so that a change can be
+//! explained.
 //!
-//! A fingerprint is `ce1:` and the SHA-256 of length-prefixed parts, so that no two different lists of parts look
-//! alike: the fingerprint of the stage before, the canonical text of the chain (comments and layout do not count;
-//! quotes and here-documents do), the text of the functions it calls, the values of the variables it mentions, what is
-//! exported, the working directory, the options, and the content of the files below `$COMPDIR` that it mentions.
-//!
-//! What a stage itself made of the shell does not count: on every later run that stage is skipped, and a fingerprint
-//! must be the same then as it was on the first run.
+//! A fingerprint is `ce2:` and the SHA-256 of its parts, each with its length, chained to that of the stage before.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use bstr::{BStr, BString, ByteSlice};
+use bstr::{BString, ByteSlice};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::ledger::Ledger;
+use super::{ledger::Ledger, origin::Origin};
 use crate::{
     analyze::{
-        definitions::Definitions,
-        effects::{Effects, arithmetic_names},
+        flow::{Flow, Inputs},
+        functions::Functions,
+        mentions::{self, Hash},
     },
-    language::names_in,
-    state::{State, Value},
-    syntax::{
-        ListItem, Operation, Parameter, Part, PartKind, SimpleCommand, Word, print,
-        visit::{self, Visit},
-    },
+    syntax::{ListItem, print},
 };
+
+/// What a stage depends on, as one hash and in its parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// `ce2:` and 64 hexadecimal digits.
+    pub hash: String,
+    /// Its parts, in an order that is always the same.
+    pub parts: Vec<Part>,
+}
+
+/// One of the things that a stage depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// What it is.
+    pub kind: PartKind,
+    /// Its name, where there may be several.
+    pub name: BString,
+    /// The first digits of a hash of what it is: what it is may be a secret.
+    pub digest: String,
+}
+
+/// The kinds of things that a stage depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PartKind {
+    /// The stages before it, or what the container was made from.
+    Previous,
+    /// Its own commands: comments and layout do not count, quotes and here-documents do.
+    Text,
+    /// A function that it calls, with all that calls in turn.
+    Function,
+    /// A variable that it mentions, as the script sets it outside of stages.
+    Variable,
+    /// The positional parameters, which it mentions.
+    Positional,
+    /// A variable that programs find in their environment.
+    Exported,
+    /// The working directory.
+    Directory,
+    /// Options of `set`.
+    Options,
+    /// The mode of new files, limits, traps and aliases.
+    Settings,
+    /// Commands outside of stages that may do anything to the shell.
+    Anything,
+    /// A file or directory of the computation.
+    File,
+    /// Everything in the computation's directory.
+    Computation,
+}
+
+/// Why a fingerprint is not what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// What differs.
+    pub kind: PartKind,
+    /// Its name, where there may be several.
+    pub name: BString,
+    /// How.
+    pub change: Change,
+}
+
+/// How something that a stage depends on is different now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It was not there before.
+    Added,
+    /// It is not there any more.
+    Removed,
+    /// It is something else.
+    Changed,
+}
+
+/// How many digits of a hash a part keeps.
+const DIGITS: usize = 16;
+
+/// Where the hash of a fingerprint begins.
+const VERSION: &str = "ce2:";
+
+impl Fingerprint {
+    fn of(parts: Vec<(PartKind, BString, Hash)>) -> Fingerprint {
+        let mut hasher = Sha256::new();
+        for (kind, name, hash) in &parts {
+            hasher.update([*kind as u8]);
+            hasher.update((name.len() as u64).to_le_bytes());
+            hasher.update(name.as_slice());
+            hasher.update(hash);
+        }
+        let part = |(kind, name, hash): (PartKind, BString, Hash)| {
+            let digest = hex(&hash).chars().take(DIGITS).collect();
+            Part { kind, name, digest }
+        };
+        Fingerprint {
+            hash: format!("{VERSION}{}", hex(&hasher.finalize())),
+            parts: parts.into_iter().map(part).collect(),
+        }
+    }
+
+    /// That of the chain `index` in a construct that goes to the shell as a whole, and has this fingerprint.
+    pub(crate) fn inside(&self, index: usize) -> Fingerprint {
+        self.beside(&format!("chain {index}"))
+    }
+
+    /// That of what stands behind the construct when `hits` stages were counted.
+    pub(crate) fn behind(&self, hits: u32) -> Fingerprint {
+        self.beside(&format!("hits {hits}"))
+    }
+
+    fn beside(&self, what: &str) -> Fingerprint {
+        let hash = hash(&[self.hash.as_bytes(), what.as_bytes()]);
+        Fingerprint { hash: format!("{VERSION}{}", hex(&hash)), parts: self.parts.clone() }
+    }
+
+    /// What is different now from the parts that were recorded, in the order of what is: the stage itself first, what was
+    /// before it last.
+    pub fn differences(&self, recorded: &[Part]) -> Vec<Difference> {
+        let same = |a: &&Part, b: &Part| a.kind == b.kind && a.name == b.name;
+        let mut found = Vec::new();
+        for part in &self.parts {
+            let change = match recorded.iter().find(|old| same(old, part)) {
+                None => Change::Added,
+                Some(old) if old.digest != part.digest => Change::Changed,
+                Some(_) => continue,
+            };
+            found.push(Difference { kind: part.kind, name: part.name.clone(), change });
+        }
+        for old in recorded.iter().filter(|old| !self.parts.iter().any(|part| same(old, part))) {
+            found.push(Difference { kind: old.kind, name: old.name.clone(), change: Change::Removed });
+        }
+        found.sort_by_key(|difference| (difference.kind == PartKind::Previous, difference.kind));
+        found
+    }
+}
 
 /// The chain of fingerprints so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
-    root: String,
+    base: String,
     last: Option<String>,
-    /// A stage's fingerprint could not be told, so no later one can.
-    broken: bool,
 }
 
 impl Link {
-    pub(crate) fn new(root: String) -> Link {
-        Link { root, last: None, broken: false }
+    pub(crate) fn new(base: String) -> Link {
+        Link { base, last: None }
     }
 
-    pub(crate) fn push(&mut self, fingerprint: Option<String>) {
-        match fingerprint {
-            Some(fingerprint) => self.last = Some(fingerprint),
-            None => self.broken = true,
-        }
+    pub(crate) fn push(&mut self, hash: String) {
+        self.last = Some(hash);
     }
 
-    /// The last stage's fingerprint; the hash of the root when there is no stage yet.
-    pub(crate) fn fingerprint(&self) -> Option<String> {
-        let first = || hash([("root", self.root.as_bytes())]);
-        (!self.broken).then(|| self.last.clone().unwrap_or_else(first))
+    /// The last stage's fingerprint; a hash of the base when there is no stage yet.
+    pub(crate) fn fingerprint(&self) -> String {
+        let first = || format!("{VERSION}{}", hex(&hash(&[b"base", self.base.as_bytes()])));
+        self.last.clone().unwrap_or_else(first)
     }
 }
 
-/// Which parts of the shell were touched, told from the text of what was run or skipped.
-#[derive(Clone, Debug, Default)]
-struct Touched {
-    variables: BTreeSet<String>,
-    everything: bool,
-    directory: bool,
-    options: bool,
-}
-
-impl Touched {
-    fn add(&mut self, effects: &Effects) {
-        match &effects.assigns {
-            Some(names) => self.variables.extend(names.iter().cloned()),
-            None => self.everything = true,
-        }
-        self.directory |= effects.changes_directory;
-        self.options |= effects.changes_options;
-    }
-
-    fn variable(&self, name: &str) -> bool {
-        self.everything || self.variables.contains(name)
-    }
-}
-
-/// Where the state of the shell comes from. What it is by itself is part of the image's identity; what stages made of
-/// it is gone on the next run; so only what the script does to it outside of stages counts.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Origin {
-    stages: Touched,
-    outside: Touched,
-}
-
-impl Origin {
-    /// A stage with these effects was run, or skipped.
-    pub(crate) fn stage(&mut self, effects: &Effects) {
-        self.stages.add(effects);
-    }
-
-    /// Something with these effects was run that runs on every call.
-    pub(crate) fn outside(&mut self, effects: &Effects) {
-        self.outside.add(effects);
-    }
-
-    /// The variable was surely assigned outside of any stage: what stages did to it before is gone.
-    pub(crate) fn assigned(&mut self, name: &str) {
-        self.stages.variables.remove(name);
-        self.outside.variables.insert(name.to_owned());
-    }
-
-    fn counts(&self, name: &str) -> bool {
-        self.outside.variable(name) && !self.stages.variable(name)
-    }
-}
-
-/// What of the shell and the script goes into a stage's fingerprint.
-pub(crate) struct Surroundings<'s> {
-    pub(crate) state: &'s State,
-    pub(crate) origin: &'s Origin,
-    pub(crate) definitions: &'s Definitions,
-}
-
-/// The fingerprint of a chain behind `link`; `None` when a value it depends on is not known.
+/// The fingerprint of a chain behind `link`. The content of files counts for `with_files` only.
 pub(crate) fn of_chain(
     link: &Link,
     items: &[ListItem],
-    surroundings: &Surroundings<'_>,
+    origin: &Origin,
+    functions: &Functions,
     ledger: &mut dyn Ledger,
-) -> Option<String> {
-    let Surroundings { state, origin, definitions } = surroundings;
-    let mut mentions = Mentions::new(definitions);
-    items.iter().for_each(|item| mentions.visit_and_or(&item.and_or));
-    let mut parts: Vec<(&str, BString)> = vec![("previous", link.fingerprint()?.into())];
-    for item in items {
-        parts.push(("text", print::canonical_and_or(&item.and_or)));
-        parts.push(("background", i32::from(item.background).to_string().into()));
-    }
-    for (name, text) in &mentions.functions {
-        parts.push(("function", name.as_str().into()));
-        parts.push(("text", text.clone()));
-    }
-    for name in mentions.variables.iter().filter(|name| origin.counts(name)) {
-        parts.push(("variable", name.as_str().into()));
-        match state.variable(name) {
-            Value::Set(value) => parts.push(("value", value.clone())),
-            Value::Unset => parts.push(("unset", BString::default())),
-            Value::Unknown => return None,
+    with_files: bool,
+) -> Fingerprint {
+    let (mut mentioned, calls) = mentions::of_items(items);
+    let mut parts = vec![(PartKind::Previous, BString::default(), hash(&[link.fingerprint().as_bytes()]))];
+    parts.push((PartKind::Text, BString::default(), hash(&[text_of(items).as_slice()])));
+    for name in calls {
+        if let Some(summary) = functions.summary(&name) {
+            let texts: Vec<&[u8]> = summary.mentions.texts.iter().map(|text| text.as_slice()).collect();
+            parts.push((PartKind::Function, name.into(), hash(&texts)));
+            mentioned.variables.extend(summary.mentions.variables.iter().cloned());
         }
     }
-    for name in state.exported_names().filter(|name| origin.counts(name)) {
-        parts.push(("exported", name.into()));
-        if let Value::Set(value) = state.variable(name) {
-            parts.push(("value", value.clone()));
-        }
+    let variables = mentioned.variables.iter();
+    parts.extend(variables.filter_map(|name| Some((PartKind::Variable, name.as_str().into(), origin.variable(name)?))));
+    if mentioned.positional {
+        parts.extend(origin.positional().map(|hash| (PartKind::Positional, BString::default(), hash)));
     }
-    let is_made = |part: fn(&Touched) -> bool| part(&origin.outside) && !part(&origin.stages);
-    if is_made(|touched| touched.directory || touched.everything) {
-        parts.push(("directory", state.directory.clone()?));
+    parts.extend(origin.exported().map(|(name, hash)| (PartKind::Exported, name.into(), hash)));
+    parts.extend(origin.settings().map(|(kind, hash)| (kind, BString::default(), hash)));
+    if with_files {
+        parts.extend(files(&inputs_of(items, origin, functions), ledger));
     }
-    if is_made(|touched| touched.options || touched.everything) {
-        parts.push(("options", state.option_letters().into()));
-        if mentions.positional {
-            parts.extend(state.positional.iter().map(|value| ("positional", value.clone())));
-        }
-    }
-    for path in &mentions.files {
-        parts.push(("file", path.clone()));
-        parts.push(("content", ledger.content(path.as_bstr()).unwrap_or_default().into()));
-    }
-    Some(hash(parts.iter().map(|(name, part)| (*name, part.as_slice()))))
+    Fingerprint::of(parts)
 }
 
-/// `ce1:` and the SHA-256 of the parts, each with its name and length before it.
-fn hash<'p>(parts: impl IntoIterator<Item = (&'p str, &'p [u8])>) -> String {
+/// What of the computation commands depend on where they run.
+pub(crate) fn inputs_of(items: &[ListItem], origin: &Origin, functions: &Functions) -> Inputs {
+    let calls = |name: &str| functions.called(name);
+    let mut told = |_: &_, _| {};
+    let mut flow = Flow::new(origin.values().clone(), &calls, &mut told);
+    items.iter().for_each(|item| flow.item(item));
+    flow.inputs
+}
+
+/// The content of each file that something depends on.
+pub(crate) fn files(inputs: &Inputs, ledger: &mut dyn Ledger) -> Vec<(PartKind, BString, Hash)> {
+    let mut content = |path: &BString| hash(&[ledger.content(path.as_bstr()).unwrap_or_default().as_bytes()]);
+    if inputs.whole {
+        let whole = BString::default();
+        let hash = content(&whole);
+        return vec![(PartKind::Computation, whole, hash)];
+    }
+    inputs.files.iter().map(|path| (PartKind::File, path.clone(), content(path))).collect()
+}
+
+/// The canonical text of a chain.
+pub(crate) fn text_of(items: &[ListItem]) -> BString {
+    let mut text = BString::default();
+    for item in items {
+        text.extend_from_slice(&print::canonical_and_or(&item.and_or));
+        if item.background {
+            text.extend_from_slice(b"&\n");
+        }
+    }
+    text
+}
+
+/// The SHA-256 of parts, each with its length before it, so that no two lists of parts look alike.
+pub(crate) fn hash(parts: &[&[u8]]) -> Hash {
     let mut hasher = Sha256::new();
-    for (name, part) in parts {
-        hasher.update(format!("{name} {}\n", part.len()));
+    for part in parts {
+        hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    let digest: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("ce1:{digest}")
+    hasher.finalize().into()
 }
 
-/// What a chain mentions, functions it calls included.
-struct Mentions<'d> {
-    definitions: &'d Definitions,
-    functions: BTreeMap<String, BString>,
-    variables: BTreeSet<String>,
-    positional: bool,
-    /// Paths below `$COMPDIR`; the empty one is all of it.
-    files: BTreeSet<BString>,
-}
-
-impl<'d> Mentions<'d> {
-    fn new(definitions: &'d Definitions) -> Self {
-        Mentions {
-            definitions,
-            functions: BTreeMap::new(),
-            variables: BTreeSet::new(),
-            positional: false,
-            files: BTreeSet::new(),
-        }
-    }
-
-    /// A path such as `"$COMPDIR/src/main.c"`, when all behind `$COMPDIR` is literal.
-    fn file(&mut self, parts: &[Part]) {
-        let mut flat = Vec::new();
-        flatten(parts, &mut flat);
-        let Some(at) = flat.iter().position(|part| is_computation_directory(part)) else { return };
-        let mut path = BString::default();
-        for part in flat.iter().skip(at + 1) {
-            match &part.kind {
-                PartKind::Literal(text) if !text.iter().any(|byte| b"*?[".contains(byte)) => {
-                    path.extend_from_slice(text)
-                }
-                PartKind::Escaped(text) | PartKind::SingleQuoted(text) => path.extend_from_slice(text),
-                _ => {
-                    path.clear();
-                    break;
-                }
-            }
-        }
-        let whole = !path.is_empty() && !path.starts_with(b"/") || path.contains_str("..");
-        let path = if whole { BString::default() } else { BStr::new(path.trim_start_with(|c| c == '/')).to_owned() };
-        self.files.insert(path);
-    }
-}
-
-fn flatten<'p>(parts: &'p [Part], flat: &mut Vec<&'p Part>) {
-    for part in parts {
-        match &part.kind {
-            PartKind::DoubleQuoted(parts) => flatten(parts, flat),
-            _ => flat.push(part),
-        }
-    }
-}
-
-fn is_computation_directory(part: &Part) -> bool {
-    matches!(&part.kind, PartKind::Parameter(expansion)
-        if expansion.parameter == Parameter::Variable("COMPDIR".into()) && expansion.operation == Operation::Value)
-}
-
-impl<'t> Visit<'t> for Mentions<'_> {
-    fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
-        let name = command.literal_name().map(|name| name.to_string());
-        if let Some(name) = name.filter(|name| !self.functions.contains_key(name)) {
-            let definitions = self.definitions;
-            for function in definitions.named(&name) {
-                let text = print::canonical_function(&function.definition);
-                self.functions.entry(name.clone()).or_default().extend_from_slice(&text);
-            }
-            for function in definitions.named(&name) {
-                let mut inner = Mentions::new(self.definitions);
-                std::mem::swap(&mut inner.functions, &mut self.functions);
-                inner.visit_compound_command(&function.definition.body);
-                self.functions = inner.functions;
-                self.variables.extend(inner.variables);
-                self.files.extend(inner.files);
-            }
-        }
-        visit::walk_simple_command(self, command);
-    }
-
-    fn visit_word(&mut self, word: &'t Word) {
-        self.file(&word.parts);
-        word.parts.iter().for_each(|part| self.visit_part(part));
-    }
-
-    fn visit_part(&mut self, part: &'t Part) {
-        match &part.kind {
-            PartKind::Parameter(expansion) => match &expansion.parameter {
-                Parameter::Variable(name) => {
-                    self.variables.insert(name.clone());
-                    if name == "COMPDIR" && !is_computation_directory(part) {
-                        self.files.insert(BString::default());
-                    }
-                }
-                Parameter::Positional(_) | Parameter::Special(b'@' | b'*' | b'#') => self.positional = true,
-                Parameter::Special(_) => {}
-            },
-            PartKind::Arithmetic(parts) => self.variables.extend(arithmetic_names(parts)),
-            PartKind::Foreign(foreign) => self.variables.extend(names_in(&foreign.text).map(str::to_owned)),
-            _ => {}
-        }
-        visit::walk_part(self, part);
-    }
+/// Lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -16,14 +16,11 @@ pub trait Ledger {
 
     /// Whether `chain` is what was recorded as stage `number`, so that it may be skipped.
     fn agrees(&self, number: u32, chain: &Chain) -> bool {
-        match (self.fingerprint(number), &chain.fingerprint) {
-            (Some(recorded), Some(now)) => recorded == *now,
-            _ => true,
-        }
+        self.fingerprint(number).is_none_or(|recorded| recorded == chain.fingerprint.hash)
     }
 
-    /// What the chain of fingerprints begins with: the identity of the image.
-    fn root(&self) -> String {
+    /// What the chain of fingerprints begins with: all of a container that is there before its script.
+    fn base(&self) -> String {
         String::new()
     }
 

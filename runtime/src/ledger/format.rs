@@ -24,8 +24,9 @@ pub fn header() -> String {
 pub fn record_commands(chains: &[Chain], commit: &str, start: &str) -> String {
     let mut text = String::from("__ce_q=\ncase $4 in\n");
     for (index, chain) in chains.iter().enumerate() {
-        let mut lines = format!("line = {}\ntext = {}", chain.line, toml_string(&chain.text.to_str_lossy()));
-        if let Some(fingerprint) = &chain.fingerprint {
+        let mut lines = format!("line = {}\ntext = {}", chain.place.line(), toml_string(&chain.text.to_str_lossy()));
+        {
+            let fingerprint = &chain.fingerprint.hash;
             lines.push_str(&format!("\nfingerprint = {}", toml_string(fingerprint)));
         }
         text.push_str(&format!("{index}) __ce_q={};;\n", quote(&lines)));

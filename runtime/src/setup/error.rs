@@ -47,7 +47,7 @@ pub enum LifecycleError {
         /// The stage, or `None` for an everytime chain.
         number: Option<u32>,
         /// The chain.
-        chain: Chain,
+        chain: Box<Chain>,
         /// Its exit status.
         status: i32,
         /// Whether its shell was killed.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bstr::{BStr, BString, ByteSlice};
 use compeval_interpreter::{
-    Settings, Span, State,
+    Place, Settings, State,
     dispatch::{Kind, dry_run::DryRun},
     execute::{End, Event, Observer},
     run,
@@ -14,7 +14,7 @@ use compeval_interpreter::{
 use crate::{computation::environment::Environment, container::mounts::Mounts, ledger::Ledger};
 
 /// What would become of a part of the script.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It is applied and stays as it is.
     Applied,
@@ -23,7 +23,7 @@ pub enum Fate {
     /// It will run, as on every call.
     Always,
     /// Whether it runs depends on what the command at this place answers.
-    Perhaps(Span),
+    Perhaps(Place),
 }
 
 /// A part of the script: a chain, or commands outside chains.
@@ -34,9 +34,7 @@ pub struct Step {
     /// What would become of it.
     pub fate: Fate,
     /// Where it stands.
-    pub span: Span,
-    /// The line it begins on, from 1.
-    pub line: usize,
+    pub place: Place,
     /// Its text.
     pub text: BString,
 }
@@ -86,10 +84,12 @@ impl stage::Ledger for Recorded<'_> {
         let Some(record) = self.ledger.stage(number) else { return true };
         let counted_differently = record.commit.as_deref() == Some(self.environment.computation.key().as_str())
             && record.text.as_deref().is_some_and(|text| chain.text != text);
-        counted_differently || record.fingerprint.is_none() || record.fingerprint == chain.fingerprint
+        counted_differently
+            || record.fingerprint.is_none()
+            || record.fingerprint.as_ref() == Some(&chain.fingerprint.hash)
     }
 
-    fn root(&self) -> String {
+    fn base(&self) -> String {
         self.root.clone()
     }
 
@@ -98,16 +98,20 @@ impl stage::Ledger for Recorded<'_> {
     }
 }
 
+/// How many stages a script may reach that is still called the fast way: a loop that only a stage could end would go on
+/// for ever.
+const MOST_STAGES: u32 = 2000;
+
 /// The same with every stage of the script applied, whatever it is.
 struct AllApplied<'a>(Recorded<'a>);
 
 impl stage::Ledger for AllApplied<'_> {
     fn applied(&self) -> u32 {
-        u32::MAX
+        MOST_STAGES
     }
 
-    fn root(&self) -> String {
-        self.0.root()
+    fn base(&self) -> String {
+        self.0.base()
     }
 
     fn content(&mut self, path: &BStr) -> Option<String> {
@@ -123,7 +127,8 @@ pub(crate) fn ready_fingerprint(environment: &Environment, mounts: &Mounts, root
     let mut steps = Steps::default();
     let outcome = run(&environment.script, &settings(mounts), &mut ledger, &mut DryRun, &mut steps).ok()?;
     let only_applied = steps.0.iter().all(|step| step.fate == Fate::Applied);
-    outcome.fingerprint.filter(|_| only_applied && outcome.end == End::Finished && outcome.state.exit_trap.is_none())
+    let is_still = only_applied && outcome.end == End::Finished && outcome.state.exit_trap.is_none();
+    is_still.then_some(outcome.fingerprint)
 }
 
 /// What a setup would do in a container with this ledger.
@@ -156,9 +161,8 @@ impl Observer for Steps {
         let step = match event {
             Event::Skipped { number, chain, depends_on } => Step {
                 kind: Kind::Stage(number),
-                fate: depends_on.map_or(Fate::Applied, Fate::Perhaps),
-                span: chain.span,
-                line: chain.line,
+                fate: depends_on.cloned().map_or(Fate::Applied, Fate::Perhaps),
+                place: chain.place.clone(),
                 text: chain.text.clone(),
             },
             // What words become is no step of its own.
@@ -166,13 +170,23 @@ impl Observer for Steps {
             Event::Started { request, depends_on } => Step {
                 kind: request.kind,
                 fate: match (depends_on, request.kind) {
-                    (Some(span), _) => Fate::Perhaps(span),
+                    (Some(place), _) => Fate::Perhaps(place.clone()),
                     (None, Kind::Stage(_)) => Fate::Pending,
                     (None, _) => Fate::Always,
                 },
-                span: request.span,
-                line: request.line(),
+                place: request.place.clone(),
                 text: request.text.clone(),
+            },
+            Event::Inside { kind, chain, is_applied, depends_on } => Step {
+                kind,
+                fate: match (depends_on, kind) {
+                    (Some(place), _) => Fate::Perhaps(place.clone()),
+                    (None, Kind::Stage(_)) if is_applied => Fate::Applied,
+                    (None, Kind::Stage(_)) => Fate::Pending,
+                    (None, _) => Fate::Always,
+                },
+                place: chain.place.clone(),
+                text: chain.text.clone(),
             },
             Event::Ended { .. } => return,
         };

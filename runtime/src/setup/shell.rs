@@ -50,7 +50,7 @@ impl Dispatcher for ContainerShell<'_, '_> {
             Ok(if output.is_complete() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         };
         let status = self.engine.exec(self.container, &exec, &mut show).map_err(|error| DispatchError {
-            doing: format!("cannot run line {} of `{}` in the container", request.line(), request.source.name()),
+            doing: format!("cannot run line {} of `{}` in the container", request.line(), request.place.source.name()),
             source: error.into(),
         })?;
         let Ended { stdout, stderr, response } = output.finish(request, status);

@@ -1,0 +1,619 @@
+//! Commands in the order in which they run: what is known of their words there, and what of the computation they
+//! depend on.
+//!
+//! What is known is never guessed. A variable has its last value only where nothing else can have been assigned since:
+//! what a branch, a loop or the right side of `||` may have assigned is not known behind it. Of what is not known, it is
+//! still known whether it was made from a path of the computation.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use bstr::{BString, ByteSlice};
+
+use super::{
+    effects::{self, Effects},
+    files::{self, Argument, Files, Root},
+};
+use crate::{
+    expand,
+    language::builtins::{self, Effect, Operands},
+    state::{State, Value},
+    syntax::{
+        AndOr, AndOrList, Assignment, Command, CompoundCommand, CompoundKind, List, ListItem, Parameter, Part,
+        PartKind, Pipeline, Redirection, SimpleCommand, Word,
+        visit::{self, Visit},
+    },
+};
+
+/// What is known of a simple command where it runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    /// The fields of its words.
+    pub(crate) arguments: Vec<Argument>,
+    /// The files it names.
+    pub(crate) files: Files,
+    /// Whether it may do more than that.
+    pub(crate) is_opaque: bool,
+}
+
+/// What of the computation's directory some commands depend on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Inputs {
+    /// Paths below it, without a `/` before them.
+    pub(crate) files: BTreeSet<BString>,
+    /// Whether it may be anything in it.
+    pub(crate) whole: bool,
+}
+
+impl Inputs {
+    pub(crate) fn merge(&mut self, other: &Inputs) {
+        self.files.extend(other.files.iter().cloned());
+        self.whole |= other.whole;
+    }
+}
+
+/// Where commands stand, as far as the computation is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Not in it.
+    Elsewhere,
+    /// In this directory of it.
+    Inside(BString),
+    /// Nobody knows, but it was made from a path of it.
+    Perhaps,
+}
+
+/// What the commands before made of what commands depend on.
+#[derive(Clone, Debug)]
+pub(crate) struct Values {
+    /// Variables and positional parameters, as far as they are known.
+    pub(crate) state: State,
+    /// Variables that are not known, or were made from a path of the computation at some time.
+    pub(crate) tainted: BTreeSet<String>,
+    /// The same for positional parameters.
+    pub(crate) tainted_positional: bool,
+    pub(crate) standing: Standing,
+}
+
+impl Values {
+    /// Nothing is known but the directories that a setup is given.
+    pub(crate) fn unknown() -> Values {
+        let roots = Root::ALL.map(|root| (root.variable().to_owned(), root.stand_in().into()));
+        let mut state = State::with_environment(roots);
+        state.forget_status();
+        Values { state, tainted: BTreeSet::new(), tainted_positional: false, standing: Standing::Elsewhere }
+    }
+
+    /// Whether the value of a parameter is, or may be made from, a path of the computation.
+    fn is_tainted(&self, parameter: &Parameter) -> bool {
+        match parameter {
+            Parameter::Variable(name) => match self.state.variable(name) {
+                Value::Set(value) => names_computation(value),
+                Value::Unset => false,
+                Value::Unknown => self.tainted.contains(name),
+            },
+            Parameter::Positional(_) | Parameter::Special(b'@' | b'*') => {
+                self.tainted_positional || self.state.positional.iter().any(|value| names_computation(value))
+            }
+            Parameter::Special(_) => false,
+        }
+    }
+
+    /// Whether programs find such a path in their environment, beside `COMPDIR` itself.
+    fn exports_taint(&self) -> bool {
+        self.state
+            .exported
+            .iter()
+            .any(|name| name != Root::Computation.variable() && self.is_tainted(&Parameter::Variable(name.clone())))
+    }
+
+    pub(crate) fn forget(&mut self, name: &str) {
+        if self.is_tainted(&Parameter::Variable(name.to_owned())) {
+            self.tainted.insert(name.to_owned());
+        }
+        self.state.forget(name);
+    }
+
+    fn forget_positional(&mut self) {
+        self.tainted_positional |= self.is_tainted(&Parameter::Special(b'@'));
+        self.state.forget_positional();
+    }
+
+    /// What may have been done is not known any more; `tainted` tells whether it may have to do with a path of the
+    /// computation.
+    fn forget_effects(&mut self, effects: &Effects, tainted: bool) {
+        match &effects.assigns {
+            Some(names) => names.iter().for_each(|name| self.forget(name)),
+            None => {
+                let names: Vec<String> = self.state.variables.keys().cloned().collect();
+                names.iter().for_each(|name| self.forget(name));
+                self.state.forget_all();
+            }
+        }
+        if effects.changes_options {
+            self.forget_positional();
+        }
+        if effects.changes_directory {
+            let stays = self.standing == Standing::Elsewhere && !tainted;
+            self.standing = if stays { Standing::Elsewhere } else { Standing::Perhaps };
+        }
+    }
+
+    fn assign(&mut self, name: &str, value: Result<BString, bool>) {
+        let (known, tainted) = match value {
+            Ok(value) => {
+                let tainted = names_computation(&value);
+                (self.state.assign(name, value), tainted)
+            }
+            Err(tainted) => (false, tainted),
+        };
+        if tainted {
+            self.tainted.insert(name.to_owned());
+        }
+        if !known {
+            self.state.forget(name);
+        }
+    }
+}
+
+fn names_computation(value: &[u8]) -> bool {
+    value.contains_str(Root::Computation.stand_in())
+}
+
+/// What a call of a function comes to.
+#[derive(Clone, Debug)]
+pub(crate) struct Called {
+    pub(crate) effects: Effects,
+    /// The variables it mentions.
+    pub(crate) variables: BTreeSet<String>,
+    /// What of the computation it depends on, whatever its variables are.
+    pub(crate) inputs: Inputs,
+}
+
+/// What a call of a function of this name comes to; `None` when there is no such function.
+pub(crate) type Calls<'c> = &'c dyn Fn(&str) -> Option<Arc<Called>>;
+
+/// Goes through commands in the order in which they run.
+pub(crate) struct Flow<'c, 't> {
+    pub(crate) values: Values,
+    pub(crate) inputs: Inputs,
+    /// Whether what a substitution printed may be a path of the computation.
+    prints_taint: bool,
+    calls: Calls<'c>,
+    /// Told what is known of each command, inner ones before those around them.
+    told: &'c mut dyn FnMut(&'t SimpleCommand, Known),
+}
+
+impl<'c, 't> Flow<'c, 't> {
+    pub(crate) fn new(values: Values, calls: Calls<'c>, told: &'c mut dyn FnMut(&'t SimpleCommand, Known)) -> Self {
+        Flow { values, inputs: Inputs::default(), prints_taint: false, calls, told }
+    }
+
+    pub(crate) fn item(&mut self, item: &'t ListItem) {
+        match item.background {
+            true => self.apart(|flow| flow.and_or(&item.and_or)),
+            false => self.and_or(&item.and_or),
+        }
+    }
+
+    /// The body of a function.
+    pub(crate) fn body(&mut self, body: &'t CompoundCommand) {
+        self.values.forget_positional();
+        self.compound_command(body);
+    }
+
+    fn list(&mut self, list: &'t List) {
+        list.items.iter().for_each(|item| self.item(item));
+    }
+
+    /// Commands with a process of their own.
+    fn apart(&mut self, go: impl FnOnce(&mut Self)) {
+        let before = self.values.clone();
+        go(self);
+        self.values = before;
+    }
+
+    fn and_or(&mut self, and_or: &'t AndOrList) {
+        let has_or = and_or.rest.iter().any(|part| part.operator == AndOr::Or);
+        if has_or {
+            self.forget_pipelines(and_or.pipelines());
+        }
+        and_or.pipelines().for_each(|pipeline| self.pipeline(pipeline));
+        // Behind the list nobody knows how far it came.
+        self.forget_pipelines(and_or.pipelines().skip(usize::from(!has_or)));
+    }
+
+    fn forget_pipelines<'p>(&mut self, pipelines: impl Iterator<Item = &'p Pipeline>) {
+        for pipeline in pipelines {
+            self.forget(effects::of_pipeline(pipeline), self.standing_is_tainted());
+        }
+    }
+
+    /// What commands may have done, functions that they call included, is not known any more.
+    fn forget(&mut self, found: effects::Found, tainted: bool) {
+        let effects::Found { mut effects, calls } = found;
+        calls.iter().filter_map(|name| (self.calls)(name)).for_each(|called| effects.merge(&called.effects));
+        self.values.forget_effects(&effects, tainted);
+    }
+
+    /// Whether what stands behind commands that were looked at may stand in the computation.
+    fn standing_is_tainted(&self) -> bool {
+        self.values.standing != Standing::Elsewhere
+    }
+
+    fn pipeline(&mut self, pipeline: &'t Pipeline) {
+        match pipeline.commands.as_slice() {
+            [command] => self.command(command),
+            commands => commands.iter().for_each(|command| self.apart(|flow| flow.command(command))),
+        }
+    }
+
+    fn command(&mut self, command: &'t Command) {
+        match command {
+            Command::Simple(command) => self.simple_command(command),
+            Command::Compound(command) => self.compound_command(command),
+            Command::Function(_) => {}
+        }
+    }
+
+    fn compound_command(&mut self, command: &'t CompoundCommand) {
+        let mut files = Files::default();
+        for redirection in &command.redirections {
+            self.redirection(redirection, &mut files);
+        }
+        self.read(&files);
+        match &command.kind {
+            CompoundKind::BraceGroup(list) => self.list(list),
+            CompoundKind::Subshell(list) => self.apart(|flow| flow.list(list)),
+            CompoundKind::If(command) => {
+                for (condition, body) in &command.branches {
+                    self.list(condition);
+                    self.perhaps(body);
+                }
+                command.otherwise.iter().for_each(|body| self.perhaps(body));
+                let bodies = command.branches.iter().map(|(_, body)| body).chain(&command.otherwise);
+                bodies.for_each(|body| self.forget_list(body));
+            }
+            CompoundKind::Case(case) => {
+                self.word(&case.subject);
+                for item in &case.items {
+                    for pattern in &item.patterns {
+                        self.word(pattern);
+                    }
+                    self.perhaps(&item.body);
+                }
+                case.items.iter().for_each(|item| self.forget_list(&item.body));
+            }
+            CompoundKind::For(body) => {
+                let tainted = body.words.iter().flatten().fold(false, |tainted, word| self.word(word) | tainted);
+                self.forget_list(&body.body);
+                self.values.assign(&body.variable, Err(tainted));
+                self.list(&body.body);
+                self.forget_list(&body.body);
+            }
+            CompoundKind::While(body) | CompoundKind::Until(body) => {
+                self.forget_list(&body.condition);
+                self.forget_list(&body.body);
+                self.list(&body.condition);
+                self.list(&body.body);
+                self.forget_list(&body.condition);
+                self.forget_list(&body.body);
+            }
+        }
+    }
+
+    /// A branch: what it does is not known behind it.
+    fn perhaps(&mut self, body: &'t List) {
+        self.apart(|flow| flow.list(body));
+    }
+
+    fn forget_list(&mut self, list: &'t List) {
+        // A path of the computation may have been assigned in there.
+        let taints = Taints::of(list, &self.values);
+        let tainted = taints.mentions.found;
+        self.values.tainted.extend(taints.names.into_iter().filter(|_| tainted));
+        self.forget(effects::of_items(&list.items), tainted);
+    }
+
+    fn simple_command(&mut self, command: &'t SimpleCommand) {
+        let mentioned: Vec<bool> = command.words.iter().map(|word| self.word(word)).collect();
+        let mut mentions = mentioned.contains(&true);
+        for assignment in &command.assignments {
+            mentions |= self.assignment(assignment, command.words.is_empty());
+        }
+        let arguments = files::arguments(command, &self.values.state);
+        let name = match arguments.first() {
+            Some(Argument::Literal(name)) => Some(name.clone()),
+            _ => None,
+        };
+        let called = name.as_ref().and_then(|name| (self.calls)(&name.to_str_lossy()));
+        let is_known = command.words.is_empty() || command.marker().is_some() || called.is_some();
+        let operands = if is_known { Some(Files::default()) } else { files::of_operands(&arguments) };
+        let is_opaque = operands.is_none();
+        let mut files = operands.unwrap_or_default();
+        let named = files.clone();
+        for redirection in &command.redirections {
+            self.redirection(redirection, &mut files);
+        }
+        self.read(&files);
+        if !command.words.is_empty() && command.marker().is_none() {
+            let effect = name.as_ref().map_or(Effect::None, |name| builtins::effect_of(name));
+            let is_mentioned = |(word, mentioned): (&'t Word, bool)| mentioned.then_some(word);
+            let words: Vec<&Word> = command.words.iter().zip(mentioned).filter_map(is_mentioned).collect();
+            let takes_all = called.is_some() || !self.reads_just_operands(name.as_ref(), &named, &words);
+            self.depends(takes_all, is_opaque, mentions);
+            if let Some(called) = &called {
+                self.call(called, mentions);
+            }
+            self.changes(command, effect, &arguments, mentions);
+        }
+        (self.told)(command, Known { arguments, files, is_opaque });
+    }
+
+    /// Whether the words of a command that mention the computation's directory do no more than name files that it reads,
+    /// or set what is looked at where it is used.
+    fn reads_just_operands(&self, name: Option<&BString>, named: &Files, words: &[&Word]) -> bool {
+        let Some(utility) = name.and_then(|name| builtins::find(name)) else { return words.is_empty() };
+        let keeps = matches!(utility.effect, Effect::Directory | Effect::Names | Effect::LocalNames | Effect::Options);
+        let reads = matches!(utility.operands, Operands::Read | Operands::ReadBehindScript | Operands::Copied);
+        let is_operand = |word: &&Word| {
+            let fields = files::fields(word, &self.values.state);
+            fields.iter().all(|field| matches!(field, Argument::Below(..)) && named.reads.contains(field))
+        };
+        keeps || words.iter().all(|word| reads && is_operand(word))
+    }
+
+    /// A function was called.
+    fn call(&mut self, called: &Called, mentions: bool) {
+        let is_tainted = |name: &String| self.values.is_tainted(&Parameter::Variable(name.clone()));
+        let names_root = called.variables.contains(Root::Computation.variable());
+        let tainted = mentions || names_root || called.variables.iter().any(is_tainted);
+        let uses_other = |name: &&String| name.as_str() != Root::Computation.variable();
+        self.inputs.whole |=
+            self.values.standing != Standing::Elsewhere || called.variables.iter().filter(uses_other).any(is_tainted);
+        self.inputs.merge(&called.inputs);
+        self.values.tainted.extend(called.effects.assigns.iter().flatten().filter(|_| tainted).cloned());
+        self.values.forget_effects(&called.effects, tainted);
+    }
+
+    /// Notes what a command depends on beside the files it names.
+    fn depends(&mut self, takes_all: bool, is_opaque: bool, mentions: bool) {
+        let stands_inside = self.values.standing != Standing::Elsewhere;
+        let is_whole = mentions && takes_all || is_opaque && (stands_inside || self.values.exports_taint());
+        self.inputs.whole |= is_whole;
+        self.prints_taint |= mentions && takes_all;
+    }
+
+    /// The files that a command reads count where they are known; any file of the computation, where they are not.
+    fn read(&mut self, files: &Files) {
+        for file in files.reads.iter().chain(&files.writes) {
+            match (file, &self.values.standing) {
+                (Argument::Below(Root::Computation, path), _) => self.file(b"", path),
+                (Argument::Below(Root::Storage, _), _) => {}
+                (Argument::Literal(path), _) if path.starts_with(b"/") || path == "-" => {}
+                (Argument::Literal(path), Standing::Inside(directory)) => self.file(&directory.clone(), path),
+                (Argument::Literal(_) | Argument::Unknown(_), Standing::Elsewhere) => {}
+                (Argument::Literal(_) | Argument::Unknown(_), _) => self.inputs.whole = true,
+            }
+        }
+    }
+
+    fn file(&mut self, directory: &[u8], path: &[u8]) {
+        match below(directory, path) {
+            Some(path) if !path.is_empty() => drop(self.inputs.files.insert(path)),
+            _ => self.inputs.whole = true,
+        }
+    }
+
+    /// What a built-in does to the shell.
+    fn changes(&mut self, command: &'t SimpleCommand, effect: Effect, arguments: &[Argument], mentions: bool) {
+        match effect {
+            Effect::Names | Effect::LocalNames => {
+                for word in command.words.iter().skip(1) {
+                    self.named(word, command);
+                }
+            }
+            Effect::Directory => self.stand(arguments, mentions),
+            Effect::None | Effect::Jobs | Effect::Leaves => {}
+            _ => {
+                if mentions && effect == Effect::Options {
+                    self.values.tainted_positional = true;
+                }
+                self.forget(effects::of_command(command), mentions);
+            }
+        }
+    }
+
+    /// An operand of `export`, `read` and the like.
+    fn named(&mut self, word: &'t Word, command: &SimpleCommand) {
+        let value = expand::expand_value(word, &self.values.state);
+        let tainted = self.mentions(word);
+        let exports = command.unquoted_name() == Some("export");
+        match value {
+            Ok(text) => match text.split_once_str("=") {
+                Some((name, value)) => {
+                    let name = name.to_str_lossy().into_owned();
+                    self.values.assign(&name, Ok(value.into()));
+                    if exports {
+                        self.values.state.export(&name);
+                    }
+                }
+                None if exports => self.values.state.export(&text.to_str_lossy()),
+                None if command.unquoted_name() == Some("readonly") => {}
+                None => self.values.assign(&text.to_str_lossy(), Err(false)),
+            },
+            Err(expand::NeedsShell) => {
+                let name = leading_text(word);
+                if let Some((name, _)) = name.split_once_str("=") {
+                    let name = name.to_str_lossy().into_owned();
+                    self.values.assign(&name, Err(tainted));
+                    if exports {
+                        self.values.state.export(&name);
+                    }
+                }
+            }
+        }
+    }
+
+    /// `cd`
+    fn stand(&mut self, arguments: &[Argument], mentions: bool) {
+        let options = |argument: &&Argument| matches!(argument, Argument::Literal(text) if text.starts_with(b"-") && text.len() > 1);
+        let operand = arguments.iter().skip(1).find(|argument| !options(argument));
+        self.values.standing = match (operand, &self.values.standing) {
+            (None, _) => Standing::Elsewhere,
+            (Some(Argument::Below(Root::Computation, path)), _) => {
+                below(b"", path).map_or(Standing::Perhaps, Standing::Inside)
+            }
+            (Some(Argument::Below(Root::Storage, _)), _) => Standing::Elsewhere,
+            (Some(Argument::Literal(path)), _) if path.starts_with(b"/") => Standing::Elsewhere,
+            (Some(Argument::Literal(path)), Standing::Inside(directory)) => {
+                below(directory, path).map_or(Standing::Perhaps, Standing::Inside)
+            }
+            (Some(Argument::Literal(path)), Standing::Elsewhere) if path != "-" => Standing::Elsewhere,
+            (Some(Argument::Unknown(_)), Standing::Elsewhere) if !mentions => Standing::Elsewhere,
+            _ => Standing::Perhaps,
+        };
+    }
+
+    /// Whether it mentions a path of the computation.
+    fn assignment(&mut self, assignment: &'t Assignment, stays: bool) -> bool {
+        let tainted = self.word(&assignment.value);
+        if stays {
+            let value = expand::expand_value(&assignment.value, &self.values.state);
+            self.values.assign(&assignment.name, value.map_err(|_| tainted));
+        }
+        tainted
+    }
+
+    fn redirection(&mut self, redirection: &'t Redirection, files: &mut Files) {
+        match redirection.here_document() {
+            Some(document) => self.inputs.whole |= self.word(&document.body),
+            None => {
+                let mentions = self.word(&redirection.target);
+                let before = files.reads.len() + files.writes.len();
+                files::of_redirection(redirection, &self.values.state, files);
+                let is_unknown = |argument: Option<&Argument>| matches!(argument, Some(Argument::Unknown(_)));
+                let added = files.reads.len() + files.writes.len() > before;
+                let unknown = is_unknown(files.reads.last()) || is_unknown(files.writes.last());
+                self.inputs.whole |= mentions && added && unknown;
+            }
+        }
+    }
+
+    /// Goes through the substitutions in a word. Whether the word may be made from a path of the computation.
+    fn word(&mut self, word: &'t Word) -> bool {
+        let printed = self.substitutions(&word.parts);
+        printed | self.mentions(word)
+    }
+
+    fn substitutions(&mut self, parts: &'t [Part]) -> bool {
+        let mut found = Substitutions(Vec::new());
+        parts.iter().for_each(|part| found.visit_part(part));
+        let mut printed = false;
+        for list in found.0 {
+            let outer = std::mem::take(&mut self.prints_taint);
+            self.apart(|flow| flow.list(list));
+            printed |= std::mem::replace(&mut self.prints_taint, outer);
+        }
+        printed
+    }
+
+    /// Whether a parameter in a word may hold a path of the computation, or its text names the variable that does.
+    fn mentions(&self, word: &Word) -> bool {
+        let mut mentions = Mentions { values: &self.values, found: false };
+        mentions.visit_word(word);
+        mentions.found
+    }
+}
+
+/// A path below the computation's directory, from a directory there; `None` when it may lead out of it, or is no name of
+/// one file.
+fn below(directory: &[u8], path: &[u8]) -> Option<BString> {
+    let mut names: Vec<&[u8]> = Vec::new();
+    for name in directory.split(|byte| *byte == b'/').chain(path.split(|byte| *byte == b'/')) {
+        match name {
+            b"" | b"." => {}
+            b".." => return None,
+            name => names.push(name),
+        }
+    }
+    Some(bstr::join("/", names).into())
+}
+
+/// What a word begins with as far as that is literal.
+fn leading_text(word: &Word) -> BString {
+    let mut text = BString::default();
+    for part in &word.parts {
+        match &part.kind {
+            PartKind::Literal(bytes) | PartKind::SingleQuoted(bytes) | PartKind::Escaped(bytes) => {
+                text.extend_from_slice(bytes);
+            }
+            _ => break,
+        }
+    }
+    text
+}
+
+/// Collects the lists of command substitutions, outermost ones only.
+struct Substitutions<'t>(Vec<&'t List>);
+
+impl<'t> Visit<'t> for Substitutions<'t> {
+    fn visit_part(&mut self, part: &'t Part) {
+        match &part.kind {
+            PartKind::CommandSubstitution(substitution) => self.0.push(&substitution.list),
+            _ => visit::walk_part(self, part),
+        }
+    }
+}
+
+struct Mentions<'v> {
+    values: &'v Values,
+    found: bool,
+}
+
+impl<'t> Visit<'t> for Mentions<'_> {
+    fn visit_part(&mut self, part: &'t Part) {
+        self.found |= match &part.kind {
+            PartKind::Parameter(expansion) => self.values.is_tainted(&expansion.parameter),
+            PartKind::Literal(text) | PartKind::SingleQuoted(text) => text.contains_str(Root::Computation.variable()),
+            PartKind::Foreign(foreign) => foreign.text.contains_str(Root::Computation.variable()),
+            // What a substitution prints is looked at where its commands are.
+            PartKind::CommandSubstitution(_) => return,
+            _ => false,
+        };
+        visit::walk_part(self, part);
+    }
+}
+
+/// The variables that commands in a list may assign a path of the computation to.
+struct Taints<'v> {
+    mentions: Mentions<'v>,
+    names: Vec<String>,
+}
+
+impl Taints<'_> {
+    // One that was assigned from another of them is no different: all count when a path is mentioned anywhere.
+    fn of<'v>(list: &List, values: &'v Values) -> Taints<'v> {
+        let mut taints = Taints { mentions: Mentions { values, found: false }, names: Vec::new() };
+        taints.visit_list(list);
+        taints
+    }
+}
+
+impl<'t> Visit<'t> for Taints<'_> {
+    fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
+        self.names.extend(command.assignments.iter().map(|assignment| assignment.name.clone()));
+        if let Some(Effect::Names | Effect::LocalNames) =
+            command.unquoted_name().map(|name| builtins::effect_of(name.as_bytes()))
+        {
+            let names = command.words.iter().skip(1).map(leading_text);
+            self.names
+                .extend(names.map(|text| text.split_str("=").next().unwrap_or_default().to_str_lossy().into_owned()));
+        }
+        visit::walk_simple_command(self, command);
+    }
+
+    fn visit_part(&mut self, part: &'t Part) {
+        self.mentions.visit_part(part);
+        visit::walk_part(self, part);
+    }
+}
