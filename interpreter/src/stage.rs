@@ -1,6 +1,8 @@
 //! What a stage is, and what it depends on.
 
 pub mod chain;
+mod content;
+pub(crate) mod dependencies;
 pub mod fingerprint;
 pub mod ledger;
 pub(crate) mod origin;

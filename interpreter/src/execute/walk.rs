@@ -15,11 +15,7 @@ use crate::{
         request::{Cancel, Defined, Kind, Message, Request, Response},
     },
     parse,
-    stage::{
-        Fingerprint, Ledger,
-        fingerprint::{self, Link},
-        origin::Origin,
-    },
+    stage::{Fingerprint, Ledger, dependencies, fingerprint::Link, origin::Origin},
     state::{Function, State},
     syntax::{FunctionDefinition, ListItem, Script, visit::definitions_in},
 };
@@ -217,7 +213,7 @@ impl Walk<'_> {
 
     /// The fingerprint of the chain that is about to run or be skipped.
     pub(super) fn fingerprint(&mut self, items: &[ListItem], with_files: bool) -> Fingerprint {
-        fingerprint::of_chain(&self.link, items, &self.origin, &self.own_functions, self.ledger, with_files)
+        dependencies::of_chain(&self.link, items, &self.origin, &self.own_functions, self.ledger, with_files)
     }
 
     /// An and-or list has run outside of stages.

@@ -3,19 +3,11 @@
 //!
 //! A fingerprint is `ce2:` and the SHA-256 of its parts, each with its length, chained to that of the stage before.
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{ledger::Ledger, origin::Origin};
-use crate::{
-    analyze::{
-        flow::{Flow, Inputs},
-        functions::Functions,
-        mentions::{self, Hash},
-    },
-    syntax::{ListItem, print},
-};
+use crate::analyze::mentions::Hash;
 
 /// What a stage depends on, as one hash and in its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +88,7 @@ const DIGITS: usize = 16;
 const VERSION: &str = "ce2:";
 
 impl Fingerprint {
-    fn of(parts: Vec<(PartKind, BString, Hash)>) -> Fingerprint {
+    pub(crate) fn of(parts: Vec<(PartKind, BString, Hash)>) -> Fingerprint {
         let mut hasher = Sha256::new();
         for (kind, name, hash) in &parts {
             hasher.update([*kind as u8]);
@@ -171,70 +163,6 @@ impl Link {
         let first = || format!("{VERSION}{}", hex(&hash(&[b"base", self.base.as_bytes()])));
         self.last.clone().unwrap_or_else(first)
     }
-}
-
-/// The fingerprint of a chain behind `link`. The content of files counts for `with_files` only.
-pub(crate) fn of_chain(
-    link: &Link,
-    items: &[ListItem],
-    origin: &Origin,
-    functions: &Functions,
-    ledger: &mut dyn Ledger,
-    with_files: bool,
-) -> Fingerprint {
-    let (mut mentioned, calls) = mentions::of_items(items);
-    let mut parts = vec![(PartKind::Previous, BString::default(), hash(&[link.fingerprint().as_bytes()]))];
-    parts.push((PartKind::Text, BString::default(), hash(&[text_of(items).as_slice()])));
-    for name in calls {
-        if let Some(summary) = functions.summary(&name) {
-            let texts: Vec<&[u8]> = summary.mentions.texts.iter().map(|text| text.as_slice()).collect();
-            parts.push((PartKind::Function, name.into(), hash(&texts)));
-            mentioned.variables.extend(summary.mentions.variables.iter().cloned());
-        }
-    }
-    let variables = mentioned.variables.iter();
-    parts.extend(variables.filter_map(|name| Some((PartKind::Variable, name.as_str().into(), origin.variable(name)?))));
-    if mentioned.positional {
-        parts.extend(origin.positional().map(|hash| (PartKind::Positional, BString::default(), hash)));
-    }
-    parts.extend(origin.exported().map(|(name, hash)| (PartKind::Exported, name.into(), hash)));
-    parts.extend(origin.settings().map(|(kind, hash)| (kind, BString::default(), hash)));
-    if with_files {
-        parts.extend(files(&inputs_of(items, origin, functions), ledger));
-    }
-    Fingerprint::of(parts)
-}
-
-/// What of the computation commands depend on where they run.
-pub(crate) fn inputs_of(items: &[ListItem], origin: &Origin, functions: &Functions) -> Inputs {
-    let calls = |name: &str| functions.called(name);
-    let mut told = |_: &_, _| {};
-    let mut flow = Flow::new(origin.values().clone(), &calls, &mut told);
-    items.iter().for_each(|item| flow.item(item));
-    flow.inputs
-}
-
-/// The content of each file that something depends on.
-pub(crate) fn files(inputs: &Inputs, ledger: &mut dyn Ledger) -> Vec<(PartKind, BString, Hash)> {
-    let mut content = |path: &BString| hash(&[ledger.content(path.as_bstr()).unwrap_or_default().as_bytes()]);
-    if inputs.whole {
-        let whole = BString::default();
-        let hash = content(&whole);
-        return vec![(PartKind::Computation, whole, hash)];
-    }
-    inputs.files.iter().map(|path| (PartKind::File, path.clone(), content(path))).collect()
-}
-
-/// The canonical text of a chain.
-pub(crate) fn text_of(items: &[ListItem]) -> BString {
-    let mut text = BString::default();
-    for item in items {
-        text.extend_from_slice(&print::canonical_and_or(&item.and_or));
-        if item.background {
-            text.extend_from_slice(b"&\n");
-        }
-    }
-    text
 }
 
 /// The SHA-256 of parts, each with its length before it, so that no two lists of parts look alike.

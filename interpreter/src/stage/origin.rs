@@ -10,7 +10,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use bstr::{BStr, BString};
 
 use super::{
-    fingerprint::{PartKind, files, hash, text_of},
+    content::{files, text_of},
+    fingerprint::{PartKind, hash},
     ledger::Ledger,
 };
 use crate::{
