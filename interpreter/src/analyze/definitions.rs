@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::state::Function;
 
 /// The function definitions of all texts of a run, found by number or by name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Definitions {
     functions: BTreeMap<u32, Function>,
     names: HashMap<String, Vec<u32>>,

@@ -16,6 +16,9 @@ use crate::{
     },
 };
 
+/// How many names are told apart of those that functions assign or mention: beyond that, any name may be one.
+pub(crate) const MOST_NAMES: usize = 64;
+
 /// What running some commands may change in the shell itself. Everything that could happen counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Effects {
@@ -58,7 +61,9 @@ impl Effects {
     /// Adds those of something else that may run too.
     pub(crate) fn merge(&mut self, other: &Effects) {
         match (&mut self.assigns, &other.assigns) {
-            (Some(names), Some(more)) => names.extend(more.iter().cloned()),
+            (Some(names), Some(more)) if names.len().max(more.len()) <= MOST_NAMES => {
+                names.extend(more.iter().cloned())
+            }
             _ => self.assigns = None,
         }
         self.changes_directory |= other.changes_directory;

@@ -88,12 +88,14 @@ fn known(script: &Script, walked: &[Placed<'_>], functions: &Functions) -> AllKn
     let mut known = AllKnown::new();
     let calls = |name: &str| functions.called(name);
     let mut told = |command: &SimpleCommand, about: Known| drop(known.insert(command.span, about));
-    let mut flow = Flow::new(Values::unknown(), &calls, &mut told);
+    let mut values = Values::unknown();
+    let mut flow = Flow::new(&mut values, &calls, &mut told);
     script.list.items.iter().for_each(|item| flow.item(item));
     let bodies = walked.iter().filter_map(|place| place.context.function);
     let mut seen = BTreeSet::new();
     for definition in bodies.filter(|definition| seen.insert(definition.span)) {
-        let mut flow = Flow::new(Values::unknown(), &calls, &mut told);
+        let mut values = Values::unknown();
+        let mut flow = Flow::new(&mut values, &calls, &mut told);
         flow.body(&definition.body);
     }
     known

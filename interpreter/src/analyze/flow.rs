@@ -44,10 +44,15 @@ pub(crate) struct Inputs {
     pub(crate) whole: bool,
 }
 
+/// How many files are told apart that functions read: beyond that, any file of the computation may be one.
+const MOST_FILES: usize = 64;
+
 impl Inputs {
     pub(crate) fn merge(&mut self, other: &Inputs) {
-        self.files.extend(other.files.iter().cloned());
-        self.whole |= other.whole;
+        self.whole |= other.whole || self.files.len().max(other.files.len()) > MOST_FILES;
+        if !self.whole {
+            self.files.extend(other.files.iter().cloned());
+        }
     }
 }
 
@@ -100,10 +105,9 @@ impl Values {
 
     /// Whether programs find such a path in their environment, beside `COMPDIR` itself.
     fn exports_taint(&self) -> bool {
-        self.state
-            .exported
-            .iter()
-            .any(|name| name != Root::Computation.variable() && self.is_tainted(&Parameter::Variable(name.clone())))
+        // One that was made from such a path is among these, known or not.
+        let is_other = |name: &&String| *name != Root::Computation.variable() && self.state.exported.contains(*name);
+        self.tainted.iter().filter(is_other).any(|name| self.is_tainted(&Parameter::Variable(name.clone())))
     }
 
     pub(crate) fn forget(&mut self, name: &str) {
@@ -138,6 +142,12 @@ impl Values {
         }
     }
 
+    /// Assigns a value that is known; false where a variable cannot be assigned without a shell.
+    pub(crate) fn assign_known(&mut self, name: &str, value: BString) -> bool {
+        self.assign(name, Ok(value));
+        matches!(self.state.variable(name), Value::Set(_))
+    }
+
     fn assign(&mut self, name: &str, value: Result<BString, bool>) {
         let (known, tainted) = match value {
             Ok(value) => {
@@ -163,8 +173,8 @@ fn names_computation(value: &[u8]) -> bool {
 #[derive(Clone, Debug)]
 pub(crate) struct Called {
     pub(crate) effects: Effects,
-    /// The variables it mentions.
-    pub(crate) variables: BTreeSet<String>,
+    /// The variables it mentions; `None` when there are too many to tell apart.
+    pub(crate) variables: Option<BTreeSet<String>>,
     /// What of the computation it depends on, whatever its variables are.
     pub(crate) inputs: Inputs,
 }
@@ -174,7 +184,7 @@ pub(crate) type Calls<'c> = &'c dyn Fn(&str) -> Option<Arc<Called>>;
 
 /// Goes through commands in the order in which they run.
 pub(crate) struct Flow<'c, 't> {
-    pub(crate) values: Values,
+    values: &'c mut Values,
     pub(crate) inputs: Inputs,
     /// Whether what a substitution printed may be a path of the computation.
     prints_taint: bool,
@@ -184,7 +194,11 @@ pub(crate) struct Flow<'c, 't> {
 }
 
 impl<'c, 't> Flow<'c, 't> {
-    pub(crate) fn new(values: Values, calls: Calls<'c>, told: &'c mut dyn FnMut(&'t SimpleCommand, Known)) -> Self {
+    pub(crate) fn new(
+        values: &'c mut Values,
+        calls: Calls<'c>,
+        told: &'c mut dyn FnMut(&'t SimpleCommand, Known),
+    ) -> Self {
         Flow { values, inputs: Inputs::default(), prints_taint: false, calls, told }
     }
 
@@ -209,7 +223,7 @@ impl<'c, 't> Flow<'c, 't> {
     fn apart(&mut self, go: impl FnOnce(&mut Self)) {
         let before = self.values.clone();
         go(self);
-        self.values = before;
+        *self.values = before;
     }
 
     fn and_or(&mut self, and_or: &'t AndOrList) {
@@ -308,7 +322,7 @@ impl<'c, 't> Flow<'c, 't> {
 
     fn forget_list(&mut self, list: &'t List) {
         // A path of the computation may have been assigned in there.
-        let taints = Taints::of(list, &self.values);
+        let taints = Taints::of(list, self.values);
         let tainted = taints.mentions.found;
         self.values.tainted.extend(taints.names.into_iter().filter(|_| tainted));
         self.forget(effects::of_items(&list.items), tainted);
@@ -365,11 +379,13 @@ impl<'c, 't> Flow<'c, 't> {
     /// A function was called.
     fn call(&mut self, called: &Called, mentions: bool) {
         let is_tainted = |name: &String| self.values.is_tainted(&Parameter::Variable(name.clone()));
-        let names_root = called.variables.contains(Root::Computation.variable());
-        let tainted = mentions || names_root || called.variables.iter().any(is_tainted);
-        let uses_other = |name: &&String| name.as_str() != Root::Computation.variable();
-        self.inputs.whole |=
-            self.values.standing != Standing::Elsewhere || called.variables.iter().filter(uses_other).any(is_tainted);
+        let root = Root::Computation.variable();
+        let (names_root, uses_other) = match &called.variables {
+            Some(names) => (names.contains(root), names.iter().filter(|name| *name != root).any(is_tainted)),
+            None => (true, true),
+        };
+        let tainted = mentions || names_root || uses_other;
+        self.inputs.whole |= self.values.standing != Standing::Elsewhere || uses_other;
         self.inputs.merge(&called.inputs);
         self.values.tainted.extend(called.effects.assigns.iter().flatten().filter(|_| tainted).cloned());
         self.values.forget_effects(&called.effects, tainted);
@@ -519,7 +535,7 @@ impl<'c, 't> Flow<'c, 't> {
 
     /// Whether a parameter in a word may hold a path of the computation, or its text names the variable that does.
     fn mentions(&self, word: &Word) -> bool {
-        let mut mentions = Mentions { values: &self.values, found: false };
+        let mut mentions = Mentions { values: self.values, found: false };
         mentions.visit_word(word);
         mentions.found
     }

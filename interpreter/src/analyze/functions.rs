@@ -16,40 +16,43 @@ use super::{
 use crate::{state::Function, syntax::ListItem};
 
 /// The functions of all texts of a run.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Functions {
     definitions: Definitions,
     /// How often one was added: what was told before may not be so any more.
     version: u64,
-    summaries: RefCell<HashMap<String, Told>>,
+    circles: RefCell<Circles>,
 }
 
 /// What a call comes to, all definitions of the function's name and all that they call taken together.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Summary {
-    pub(crate) effects: Effects,
     pub(crate) ties: Ties,
     pub(crate) mentions: Mentions,
+    pub(crate) called: Arc<Called>,
 }
 
-/// A summary that is complete, and its parts that a [`Flow`](super::flow::Flow) asks for.
+/// Functions that call one another in a circle come to the same; most are a circle of one. A circle is told when all that
+/// it calls is.
+#[derive(Clone, Debug, Default)]
+struct Circles {
+    of_names: HashMap<String, usize>,
+    told: Vec<Arc<Summary>>,
+}
+
+/// What functions come to themselves, without what they call.
 #[derive(Clone, Debug)]
-struct Told {
-    summary: Arc<Summary>,
-    called: Arc<Called>,
-}
-
-/// The same for one function alone, and the names that it calls.
 struct Direct {
-    summary: Summary,
-    calls: BTreeSet<String>,
+    effects: Effects,
+    ties: Ties,
+    mentions: Mentions,
 }
 
 impl Functions {
     pub(crate) fn insert(&mut self, function: Function) {
         self.definitions.insert(function);
         self.version += 1;
-        self.summaries.get_mut().clear();
+        *self.circles.get_mut() = Circles::default();
     }
 
     pub(crate) fn numbered(&self, number: u32) -> Option<&Function> {
@@ -67,29 +70,26 @@ impl Functions {
 
     /// What a call of `name` comes to; `None` when no function has that name.
     pub(crate) fn summary(&self, name: &str) -> Option<Arc<Summary>> {
-        self.told(name).map(|told| told.summary)
+        if !self.is_defined(name) {
+            return None;
+        }
+        if !self.circles.borrow().of_names.contains_key(name) {
+            self.find_circles(name);
+        }
+        let circles = self.circles.borrow();
+        circles.told.get(*circles.of_names.get(name)?).map(Arc::clone)
     }
 
     /// The same for those who follow what commands do.
     pub(crate) fn called(&self, name: &str) -> Option<Arc<Called>> {
-        self.told(name).map(|told| told.called)
-    }
-
-    fn told(&self, name: &str) -> Option<Told> {
-        if !self.is_defined(name) {
-            return None;
-        }
-        if !self.summaries.borrow().contains_key(name) {
-            self.summarize(name);
-        }
-        self.summaries.borrow().get(name).cloned()
+        self.summary(name).map(|summary| Arc::clone(&summary.called))
     }
 
     /// The effects of and-or lists, functions that they call included.
     pub(crate) fn effects_of(&self, items: &[ListItem]) -> Effects {
         let effects::Found { mut effects, calls } = effects::of_items(items);
         for summary in calls.iter().filter_map(|name| self.summary(name)) {
-            effects.merge(&summary.effects);
+            effects.merge(&summary.called.effects);
         }
         effects
     }
@@ -101,89 +101,69 @@ impl Functions {
         ties
     }
 
-    fn direct(&self, name: &str) -> Direct {
-        let mut whole: Option<Direct> = None;
+    /// What the functions of a name come to themselves, and the functions that they call.
+    fn direct(&self, name: &str) -> (Direct, BTreeSet<String>) {
+        let mut direct = Direct { effects: Effects::none(), ties: Ties::default(), mentions: Mentions::none() };
+        let mut all_calls = BTreeSet::new();
         for function in self.definitions.named(name) {
             let body = &function.definition.body;
-            let effects::Found { effects, mut calls } = effects::of_body(body);
+            let effects::Found { effects, calls } = effects::of_body(body);
             let (ties, _) = ties::of_body(body);
             let (mentions, mentioned) = mentions::of_function(&function.definition, &|name| self.is_defined(name));
+            direct.merge(&Direct { effects, ties, mentions });
             // What runs in a subshell is called there too, only without effect on this shell.
-            calls.extend(mentioned);
-            let summary = Summary { effects, ties, mentions };
-            match &mut whole {
-                None => whole = Some(Direct { summary, calls }),
-                Some(whole) => {
-                    whole.summary.merge(&summary);
-                    whole.calls.extend(calls);
-                }
-            }
+            all_calls.extend(calls.into_iter().chain(mentioned).filter(|called| self.is_defined(called)));
         }
-        let mut direct = whole.unwrap_or_else(|| Direct { summary: Summary::none(), calls: BTreeSet::new() });
-        direct.calls.retain(|called| self.is_defined(called));
-        direct
+        (direct, all_calls)
     }
 
-    /// Tells what `name` comes to, and every function it may call: functions that call one another in a circle come to
-    /// the same (the algorithm of Tarjan, without recursion: scripts may nest calls as deeply as they like).
-    fn summarize(&self, name: &str) {
+    /// Finds the circles of `name` and of every function that it may call (the algorithm of Tarjan, without recursion:
+    /// scripts may nest calls as deeply as they like).
+    fn find_circles(&self, name: &str) {
         let mut search = Search::default();
         search.enter(name, self.direct(name));
         while let Some((at, called)) = search.next() {
-            match called {
-                Some(called) if self.summaries.borrow().contains_key(&called) => {
-                    let known = self.summaries.borrow().get(&called).map(|told| Arc::clone(&told.summary));
-                    search.learn(at, known);
-                }
-                Some(called) => match search.number(&called) {
-                    Some(number) => search.sees(at, number),
-                    None => search.enter(&called, self.direct(&called)),
-                },
-                None => {
-                    if let Some((names, summary)) = search.leave(at) {
-                        let told = Told::of(summary);
-                        let mut summaries = self.summaries.borrow_mut();
-                        names.into_iter().for_each(|name| drop(summaries.insert(name, told.clone())));
-                    }
-                }
+            let Some(called) = called else {
+                search.leave(at, &mut self.circles.borrow_mut());
+                continue;
+            };
+            let known = self.circles.borrow().of_names.get(&called).copied();
+            match (known, search.numbers.get(&called).copied()) {
+                (Some(circle), _) => search.calls_circle(at, circle),
+                (None, Some(number)) => search.leads_back(at, number),
+                (None, None) => search.enter(&called, self.direct(&called)),
             }
         }
     }
 }
 
-impl Told {
-    fn of(summary: Summary) -> Told {
-        let called = Called {
-            effects: summary.effects.clone(),
-            variables: summary.mentions.variables.clone(),
-            inputs: summary.mentions.inputs.clone(),
-        };
-        Told { summary: Arc::new(summary), called: Arc::new(called) }
-    }
-}
-
-impl Summary {
-    fn none() -> Summary {
-        Summary { effects: Effects::none(), ties: Ties::default(), mentions: Mentions::default() }
+impl Direct {
+    /// What a circle comes to with what it calls, which was told before.
+    fn with_calls<'s>(mut self, calls: impl Iterator<Item = &'s Summary>) -> Summary {
+        for called in calls {
+            self.effects.merge(&called.called.effects);
+            self.ties.merge(called.ties);
+            self.mentions.merge(&called.mentions);
+        }
+        let Direct { effects, ties, mentions } = self;
+        let mentions = mentions.sealed();
+        let (variables, inputs) = (mentions.variables.clone(), mentions.inputs.clone());
+        Summary { ties, mentions, called: Arc::new(Called { effects, variables, inputs }) }
     }
 
-    /// That of functions of which nothing more will be learnt.
-    fn sealed(&self) -> Summary {
-        Summary { mentions: self.mentions.sealed(), ..self.clone() }
-    }
-
-    fn merge(&mut self, other: &Summary) {
+    fn merge(&mut self, other: &Direct) {
         self.effects.merge(&other.effects);
         self.ties.merge(other.ties);
         self.mentions.merge(&other.mentions);
     }
 }
 
-/// A function that is being summarized.
+/// A function that is being looked at.
 struct Node {
     name: String,
-    summary: Summary,
+    own: Option<Direct>,
     calls: std::collections::btree_set::IntoIter<String>,
+    circles: BTreeSet<usize>,
     /// The earliest function on the way that it leads back to.
     lowest: usize,
 }
@@ -194,62 +174,65 @@ struct Search {
     numbers: HashMap<String, usize>,
     /// The way to the function that is looked at.
     way: Vec<usize>,
-    /// Those that are not yet part of a finished circle.
+    /// Those that are not yet part of a circle, by their numbers.
     open: Vec<usize>,
 }
 
 impl Search {
-    fn enter(&mut self, name: &str, direct: Direct) {
-        let number = self.nodes.len();
-        let Direct { summary, calls } = direct;
-        self.nodes.push(Node { name: name.to_owned(), summary, calls: calls.into_iter(), lowest: number });
-        self.numbers.insert(name.to_owned(), number);
-        self.way.push(number);
-        self.open.push(number);
+    fn enter(&mut self, name: &str, (own, calls): (Direct, BTreeSet<String>)) {
+        let lowest = self.nodes.len();
+        let (calls, circles) = (calls.into_iter(), BTreeSet::new());
+        self.nodes.push(Node { name: name.to_owned(), own: Some(own), calls, circles, lowest });
+        self.numbers.insert(name.to_owned(), lowest);
+        self.way.push(lowest);
+        self.open.push(lowest);
     }
 
-    /// The function to go on with, and what it calls next; `None` for one whose calls were all looked at.
+    /// The function to go on with, and what it calls next; `None` when all its calls were looked at.
     fn next(&mut self) -> Option<(usize, Option<String>)> {
         let at = *self.way.last()?;
         Some((at, self.nodes.get_mut(at)?.calls.next()))
     }
 
-    fn number(&self, name: &str) -> Option<usize> {
-        self.numbers.get(name).copied()
-    }
-
-    fn sees(&mut self, at: usize, number: usize) {
+    fn leads_back(&mut self, at: usize, number: usize) {
         if let Some(node) = self.nodes.get_mut(at) {
             node.lowest = node.lowest.min(number);
         }
     }
 
-    fn learn(&mut self, at: usize, known: Option<Arc<Summary>>) {
-        if let (Some(node), Some(known)) = (self.nodes.get_mut(at), known) {
-            node.summary.merge(&known);
+    fn calls_circle(&mut self, at: usize, circle: usize) {
+        if let Some(node) = self.nodes.get_mut(at) {
+            node.circles.insert(circle);
         }
     }
 
-    /// All calls of a function were looked at. When it leads back to none before it, all behind it come to the same.
-    fn leave(&mut self, at: usize) -> Option<(Vec<String>, Summary)> {
+    /// All calls of a function were looked at. When it leads back to none before it, it and those behind it are a circle.
+    fn leave(&mut self, at: usize, circles: &mut Circles) {
         self.way.pop();
-        let lowest = self.nodes.get(at)?.lowest;
+        let Some(lowest) = self.nodes.get(at).map(|node| node.lowest) else { return };
+        let caller = self.way.last().copied();
         if lowest < at {
-            let summary = self.nodes.get(at)?.summary.clone();
-            if let Some(caller) = self.way.last().and_then(|caller| self.nodes.get_mut(*caller)) {
-                caller.lowest = caller.lowest.min(lowest);
-                caller.summary.merge(&summary);
+            return caller.into_iter().for_each(|caller| self.leads_back(caller, lowest));
+        }
+        let number = circles.told.len();
+        let mut own: Option<Direct> = None;
+        let mut calls = BTreeSet::new();
+        for member in self.open.split_off(self.open.partition_point(|open| *open < at)) {
+            let Some(node) = self.nodes.get_mut(member) else { continue };
+            circles.of_names.insert(std::mem::take(&mut node.name), number);
+            calls.append(&mut node.circles);
+            match &mut own {
+                None => own = node.own.take(),
+                Some(own) => node.own.iter().for_each(|other| own.merge(other)),
             }
-            return None;
         }
-        let first = self.open.partition_point(|open| *open < at);
-        let summary = self.nodes.get(at)?.summary.sealed();
-        let names =
-            self.open.split_off(first).into_iter().filter_map(|number| Some(self.nodes.get(number)?.name.clone()));
-        let names = names.collect();
-        if let Some(caller) = self.way.last().and_then(|caller| self.nodes.get_mut(*caller)) {
-            caller.summary.merge(&summary);
+        let told = own.map(|own| {
+            let calls = calls.iter().filter_map(|called| circles.told.get(*called));
+            Arc::new(own.with_calls(calls.map(Arc::as_ref)))
+        });
+        circles.told.extend(told);
+        if let Some(caller) = caller {
+            self.calls_circle(caller, number);
         }
-        Some((names, summary))
     }
 }

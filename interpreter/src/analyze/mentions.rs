@@ -6,7 +6,7 @@ use bstr::{BString, ByteSlice};
 use sha2::{Digest, Sha256};
 
 use super::{
-    effects::Effects,
+    effects::{Effects, MOST_NAMES},
     flow::{Called, Flow, Inputs, Values},
 };
 use crate::{
@@ -21,10 +21,10 @@ use crate::{
 pub(crate) type Hash = [u8; 32];
 
 /// What commands mention, functions that they call included where that is so.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mentions {
-    /// The names of variables.
-    pub(crate) variables: BTreeSet<String>,
+    /// The names of variables; `None` when there are too many to tell apart.
+    pub(crate) variables: Option<BTreeSet<String>>,
     /// Whether positional parameters are among it; those of a function are its own.
     pub(crate) positional: bool,
     /// Of functions: their texts, and those of what they call.
@@ -34,31 +34,41 @@ pub(crate) struct Mentions {
 }
 
 impl Mentions {
+    pub(crate) fn none() -> Mentions {
+        let (variables, texts) = (Some(BTreeSet::new()), BTreeSet::new());
+        Mentions { variables, positional: false, texts, inputs: Inputs::default() }
+    }
+
     pub(crate) fn merge(&mut self, other: &Mentions) {
-        self.variables.extend(other.variables.iter().cloned());
+        match (&mut self.variables, &other.variables) {
+            (Some(names), Some(more)) if names.len().max(more.len()) <= MOST_NAMES => {
+                names.extend(more.iter().cloned())
+            }
+            _ => self.variables = None,
+        }
         self.positional |= other.positional;
         self.texts.extend(&other.texts);
         self.inputs.merge(&other.inputs);
     }
 
     /// The same with one text for all: that of functions of which nothing more will be learnt.
-    pub(crate) fn sealed(&self) -> Mentions {
+    pub(crate) fn sealed(self) -> Mentions {
         let mut hasher = Sha256::new();
         self.texts.iter().for_each(|text| hasher.update(text));
-        Mentions { texts: BTreeSet::from([hasher.finalize().into()]), ..self.clone() }
+        Mentions { texts: BTreeSet::from([hasher.finalize().into()]), ..self }
     }
 }
 
 /// What and-or lists mention themselves, and the names of commands that may be functions.
 pub(crate) fn of_items(items: &[ListItem]) -> (Mentions, BTreeSet<String>) {
-    let mut finder = Finder::default();
+    let mut finder = Finder::new();
     items.iter().for_each(|item| finder.visit_and_or(&item.and_or));
     (finder.mentions, finder.calls)
 }
 
 /// What a word mentions itself, and the names of commands in it that may be functions.
 pub(crate) fn of_word(word: &Word) -> (Mentions, BTreeSet<String>) {
-    let mut finder = Finder::default();
+    let mut finder = Finder::new();
     finder.visit_word(word);
     (finder.mentions, finder.calls)
 }
@@ -69,28 +79,41 @@ pub(crate) fn of_function(
     definition: &FunctionDefinition,
     is_function: &dyn Fn(&str) -> bool,
 ) -> (Mentions, BTreeSet<String>) {
-    let mut finder = Finder::default();
+    let mut finder = Finder::new();
     finder.visit_compound_command(&definition.body);
     let Finder { mut mentions, calls } = finder;
     mentions.positional = false;
     mentions.texts.insert(Sha256::digest(print::canonical_function(definition).as_slice()).into());
     let anything = Arc::new(Called {
         effects: Effects { assigns: None, changes_directory: true, changes_options: true, ..Effects::none() },
-        variables: BTreeSet::new(),
+        variables: Some(BTreeSet::new()),
         inputs: Inputs::default(),
     });
     let calls_of = |name: &str| is_function(name).then(|| Arc::clone(&anything));
-    let mut told = |_: &_, _| {};
-    let mut flow = Flow::new(Values::unknown(), &calls_of, &mut told);
+    let (mut values, mut told) = (Values::unknown(), |_: &_, _| {});
+    let mut flow = Flow::new(&mut values, &calls_of, &mut told);
     flow.body(&definition.body);
     mentions.inputs = flow.inputs;
     (mentions, calls)
 }
 
-#[derive(Default)]
 struct Finder {
     mentions: Mentions,
     calls: BTreeSet<String>,
+}
+
+impl Finder {
+    fn new() -> Finder {
+        Finder { mentions: Mentions::none(), calls: BTreeSet::new() }
+    }
+
+    fn variable(&mut self, name: &str) {
+        if let Some(variables) = &mut self.mentions.variables
+            && !variables.contains(name)
+        {
+            variables.insert(name.to_owned());
+        }
+    }
 }
 
 impl<'t> Visit<'t> for Finder {
@@ -101,21 +124,20 @@ impl<'t> Visit<'t> for Finder {
     }
 
     fn visit_part(&mut self, part: &'t Part) {
-        let variables = &mut self.mentions.variables;
         match &part.kind {
             PartKind::Parameter(expansion) => match &expansion.parameter {
-                Parameter::Variable(name) => drop(variables.insert(name.clone())),
+                Parameter::Variable(name) => self.variable(name),
                 Parameter::Positional(_) | Parameter::Special(b'@' | b'*' | b'#') => self.mentions.positional = true,
                 Parameter::Special(_) => {}
             },
             PartKind::Arithmetic(parts) => {
                 for part in parts {
                     if let PartKind::Literal(text) = &part.kind {
-                        variables.extend(names_in(text).map(str::to_owned));
+                        names_in(text).for_each(|name| self.variable(name));
                     }
                 }
             }
-            PartKind::Foreign(foreign) => variables.extend(names_in(&foreign.text).map(str::to_owned)),
+            PartKind::Foreign(foreign) => names_in(&foreign.text).for_each(|name| self.variable(name)),
             _ => {}
         }
         visit::walk_part(self, part);

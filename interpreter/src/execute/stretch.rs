@@ -108,7 +108,7 @@ impl Walk<'_> {
         let fails = errexit && stretch.errexit == Errexit::Counts && !is_chain;
         let mentions_any = || {
             let (mentions, _) = mentions::of_items(stretch.items);
-            mentions.positional || !mentions.variables.is_empty()
+            mentions.positional || mentions.variables.is_none_or(|names| !names.is_empty())
         };
         effects.leaves || fails || !is_chain && nounset && mentions_any()
     }

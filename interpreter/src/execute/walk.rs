@@ -52,7 +52,7 @@ pub fn run(
         next_number: 0,
         markers: Markers::default(),
         functions: Functions::default(),
-        own_functions: Functions::default(),
+        own_functions: None,
         state: settings.state.clone(),
         hits: 0,
         applied: ledger.applied(),
@@ -131,8 +131,9 @@ pub(super) struct Walk<'a> {
     pub(super) markers: Markers,
     /// The function definitions of all texts so far.
     pub(super) functions: Functions,
-    /// The same for the texts that are known without running anything: what stages depend on is told from these.
-    pub(super) own_functions: Functions,
+    /// The same for the texts that are known without running anything, where there are others too: what stages depend on is
+    /// told from these.
+    pub(super) own_functions: Option<Functions>,
     pub(super) state: State,
     pub(super) hits: u32,
     pub(super) applied: u32,
@@ -191,8 +192,10 @@ impl Walk<'_> {
         self.next_number = self.next_number.saturating_add(length).saturating_add(1);
         for definition in self.markers.add(script) {
             let function = self.function(&definition);
-            if self.origin.is_outside() {
-                self.own_functions.insert(function.clone());
+            match (&mut self.own_functions, self.origin.is_outside()) {
+                (Some(own), true) => own.insert(function.clone()),
+                (own @ None, false) => *own = Some(self.functions.clone()),
+                _ => {}
             }
             self.functions.insert(function);
         }
@@ -213,12 +216,14 @@ impl Walk<'_> {
 
     /// The fingerprint of the chain that is about to run or be skipped.
     pub(super) fn fingerprint(&mut self, items: &[ListItem], with_files: bool) -> Fingerprint {
-        dependencies::of_chain(&self.link, items, &self.origin, &self.own_functions, self.ledger, with_files)
+        let functions = self.own_functions.as_ref().unwrap_or(&self.functions);
+        dependencies::of_chain(&self.link, items, &self.origin, functions, self.ledger, with_files)
     }
 
     /// An and-or list has run outside of stages.
     pub(super) fn ran(&mut self, item: &ListItem) {
-        self.origin.run(item, &self.own_functions, self.ledger);
+        let functions = self.own_functions.as_ref().unwrap_or(&self.functions);
+        self.origin.run(item, functions, self.ledger);
     }
 
     /// Why a run failed that ended with the last stretch that was sent.

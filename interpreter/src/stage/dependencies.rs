@@ -12,7 +12,7 @@ use crate::{
     analyze::{
         flow::{Flow, Inputs},
         functions::Functions,
-        mentions,
+        mentions::{self, Mentions},
     },
     syntax::ListItem,
 };
@@ -33,15 +33,15 @@ pub(crate) fn of_chain(
         if let Some(summary) = functions.summary(&name) {
             let texts: Vec<&[u8]> = summary.mentions.texts.iter().map(|text| text.as_slice()).collect();
             parts.push((PartKind::Function, name.into(), hash(&texts)));
-            mentioned.variables.extend(summary.mentions.variables.iter().cloned());
+            mentioned.merge(&Mentions { texts: Default::default(), ..summary.mentions.clone() });
         }
     }
-    let variables = mentioned.variables.iter();
-    parts.extend(variables.filter_map(|name| Some((PartKind::Variable, name.as_str().into(), origin.variable(name)?))));
+    let variables = origin.variables(mentioned.variables.as_ref());
+    parts.extend(variables.into_iter().map(|(name, hash)| (PartKind::Variable, name.into(), hash)));
     if mentioned.positional {
         parts.extend(origin.positional().map(|hash| (PartKind::Positional, BString::default(), hash)));
     }
-    parts.extend(origin.exported().map(|(name, hash)| (PartKind::Exported, name.into(), hash)));
+    parts.extend(origin.exported().into_iter().map(|(name, hash)| (PartKind::Exported, name.into(), hash)));
     parts.extend(origin.settings().map(|(kind, hash)| (kind, BString::default(), hash)));
     if with_files {
         parts.extend(files(&inputs_of(items, origin, functions), ledger));
@@ -52,8 +52,8 @@ pub(crate) fn of_chain(
 /// What of the computation commands depend on where they run.
 fn inputs_of(items: &[ListItem], origin: &Origin, functions: &Functions) -> Inputs {
     let calls = |name: &str| functions.called(name);
-    let mut told = |_: &_, _| {};
-    let mut flow = Flow::new(origin.values().clone(), &calls, &mut told);
+    let (mut values, mut told) = (origin.values().clone(), |_: &_, _| {});
+    let mut flow = Flow::new(&mut values, &calls, &mut told);
     items.iter().for_each(|item| flow.item(item));
     flow.inputs
 }

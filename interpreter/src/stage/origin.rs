@@ -5,7 +5,11 @@
 //! value counts; where a command gave it, the command's text counts, with all that it depends on itself. So what a stage
 //! depends on can be told without running anything, and is the same in a dry run.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bstr::{BStr, BString};
 
@@ -27,6 +31,9 @@ use crate::{
     syntax::{Command, ListItem, Word, print::canonical_word},
 };
 
+/// How many exported variables are told apart.
+const MOST_EXPORTS: usize = 32;
+
 /// Positional parameters while a function has others.
 #[derive(Debug)]
 pub(crate) struct Positional {
@@ -45,6 +52,8 @@ pub(crate) struct Origin {
     directory: Option<Hash>,
     options: Option<Hash>,
     settings: Option<Hash>,
+    /// A hash of all exported variables, where it was told since the last change.
+    exports: RefCell<Option<Hash>>,
     /// Commands that may do anything to the shell.
     anything: Option<Hash>,
     /// What runs now is part of such a command: what it does counts already.
@@ -60,6 +69,7 @@ impl Origin {
             directory: None,
             options: None,
             settings: None,
+            exports: RefCell::default(),
             anything: None,
             inside: 0,
         }
@@ -85,6 +95,18 @@ impl Origin {
         }
     }
 
+    /// What is known of variables, by name; of all of them for `None`.
+    pub(crate) fn variables<'n>(&'n self, names: Option<&'n BTreeSet<String>>) -> Vec<(&'n str, Hash)> {
+        let known = |name: &'n String| Some((name.as_str(), self.variable(name)?));
+        match names {
+            Some(names) => names.iter().filter_map(known).collect(),
+            None => {
+                let all: BTreeSet<&String> = self.made.keys().chain(self.values.state.variables.keys()).collect();
+                all.into_iter().filter_map(known).collect()
+            }
+        }
+    }
+
     pub(crate) fn positional(&self) -> Option<Hash> {
         match (self.made_positional, self.values.state.positional.as_slice()) {
             (None, []) => None,
@@ -93,10 +115,18 @@ impl Origin {
         }
     }
 
-    /// The variables that were exported.
-    pub(crate) fn exported(&self) -> impl Iterator<Item = (&str, Hash)> {
+    /// The variables that were exported, by name; with many, one hash of all without a name.
+    pub(crate) fn exported(&self) -> Vec<(&str, Hash)> {
         let names = self.values.state.exported.iter();
-        names.map(|name| (name.as_str(), self.variable(name).unwrap_or_else(|| hash(&[b"exported"]))))
+        let value = |name: &str| self.variable(name).unwrap_or_else(|| hash(&[b"exported"]));
+        if names.len() <= MOST_EXPORTS {
+            return names.map(|name| (name.as_str(), value(name))).collect();
+        }
+        let all = *self.exports.borrow_mut().get_or_insert_with(|| {
+            let each: Vec<Hash> = names.map(|name| hash(&[name.as_bytes(), &value(name)])).collect();
+            hash(&each.iter().map(|hash| hash.as_slice()).collect::<Vec<_>>())
+        });
+        vec![("", all)]
     }
 
     /// The working directory and the rest, where something was done to it.
@@ -115,14 +145,20 @@ impl Origin {
         if self.inside > 0 {
             return;
         }
+        *self.exports.get_mut() = None;
         let items = std::slice::from_ref(item);
+        if self.assign_known(item) {
+            return;
+        }
         let effects = functions.effects_of(items);
         if effects == (Effects { leaves: effects.leaves, stops_reading: effects.stops_reading, ..Effects::none() }) {
             return;
         }
-        let (inputs, values) = self.followed(items, functions);
-        let made = self.symbol(items, &inputs, functions, ledger);
-        self.values = values;
+        // What it depends on is what was there before it.
+        let mut parts = self.depended_on(items, functions);
+        let inputs = self.follow(items, functions);
+        parts.extend(files(&inputs, ledger).iter().map(|(_, name, content)| hash(&[name, content])));
+        let made = hash(&parts.iter().map(|part| part.as_slice()).collect::<Vec<_>>());
         match &effects.assigns {
             Some(names) => names.iter().for_each(|name| self.assigned(name, made)),
             None => {
@@ -147,11 +183,23 @@ impl Origin {
         }
     }
 
+    /// Makes an assignment that is all of an and-or list, where its value is known.
+    fn assign_known(&mut self, item: &ListItem) -> bool {
+        let Some([assignment]) = item.plain_assignments() else { return false };
+        let value = expand::expand_value(&assignment.value, &self.values.state);
+        let is_known = value.is_ok_and(|value| self.values.assign_known(&assignment.name, value));
+        if is_known && self.made.contains_key(&assignment.name) {
+            Arc::make_mut(&mut self.made).remove(&assignment.name);
+        }
+        is_known
+    }
+
     /// The variable of a `for` that is walked has the next field; `turn` counts from 0.
     pub(crate) fn turn(&mut self, variable: &str, words: &[Word], turn: usize, field: Option<&BStr>) {
         if self.inside > 0 {
             return;
         }
+        *self.exports.get_mut() = None;
         self.values.forget(variable);
         match field {
             Some(field) if self.values.state.assign(variable, field.to_owned()) => {
@@ -184,7 +232,7 @@ impl Origin {
         for word in words {
             let (mentioned, _) = mentions::of_word(word);
             parts.push(hash(&[&canonical_word(word)]));
-            parts.extend(mentioned.variables.iter().filter_map(|name| self.variable(name)));
+            parts.extend(self.variables(mentioned.variables.as_ref()).into_iter().map(|(_, value)| value));
         }
         hash(&parts.iter().map(|part| part.as_slice()).collect::<Vec<_>>())
     }
@@ -204,13 +252,13 @@ impl Origin {
         self.inside = self.inside.saturating_sub(1);
     }
 
-    /// What the items depend on, and what is known behind them.
-    fn followed(&self, items: &[ListItem], functions: &Functions) -> (Inputs, Values) {
+    /// Goes on behind the items; gives what of the computation they depend on.
+    fn follow(&mut self, items: &[ListItem], functions: &Functions) -> Inputs {
         let calls = |name: &str| functions.called(name);
         let mut told = |_: &_, _| {};
-        let mut flow = Flow::new(self.values.clone(), &calls, &mut told);
+        let mut flow = Flow::new(&mut self.values, &calls, &mut told);
         items.iter().for_each(|item| flow.item(item));
-        (flow.inputs, flow.values)
+        flow.inputs
     }
 
     /// A variable may have been assigned by commands with this hash.
@@ -226,21 +274,20 @@ impl Origin {
         }
     }
 
-    /// A hash of commands with all that they depend on.
-    fn symbol(&self, items: &[ListItem], inputs: &Inputs, functions: &Functions, ledger: &mut dyn Ledger) -> Hash {
+    /// Hashes of commands and of all that they depend on, but for files.
+    fn depended_on(&self, items: &[ListItem], functions: &Functions) -> Vec<Hash> {
         let (mentioned, calls) = mentions::of_items(items);
         let mut parts = vec![hash(&[text_of(items).as_slice()])];
-        let mut variables = mentioned.variables;
+        let mut whole = mentioned;
         for summary in calls.iter().filter_map(|name| functions.summary(name)) {
             parts.extend(&summary.mentions.texts);
-            variables.extend(summary.mentions.variables.iter().cloned());
+            whole.merge(&summary.mentions);
         }
-        let named = |name: &String| Some(hash(&[name.as_bytes(), &self.variable(name)?]));
-        parts.extend(variables.iter().filter_map(named));
-        parts.extend(self.positional().filter(|_| mentioned.positional));
+        let variables = self.variables(whole.variables.as_ref());
+        parts.extend(variables.into_iter().map(|(name, value)| hash(&[name.as_bytes(), &value])));
+        parts.extend(self.positional().filter(|_| whole.positional));
         parts.extend(self.settings().map(|(kind, setting)| hash(&[&[kind as u8], &setting])));
-        parts.extend(files(inputs, ledger).iter().map(|(_, name, content)| hash(&[name, content])));
-        hash(&parts.iter().map(|part| part.as_slice()).collect::<Vec<_>>())
+        parts
     }
 }
 

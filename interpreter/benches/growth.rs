@@ -1,0 +1,106 @@
+//! Planning and linting scripts of shapes that are hard on a planner: `cargo bench -p compeval-interpreter --bench growth`.
+//!
+//! Ten times the text may take twelve times as long, whatever its shape. Fails when one takes longer.
+
+#![expect(clippy::print_stdout, clippy::expect_used, reason = "a program for a person to look at")]
+
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use compeval_interpreter::{
+    Settings, Source, analyze, dispatch::dry_run::DryRun, execute::Unobserved, lint, parse, run, stage::Counted,
+    syntax::Script,
+};
+
+const MOST_TIMES_AS_LONG: f64 = 12.0;
+/// Less than this is noise.
+const SHORTEST: Duration = Duration::from_millis(2);
+const RUNS: u32 = 5;
+
+/// Shapes: what they are, how many times the pattern stands there in the short text, and the text.
+type Shape = (&'static str, usize, fn(usize) -> String);
+
+const SHAPES: [Shape; 14] = [
+    ("functions that call the next", 1500, |n| {
+        let calls: String = (0..n).map(|i| format!("f{i}() {{ f{}; }}\n", i + 1)).collect();
+        format!("{calls}f{n}() {{ next_stage && x; }}\nf0\n")
+    }),
+    ("functions that call the one before", 1500, |n| {
+        let calls: String = (1..=n).map(|i| format!("f{i}() {{ v{i}=1; f{}; }}\n", i - 1)).collect();
+        format!("f0() {{ :; }}\n{calls}next_stage && f{n}\n")
+    }),
+    ("stages that call one long function", 300, |n| {
+        let body: String = (0..n).map(|i| format!("  run {i} \"$a\"\n")).collect();
+        format!("f() {{\n{body}}}\n{}", "next_stage && f\n".repeat(n))
+    }),
+    ("processes in the background", 1000, |n| "a &\n".repeat(n)),
+    ("processes in the background, waited for", 300, |n| format!("{}wait\n", "a & b\n".repeat(n))),
+    ("an assignment and a stage", 400, |n| {
+        (0..n).map(|i| format!("v{i}=x{i}\nnext_stage && echo \"$v{i}\"\n")).collect()
+    }),
+    ("an export and a stage", 40, |n| {
+        (0..n).map(|i| format!("export v{i}=$(x {i})\n")).collect::<String>() + "next_stage && y\n"
+    }),
+    ("texts of eval", 300, |n| (0..n).map(|i| format!("eval 'v{i}=1'\neverytime && a\n")).collect()),
+    ("here-documents", 500, |n| (0..n).map(|i| format!("next_stage && cat >f{i} <<E\n$x {i}\nE\n")).collect()),
+    ("here-documents in one line", 300, |n| {
+        let commands: String = (0..n).map(|i| format!("cat <<E{i}; ")).collect();
+        let bodies: String = (0..n).map(|i| format!("body {i}\nE{i}\n")).collect();
+        format!("{commands}:\n{bodies}")
+    }),
+    ("a chain of many commands", 800, |n| format!("next_stage{}\n", " && a b \"$c\"".repeat(n))),
+    ("a list of many guards", 300, |n| format!("{}next_stage && a\n", "a && ".repeat(n))),
+    ("a case of many stages", 300, |n| {
+        let items: String = (0..n).map(|i| format!("  p{i}) next_stage && a {i};;\n")).collect();
+        format!("case $(x) in\n{items}esac\n")
+    }),
+    ("a loop of many turns", 300, |n| {
+        format!("i=0; while [ $i -lt {n} ]; do next_stage && a $i; i=$((i + 1)); done\n")
+    }),
+];
+
+fn main() -> ExitCode {
+    let mut is_kept = true;
+    for (name, count, text) in SHAPES {
+        let (short, long) = (read(&text(count)), read(&text(10 * count)));
+        for (what, work) in [("plan", plan as fn(&Script)), ("facts", facts), ("lint", check)] {
+            let (short, long) = (fastest(|| work(&short)), fastest(|| work(&long)));
+            let ratio = long.as_secs_f64() / short.max(SHORTEST / 10).as_secs_f64();
+            let is_right = ratio <= MOST_TIMES_AS_LONG || long < SHORTEST;
+            let verdict = if is_right { "" } else { "  TOO LONG" };
+            println!("{name:<42} {what:<6} {short:>10.1?} {long:>10.1?} {ratio:>6.1} times{verdict}");
+            is_kept &= is_right;
+        }
+    }
+    if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn read(text: &str) -> Script {
+    let parsed = parse(Source::new("docker-setup.sh", text));
+    assert!(parsed.errors.is_empty(), "{:?}", parsed.errors);
+    parsed.script
+}
+
+fn plan(script: &Script) {
+    run(script, &Settings::default(), &mut Counted(0), &mut DryRun, &mut Unobserved).expect("nothing is run");
+}
+
+fn facts(script: &Script) {
+    analyze(script);
+}
+
+fn check(script: &Script) {
+    lint::check(&parse(std::sync::Arc::clone(&script.source)));
+}
+
+/// The fastest of several runs: the others were disturbed.
+fn fastest(work: impl Fn()) -> Duration {
+    let time = || {
+        let start = Instant::now();
+        work();
+        start.elapsed()
+    };
+    (0..RUNS).map(|_| time()).min().unwrap_or_default()
+}
