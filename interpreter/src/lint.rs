@@ -10,4 +10,4 @@ mod rules;
 mod table;
 
 pub use rule::Rule;
-pub use table::{RULES, check};
+pub use table::{RULES, check, check_for};

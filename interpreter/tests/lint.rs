@@ -66,6 +66,15 @@ fn the_examples_in_the_documentation_hold() {
 }
 
 #[test]
+fn what_the_shell_of_the_container_knows_is_not_reported() {
+    for text in ["next_stage && [[ a == a ]]", "next_stage && make &> log", "everytime && echo ${x//a/b}"] {
+        let parsed = parse(Source::new("docker-setup.sh", text));
+        assert_eq!(lint::check_for(&parsed, "/bin/bash"), [], "{text}");
+        assert_eq!(lint::check_for(&parsed, "/bin/dash").len(), 1, "{text}");
+    }
+}
+
+#[test]
 fn codes_and_names_are_unique_and_in_order() {
     let codes: Vec<&str> = lint::RULES.iter().map(|rule| rule.code).collect();
     let names: BTreeSet<&str> = lint::RULES.iter().map(|rule| rule.name).collect();

@@ -11,7 +11,8 @@ use crate::{
     },
     language::marker::Marker,
     syntax::{
-        AndOr, AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, Pipeline, Script, print,
+        AndOr, AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem, Pipeline, Script,
+        print,
     },
 };
 
@@ -19,6 +20,8 @@ use crate::{
 pub(crate) struct Analysis<'t> {
     /// The text.
     pub(crate) source: &'t Source,
+    /// The program that will run it.
+    shell: &'t str,
     /// All of it.
     pub(crate) list: &'t List,
     /// Every simple command, in the order the shell comes by them.
@@ -48,7 +51,7 @@ pub(crate) struct Hit<'t> {
 
 impl<'t> Analysis<'t> {
     /// Looks through the script.
-    pub(crate) fn of(script: &'t Script) -> Analysis<'t> {
+    pub(crate) fn of(script: &'t Script, shell: &'t str) -> Analysis<'t> {
         let walked = places::walk(&script.list);
         let calls = Calls::of(&walked.definitions, &walked.places);
         let hit = |place: &Placed<'t>| {
@@ -60,6 +63,7 @@ impl<'t> Analysis<'t> {
         let hits = walked.places.iter().filter_map(hit).collect();
         Analysis {
             source: &script.source,
+            shell,
             list: &script.list,
             places: walked.places,
             hits,
@@ -69,6 +73,20 @@ impl<'t> Analysis<'t> {
             alternatives: walked.alternatives,
             verdicts: walked.decisions.finish(),
         }
+    }
+
+    /// Whether the script's shell is bash.
+    pub(crate) fn is_bash(&self) -> bool {
+        self.shell.rsplit('/').next() == Some("bash")
+    }
+
+    /// The place of `&>` behind an and-or list: in sh, that is a `&` that puts it in the background, and a redirection of
+    /// nothing.
+    pub(crate) fn redirects_both(&self, item: &ListItem) -> Option<Span> {
+        let behind = self.source.text().get(item.and_or.span.end as usize..).filter(|_| item.background)?;
+        let at = behind.iter().position(|byte| *byte == b'&')?;
+        let start = item.and_or.span.end + u32::try_from(at).ok()?;
+        (behind.get(at + 1) == Some(&b'>')).then_some(Span { start, end: start + 2 })
     }
 
     /// The commands that are markers.
@@ -130,7 +148,7 @@ mod tests {
     fn culprits(text: &str) -> Vec<Option<String>> {
         let parsed = parse(Source::new("s", text));
         assert_eq!(parsed.errors, [], "{text}");
-        let analysis = Analysis::of(&parsed.script);
+        let analysis = Analysis::of(&parsed.script, "sh");
         let culprit = |place: &Placed<'_>| Some(analysis.quote(analysis.verdicts.culprit(place.context.decision)?));
         analysis.counted().map(culprit).collect()
     }

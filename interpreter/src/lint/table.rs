@@ -32,7 +32,12 @@ impl Rule {
 /// Everything that can be said about a script, in the order of the places: its syntax errors, and the findings of all
 /// rules in the commands around them. Time and memory are linear in the length of the script.
 pub fn check(parsed: &Parsed) -> Vec<Diagnostic> {
-    let analysis = Analysis::of(&parsed.script);
+    check_for(parsed, "/bin/sh")
+}
+
+/// The same for a container whose shell is the program `shell`: what that knows is not reported.
+pub fn check_for(parsed: &Parsed, shell: &str) -> Vec<Diagnostic> {
+    let analysis = Analysis::of(&parsed.script, shell);
     let mut findings = parsed.errors.clone();
     for rule in &RULES {
         (rule.check)(rule, &analysis, &mut findings);

@@ -250,6 +250,8 @@ pub(super) fn misplaced_parenthesis(command: &CompleteCommand, span: Span) -> Di
 pub(super) fn parenthesis(simple: &SimpleCommand, span: Span, body_follows: bool, is_empty: bool) -> Diagnostic {
     let is_array = |word: &Word| {
         let name = word.unquoted().and_then(|text| text.strip_suffix('='));
+        // `a+=(x)` adds to one.
+        let name = name.map(|name| name.strip_suffix('+').unwrap_or(name));
         word.span.end == span.start && name.is_some_and(|name| is_name(name.as_bytes()))
     };
     let words = (simple.words.first().and_then(Word::unquoted), simple.words.last());

@@ -11,3 +11,4 @@ everytime && for i in "${x[@]}"; do echo "$i"; let i=1; done
 everytime && cat <<END
 ${x,,} $(echo ${x:0:1})
 END
+next_stage && make &> log

@@ -2,7 +2,8 @@
 //!
 //! ## What it does
 //! Looks for parameter expansions and commands that only bash and its like know: `${x//a/b}`, `${x:1:2}`, `${x^^}`,
-//! `${x[1]}`, `${!x}`, `[[`, `source`, `let`, `declare`, `shopt`, `pushd`.
+//! `${x[1]}`, `${!x}`, `&>`, `[[`, `source`, `let`, `declare`, `shopt`, `pushd`.
+//! Nothing is reported where `shell` in docker.conf is bash.
 //!
 //! ## Why
 //! The shell of most containers is dash or busybox. It reads such a script without complaint, and ends the setup with
@@ -22,7 +23,7 @@ use crate::{
     Diagnostic, Severity, Span,
     lint::{analysis::Analysis, rule::Rule},
     syntax::{
-        Part, PartKind, SimpleCommand,
+        List, Part, PartKind, SimpleCommand,
         visit::{self, Visit},
     },
 };
@@ -31,22 +32,38 @@ pub(in crate::lint) const RULE: Rule =
     Rule { code: "CE080", name: "bashism", severity: Severity::Error, file: include_str!("bashism.rs"), check };
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    let mut finder = Finder(Vec::new());
+    if analysis.is_bash() {
+        return;
+    }
+    let mut finder = Finder { analysis, found: Vec::new() };
     finder.visit_list(analysis.list);
     let finding = |(span, what, help)| rule.finding(span, format!("{what} is not part of POSIX sh")).help(help);
-    findings.extend(finder.0.into_iter().map(finding));
+    findings.extend(finder.found.into_iter().map(finding));
 }
 
-/// What was found: its place, what it is, and the POSIX form of what it is used for.
-struct Finder(Vec<(Span, String, &'static str)>);
+struct Finder<'a, 't> {
+    analysis: &'a Analysis<'t>,
+    /// What was found: its place, what it is, and the POSIX form of what it is used for.
+    found: Vec<(Span, String, &'static str)>,
+}
 
-impl<'t> Visit<'t> for Finder {
+impl<'t> Visit<'t> for Finder<'_, '_> {
+    fn visit_list(&mut self, list: &'t List) {
+        for item in &list.items {
+            if let Some(span) = self.analysis.redirects_both(item) {
+                let what = "`&>` (here it puts the command before it in the background, and redirects nothing)";
+                self.found.push((span, what.to_owned(), "write `>FILE 2>&1`"));
+            }
+        }
+        visit::walk_list(self, list);
+    }
+
     fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
         let name = command.words.first().and_then(|word| Some((word.unquoted()?, word.span)));
         if let Some((name, span)) = name
             && let Some(help) = instead_of(name)
         {
-            self.0.push((span, format!("`{name}`"), help));
+            self.found.push((span, format!("`{name}`"), help));
         }
         visit::walk_simple_command(self, command);
     }
@@ -54,7 +71,7 @@ impl<'t> Visit<'t> for Finder {
     fn visit_part(&mut self, part: &'t Part) {
         if let PartKind::Foreign(foreign) = &part.kind {
             let (what, help) = expansion(&foreign.text);
-            self.0.push((part.span, what.to_owned(), help));
+            self.found.push((part.span, what.to_owned(), help));
         }
         visit::walk_part(self, part);
     }

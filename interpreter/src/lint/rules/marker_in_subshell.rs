@@ -41,6 +41,10 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let mut reported = HashSet::new();
     for Hit { place, .. } in &analysis.hits {
         let Some((apart, span)) = place.context.apart else { continue };
+        // `&>` was not meant to put anything in the background.
+        if analysis.redirects_both(place.item).is_some() {
+            continue;
+        }
         // A marker directly before the operator detaches its command, which is worse and reported as that.
         let detached = matches!(place.follower(), Follower::Pipe | Follower::Background);
         if place.marker.is_some() && detached || !reported.insert(span) {

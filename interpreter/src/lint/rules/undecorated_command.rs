@@ -46,12 +46,16 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
 fn commands(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     // A marker in a pipeline is reported for standing there, and the commands beside it with it.
     let beside: HashSet<Span> = analysis.hits.iter().filter_map(|hit| pipeline(&hit.place.context)).collect();
+    let both = analysis.places.iter().filter_map(|place| analysis.redirects_both(place.item));
+    let redirected_to: HashSet<u32> = both.map(|span| span.end - 1).collect();
     let mut last: Option<&Placed<'_>> = None;
     for place in &analysis.places {
         // One finding for an and-or list: one marker is enough for it.
         let seen = last.is_some_and(|last| std::ptr::eq(last.item, place.item));
         let is_beside = pipeline(&place.context).is_some_and(|span| beside.contains(&span));
-        if !seen && !is_beside && is_undecorated(analysis, &place.context) && acts(analysis, place) {
+        // What stands behind `&>` belongs to the command before it, and is told there.
+        let is_target = redirected_to.contains(&place.command.span.start);
+        if !seen && !is_beside && !is_target && is_undecorated(analysis, &place.context) && acts(analysis, place) {
             last = Some(place);
             findings.push(report(rule, analysis, place));
         }
