@@ -217,7 +217,7 @@ impl Walk<'_> {
             let mut length = 1;
             if let Some(marker) = pipeline.marker() {
                 let items: Vec<ListItem> = chain_behind(and_or, index).into_iter().collect();
-                match self.marker(marker, pipeline.span.to(and_or.span), &items)? {
+                match self.marker(marker, Span { end: and_or.span.end, ..pipeline.span }, &items)? {
                     Hit::Chain(stretch) => return self.stretch(stretch),
                     Hit::Stop(flow) => return Ok(flow),
                     Hit::Skipped => {}

@@ -11,6 +11,7 @@ use crate::{
         DispatchError,
         request::{After, Chunk, Count, Kind, Left, Marks, Request, Response},
     },
+    expand,
     language::marker::Marker,
     program::edits::{self, Edited},
     stage::{Chain, Fingerprint},
@@ -275,9 +276,12 @@ impl Walk<'_> {
         }
         if stretch.marker.is_some() {
             self.set_status(0);
-            if let [item] = stretch.items {
-                let assignments = item.plain_assignments().unwrap_or_default();
-                self.assign(assignments);
+            if let [item] = stretch.items
+                && let Some([assignment]) = item.plain_assignments()
+                && let Ok(value) = expand::expand_value(&assignment.value, request.state)
+                && !self.state.assign(&assignment.name, value)
+            {
+                self.state.forget(&assignment.name);
             }
         }
     }

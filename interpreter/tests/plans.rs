@@ -1,0 +1,169 @@
+//! What a dry run claims, before and after a run that it is compared with: the table of `testdata/plans`.
+//!
+//! A row begins with `=== NAME` and is a script, then `--- before` and `--- after`, each with the steps that a dry run
+//! tells: `kept`, `will`, `may` or `always`, what it is, and for `may` the command whose answer is missing.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf, process::Stdio};
+
+use compeval_interpreter::{
+    Place, Settings, Source,
+    dispatch::{Dispatcher, Kind, dry_run::DryRun, local::Local},
+    execute::{End, Event, Observer, Outcome},
+    language::marker::Marker,
+    parse,
+    program::Hooks,
+    run,
+    stage::{Chain, Ledger},
+    syntax::{Script, print},
+};
+
+struct Row {
+    name: String,
+    script: String,
+    before: String,
+    after: String,
+}
+
+fn rows() -> Vec<Row> {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../testdata/plans");
+    let mut paths: Vec<PathBuf> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let texts = paths.iter().map(|path| fs::read_to_string(path).unwrap());
+    texts.flat_map(|text| text.split("\n=== ").skip(1).map(row).collect::<Vec<_>>()).collect()
+}
+
+fn row(text: &str) -> Row {
+    let (name, rest) = text.split_once('\n').unwrap();
+    let (script, rest) = rest.split_once("--- before\n").unwrap();
+    let (before, after) = rest.split_once("--- after\n").unwrap();
+    let own = |text: &str| text.trim().to_owned();
+    Row { name: own(name), script: script.to_owned(), before: own(before), after: own(after) }
+}
+
+#[derive(Default)]
+struct Applied {
+    stages: BTreeMap<u32, String>,
+}
+
+impl Ledger for Applied {
+    fn applied(&self) -> u32 {
+        u32::try_from(self.stages.len()).unwrap()
+    }
+
+    fn fingerprint(&self, number: u32) -> Option<String> {
+        self.stages.get(&number).cloned()
+    }
+}
+
+/// The fingerprints of stages that are sent, one by one or inside a stretch.
+#[derive(Default)]
+struct Sent(BTreeMap<u32, String>);
+
+impl Sent {
+    /// Stages are reached in the order of their places here, the first as stage `number`.
+    fn note(&mut self, number: u32, chains: &[Chain]) {
+        let stages = chains.iter().filter(|chain| chain.marker == Marker::NextStage);
+        self.0.extend((number..).zip(stages.map(|chain| chain.fingerprint.hash.clone())));
+    }
+}
+
+impl Observer for Sent {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Started { request, .. } => match (request.kind, request.markers) {
+                (Kind::Stage(number), _) => self.note(number, &request.chains),
+                (_, Some(count)) => self.note(count.hits + 1, &request.chains),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+}
+
+/// The steps of a plan, a line each.
+#[derive(Default)]
+struct Steps(String);
+
+impl Steps {
+    fn step(&mut self, fate: &str, kind: Kind, text: &[u8], depends_on: Option<&Place>) {
+        let kind = match kind {
+            Kind::Stage(number) => format!("stage {number}"),
+            kind => format!("{kind:?}").to_lowercase(),
+        };
+        let fate = depends_on.map_or(fate, |_| "may");
+        let because = depends_on.map(|place| format!("  <- {}", print::summary(place.text(), 40)));
+        writeln!(self.0, "{fate} {kind}: {}{}", print::summary(text, 60), because.unwrap_or_default()).unwrap();
+    }
+}
+
+impl Observer for Steps {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Skipped { number, chain, depends_on } => {
+                self.step("kept", Kind::Stage(number), &chain.text, depends_on);
+            }
+            Event::Started { request, .. } if request.kind == Kind::Expansion => {}
+            Event::Started { request, depends_on } => {
+                let fate = if matches!(request.kind, Kind::Stage(_)) { "will" } else { "always" };
+                self.step(fate, request.kind, &request.text, depends_on);
+            }
+            Event::Inside { kind, chain, is_applied, depends_on } => {
+                let fate = match (kind, is_applied) {
+                    (Kind::Stage(_), true) => "kept",
+                    (Kind::Stage(_), false) => "will",
+                    _ => "always",
+                };
+                self.step(fate, kind, &chain.text, depends_on);
+            }
+            Event::Ended { .. } => {}
+        }
+    }
+}
+
+fn walk(
+    script: &Script,
+    ledger: &mut Applied,
+    dispatcher: &mut dyn Dispatcher,
+    observer: &mut dyn Observer,
+) -> Outcome {
+    run(script, &Settings::default(), ledger, dispatcher, observer).unwrap()
+}
+
+fn plan(script: &Script, ledger: &mut Applied) -> String {
+    let mut steps = Steps::default();
+    let outcome = walk(script, ledger, &mut DryRun, &mut steps);
+    if let End::Diverged { number, .. } = outcome.end {
+        writeln!(steps.0, "edited stage {number}").unwrap();
+    }
+    steps.0.trim().to_owned()
+}
+
+#[test]
+fn a_dry_run_claims_what_a_run_does() {
+    let mut wrong = String::new();
+    for Row { name, script, before, after } in rows() {
+        let script = parse(Source::new("docker-setup.sh", script)).script;
+        let mut ledger = Applied::default();
+        let found_before = plan(&script, &mut ledger);
+        let place = tempfile::tempdir().unwrap();
+        let state = tempfile::tempdir().unwrap();
+        let mut printed = Vec::new();
+        let hooks = Hooks { scratch: state.path().to_str().unwrap(), record: b":" };
+        let mut shell = Local::new(&["sh"], hooks).output(&mut printed).errors(std::io::sink()).prepare(|command| {
+            command.current_dir(place.path()).stdin(Stdio::null());
+        });
+        let mut sent = Sent::default();
+        let outcome = walk(&script, &mut ledger, &mut shell, &mut sent);
+        drop(shell);
+        ledger.stages = sent.0.into_iter().filter(|(number, _)| *number <= outcome.applied).collect();
+        let found_after = plan(&script, &mut ledger);
+        for (when, expected, found) in [("before", before, found_before), ("after", after, found_after)] {
+            if expected != found {
+                writeln!(wrong, "{name}, {when}\n--- expected\n{expected}\n--- found\n{found}\n").unwrap();
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
