@@ -13,6 +13,7 @@ use crate::{
     syntax::{HereDocument, List, ListItem, Script},
 };
 
+pub(crate) mod alias;
 mod command;
 mod explain;
 mod grammar;
@@ -52,6 +53,7 @@ pub fn parse(source: impl Into<Arc<Source>>) -> Parsed {
     let mut errors = reader.problems.errors;
     errors.sort_by_key(|error| error.primary.span);
     errors.dedup_by(|a, b| a.primary.span == b.primary.span && a.message == b.message);
+    alias::explain(&source, &list, &mut errors);
     explain::encoding(&source, &mut errors);
     Parsed { script: Script { source, list }, errors }
 }

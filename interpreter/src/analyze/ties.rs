@@ -6,9 +6,8 @@ use bstr::ByteSlice;
 
 use super::effects;
 use crate::{
-    Source,
     language::builtins::{self, Effect},
-    parse,
+    parse::alias,
     syntax::{
         Command, CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem, Parameter, Part, PartKind,
         Pipeline, SimpleCommand, Word,
@@ -59,22 +58,6 @@ fn mentions_definition(word: &Word) -> bool {
 pub(crate) fn sets_aliases(item: &ListItem) -> bool {
     let Some(Command::Simple(command)) = item.and_or.first.single() else { return false };
     matches!(command.unquoted_name(), Some("alias" | "unalias"))
-}
-
-/// Whether the operand of `alias` gives a value that is not the beginning of one simple command: with it in force,
-/// only the shell can tell where commands end.
-fn changes_grammar(operand: &Word) -> bool {
-    let text = operand.literal().unwrap_or_default();
-    let Some((_, value)) = text.split_once_str("=") else { return false };
-    let parsed = parse(Source::new("alias", [value, b" word"].concat()));
-    let last = parsed.script.list.items.last().and_then(|item| item.and_or.pipelines().last()?.commands.last());
-    let takes_word = match last {
-        Some(Command::Simple(command)) => {
-            command.words.len() > 1 && command.words.last().and_then(Word::unquoted) == Some("word")
-        }
-        _ => false,
-    };
-    !parsed.errors.is_empty() || !takes_word || value.ends_with(b"\\") || value.contains_str("<<")
 }
 
 /// What in some commands refers to the shell process that they run in.
@@ -156,7 +139,7 @@ impl<'t> Visit<'t> for Finder {
             }
             Effect::Jobs => self.ties.waits = true,
             Effect::ReadsOptions => self.ties.reads_options = true,
-            Effect::Aliases => self.ties.whole_rest |= command.words.iter().skip(1).any(changes_grammar),
+            Effect::Aliases => self.ties.whole_rest |= command.words.iter().skip(1).any(alias::changes_grammar),
             Effect::Operands => {
                 let called = command.words.get(1).and_then(Word::unquoted);
                 self.ties.whole_rest |= called == Some("exec") && command.words.len() == 2;

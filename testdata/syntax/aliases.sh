@@ -1,0 +1,3 @@
+alias loop='while true; do' not='! '
+not false && loop echo x; break; done
+next_stage && echo one
