@@ -16,7 +16,7 @@ use crate::{
         mounts::Mounts,
     },
     engine::{Container, ContainerState, Engine, EngineError},
-    ledger::{FILE, Ledger},
+    ledger::{FILE, Records},
     text::hex,
 };
 
@@ -163,10 +163,10 @@ impl Lifecycle<'_> {
     /// # Errors
     /// When the engine cannot be asked, the image is not there, or a newer program wrote the ledger.
     pub fn plan(&self) -> Result<(Option<Container>, Plan), LifecycleError> {
-        let plan = |root: &str, ledger: &Ledger| plan::plan(self.environment, self.mounts, root, ledger);
+        let plan = |root: &str, ledger: &Records| plan::plan(self.environment, self.mounts, root, ledger);
         let Some(container) = find::find(self.site())? else {
             let image = find::image_id(self.site())?;
-            return Ok((None, plan(&self.site().base(&image), &Ledger::default())));
+            return Ok((None, plan(&self.site().base(&image), &Records::default())));
         };
         let ledger = match self.engine.read_file(&container.id, FILE) {
             Err(EngineError::FileTooLong { .. }) => None,
@@ -181,7 +181,7 @@ impl Lifecycle<'_> {
             None => Some("its ledger is damaged".to_owned()),
             Some(ledger) => ledger.failed().map(|record| format!("stage {} failed", record.stage)),
         };
-        let unfinished = ledger.as_ref().and_then(Ledger::unfinished).map(|record| record.stage);
+        let unfinished = ledger.as_ref().and_then(Records::unfinished).map(|record| record.stage);
         let ledger = ledger.filter(|_| replaced.is_none()).unwrap_or_default();
         Ok((Some(container), Plan { replaced, unfinished, ..plan(&root, &ledger) }))
     }

@@ -10,7 +10,7 @@ use compeval_interpreter::{
     run,
 };
 
-use crate::{computation::environment::Environment, container::mounts::Mounts, ledger::Ledger};
+use crate::{computation::environment::Environment, container::mounts::Mounts, ledger::Records};
 
 /// What would become of a part of the script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Plan {
 pub(crate) struct Recorded<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) root: String,
-    pub(crate) ledger: &'a Ledger,
+    pub(crate) ledger: &'a Records,
 }
 
 impl execute::Ledger for Recorded<'_> {
@@ -117,7 +117,7 @@ impl execute::Ledger for AllApplied<'_> {
 /// The fingerprint that a finished setup ends with, when the script has nothing but stages and it can be told without
 /// running any of it.
 pub(crate) fn ready_fingerprint(environment: &Environment, mounts: &Mounts, root: String) -> Option<String> {
-    let none = Ledger::default();
+    let none = Records::default();
     let mut ledger = AllApplied(Recorded { environment, root, ledger: &none });
     let mut steps = Steps::default();
     let outcome = run(&environment.script, &settings(mounts), &mut ledger, &mut DryRun, &mut steps).ok()?;
@@ -126,14 +126,14 @@ pub(crate) fn ready_fingerprint(environment: &Environment, mounts: &Mounts, root
 }
 
 /// What a setup would do in a container with this ledger.
-pub(crate) fn plan(environment: &Environment, mounts: &Mounts, root: &str, ledger: &Ledger) -> Plan {
+pub(crate) fn plan(environment: &Environment, mounts: &Mounts, root: &str, ledger: &Records) -> Plan {
     let mut steps = Steps::default();
     let mut recorded = Recorded { environment, root: root.to_owned(), ledger };
     let outcome = run(&environment.script, &settings(mounts), &mut recorded, &mut DryRun, &mut steps);
     if let Ok(outcome) = outcome
         && let End::Diverged { number, .. } = outcome.end
     {
-        let anew = plan(environment, mounts, root, &Ledger::default());
+        let anew = plan(environment, mounts, root, &Records::default());
         return Plan { edited: Some(number), ready: None, ..anew };
     }
     let all_applied = steps.0.iter().all(|step| step.fate == Fate::Applied);

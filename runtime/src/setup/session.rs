@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     engine::{Container, EngineError, Exec, LONGEST_FILE, Stream},
-    ledger::{DIRECTORY, FILE, Ledger, LedgerError, READY, format},
+    ledger::{DIRECTORY, FILE, LedgerError, READY, Records, format},
 };
 
 /// How much is kept of what a shell complains of, in bytes.
@@ -24,7 +24,10 @@ pub(super) struct Session<'a> {
 impl Session<'_> {
     /// Reads the ledger when no stage runs any more: one that an ended ce-run left running is waited for.
     /// `None` when it is damaged.
-    pub(super) fn settled_ledger(&self, watcher: &RefCell<&mut dyn Watcher>) -> Result<Option<Ledger>, LifecycleError> {
+    pub(super) fn settled_ledger(
+        &self,
+        watcher: &RefCell<&mut dyn Watcher>,
+    ) -> Result<Option<Records>, LifecycleError> {
         let Some(ledger) = self.read_ledger()? else { return Ok(None) };
         let Some((stage, pid)) = ledger.unfinished().and_then(|record| Some((record.stage, record.pid?))) else {
             return Ok(Some(ledger));
@@ -45,7 +48,7 @@ impl Session<'_> {
         self.in_shell(&format!("printf '%s\\n' '{fingerprint}' >{READY}")).map(drop)
     }
 
-    fn read_ledger(&self) -> Result<Option<Ledger>, LifecycleError> {
+    fn read_ledger(&self) -> Result<Option<Records>, LifecycleError> {
         let header = format::header();
         let read = format!(
             "[ -d {DIRECTORY} ] || mkdir -p {DIRECTORY} || exit\n\
@@ -88,8 +91,8 @@ impl Session<'_> {
 }
 
 /// The ledger of a container; `None` when it is damaged.
-pub(super) fn parse_ledger(container: &Container, text: &[u8]) -> Result<Option<Ledger>, LifecycleError> {
-    match Ledger::parse(text) {
+pub(super) fn parse_ledger(container: &Container, text: &[u8]) -> Result<Option<Records>, LifecycleError> {
+    match Records::parse(text) {
         Ok(ledger) => Ok(Some(ledger)),
         Err(LedgerError::Damaged { .. }) => Ok(None),
         Err(source) => Err(LifecycleError::Ledger { container: container.name.clone(), source }),
