@@ -5,3 +5,4 @@ pub mod plan_report;
 pub mod progress;
 pub mod report;
 pub mod run_command;
+pub mod words;

@@ -17,7 +17,7 @@ use compeval_runtime::{
     setup::notice::{Notice, Watcher},
 };
 
-use crate::report::printable;
+use crate::{report::printable, words};
 
 /// How much to say while the container is set up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -113,7 +113,7 @@ impl Reporter {
             Event::Started { request, .. } if request.kind == Kind::Expansion => {}
             Event::Started { request, .. } => {
                 (self.began, self.tail) = (Instant::now(), VecDeque::new());
-                let name = name(request.kind);
+                let name = words::kind(request.kind);
                 self.say(&format!("{name} (line {}): {}", request.line(), print::summary(&request.text, 60)));
             }
             Event::Ended { kind, status, applied, .. } => {
@@ -125,7 +125,7 @@ impl Reporter {
                     (_, true, 0) => "done".to_owned(),
                     (_, true, status) => format!("ended with status {status}"),
                 };
-                self.say(&format!("{}: {ended} in {took}", name(kind)));
+                self.say(&format!("{}: {ended} in {took}", words::kind(kind)));
             }
         }
     }
@@ -155,10 +155,11 @@ impl Watcher for Reporter {
                 self.say(&format!("creating container {name} from image {image}"));
             }
             Notice::Creating { name, image, because: Some(reason) } => {
+                let reason = words::reason(reason);
                 self.say(&format!("creating container {name} anew from image {image}: {reason}"));
             }
-            Notice::Warning(text) => {
-                let _ = writeln!(io::stderr(), "ce-run: warning: {}", printable(text));
+            Notice::Warning(warning) => {
+                let _ = writeln!(io::stderr(), "ce-run: warning: {}", printable(&words::warning(warning)));
             }
             Notice::Setup(event) => self.setup(event),
         }
@@ -174,18 +175,6 @@ impl Watcher for Reporter {
         self.stream = stream;
         self.log.write(bytes);
         self.keep(bytes);
-    }
-}
-
-/// What a stretch is called.
-pub(crate) fn name(kind: Kind) -> String {
-    match kind {
-        Kind::Stage(number) => format!("stage {number}"),
-        Kind::Everytime => "everytime".to_owned(),
-        Kind::Undecorated => "command".to_owned(),
-        Kind::Condition => "condition".to_owned(),
-        Kind::Expansion => "words".to_owned(),
-        Kind::ExitTrap => "exit trap".to_owned(),
     }
 }
 

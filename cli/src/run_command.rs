@@ -28,8 +28,9 @@ use signal_hook::{consts, iterator::Signals, low_level};
 
 use crate::{
     plan_report,
-    progress::{self, Progress, Reporter},
+    progress::{Progress, Reporter},
     report::{self, Color, Positions},
+    words,
 };
 
 /// Run a computation in a container of its own.
@@ -168,7 +169,7 @@ fn chain_failed(chain: &Chain, number: Option<u32>, status: i32, lost: bool, col
         (true, _) => format!("its shell went away with status {status}"),
         (false, status) => format!("ended with status {status}"),
     };
-    let name = progress::name(number.map_or(Kind::Everytime, Kind::Stage));
+    let name = words::kind(number.map_or(Kind::Everytime, Kind::Stage));
     let finding = Diagnostic::error(chain.span, format!("{name} failed")).label(ended);
     report::diagnostic(&mut Positions::new(&chain.source), &finding, colored)
 }

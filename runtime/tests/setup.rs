@@ -126,9 +126,10 @@ struct Told(Vec<String>);
 impl Watcher for Told {
     fn notice(&mut self, notice: Notice<'_>) {
         match notice {
-            Notice::Creating { because, .. } => self.0.push(format!("creating: {}", because.unwrap_or("none yet"))),
+            Notice::Creating { because: None, .. } => self.0.push("creating".to_owned()),
+            Notice::Creating { because: Some(reason), .. } => self.0.push(format!("creating: {reason:?}")),
             Notice::WaitingForStage(stage) => self.0.push(format!("waiting for stage {stage}")),
-            Notice::Warning(text) => self.0.push(text.to_owned()),
+            Notice::Warning(warning) => self.0.push(format!("{warning:?}")),
             Notice::WaitingForSetup | Notice::Setup(_) => {}
         }
     }
@@ -213,7 +214,7 @@ fn a_container_whose_stage_failed_is_replaced() {
     fs::write(world.path("gfs/ok"), "").unwrap();
     let mut told = Told::default();
     let container = world.set_up(&mut told).unwrap();
-    assert_eq!(told.0, ["creating: stage 2 did not end well in the last one"]);
+    assert_eq!(told.0, ["creating: StageFailed(2)"]);
     assert_eq!(world.file(&container, "log"), "one\ntwo\n");
     assert_eq!(world.engine.containers(&[]).unwrap().len(), 1);
 }
@@ -237,7 +238,7 @@ fn a_stage_whose_shell_is_killed_has_failed() {
     assert!(matches!(error, LifecycleError::ChainFailed { status: 137, lost: true, .. }), "{error:?}");
     let mut told = Told::default();
     world.set_up(&mut told).unwrap_err();
-    assert_eq!(told.0.last().unwrap(), "creating: stage 1 did not end well in the last one");
+    assert_eq!(told.0.last().unwrap(), "creating: StageUnfinished(1)");
 }
 
 #[test]
@@ -277,7 +278,7 @@ fn a_stage_that_died_is_not_built_upon() {
     fs::write(&ledger, "schema = 1\n\n[[record]]\nstage = 1\nstate = \"started\"\npid = 999999999\n").unwrap();
     let mut told = Told::default();
     let replaced = world.set_up(&mut told).unwrap();
-    assert_eq!(told.0, ["waiting for stage 1", "creating: stage 1 did not end well in the last one"]);
+    assert_eq!(told.0, ["waiting for stage 1", "creating: StageUnfinished(1)"]);
     assert_eq!(world.file(&replaced, "log"), "one\n");
 }
 
@@ -292,7 +293,7 @@ fn a_damaged_ledger_makes_a_new_container_and_a_newer_one_is_left_alone() {
     fs::write(world.ledger(&container), "nonsense\n").unwrap();
     let mut told = Told::default();
     world.set_up(&mut told).unwrap();
-    assert_eq!(told.0, ["creating: its ledger is damaged"]);
+    assert_eq!(told.0, ["creating: LedgerDamaged"]);
 }
 
 #[test]
@@ -404,5 +405,5 @@ fn a_ledger_longer_than_any_is_a_damaged_one() {
     fs::File::create(world.ledger(&container)).unwrap().set_len(1 << 40).unwrap();
     let mut told = Told::default();
     world.set_up(&mut told).unwrap();
-    assert_eq!(told.0, ["creating: its ledger is damaged"]);
+    assert_eq!(told.0, ["creating: LedgerDamaged"]);
 }

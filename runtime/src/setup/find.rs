@@ -8,11 +8,12 @@ use super::{
     error::{LifecycleError, doing},
     keep,
     notice::{Notice, Watcher},
+    reason::Reason,
     site::Site,
 };
 use crate::{
     computation::environment::Environment,
-    container::{identity::Identity, mapping::Mapping, spec::container_spec},
+    container::{identity::Identity, mapping::Mapping},
     engine::{Container, ContainerSpec, ContainerState, EngineError},
 };
 
@@ -21,7 +22,7 @@ const LOOKS: u32 = 10;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// The container of this computation, directory, commit and storage, in whatever state.
-pub(crate) fn find(site: Site<'_>) -> Result<Option<Container>, LifecycleError> {
+pub(crate) fn find(site: &Site<'_>) -> Result<Option<Container>, LifecycleError> {
     let computation = &site.environment.computation;
     let ask = || doing(format!("look for the container of computation `{}`", computation.name));
     let identity = site.identity();
@@ -39,9 +40,9 @@ pub(crate) fn find(site: Site<'_>) -> Result<Option<Container>, LifecycleError> 
 
 /// The computation's container, created if there is none, and running.
 pub(super) fn running_container(
-    site: Site<'_>,
+    site: &Site<'_>,
     watcher: &RefCell<&mut dyn Watcher>,
-    because: Option<&str>,
+    because: Option<Reason>,
 ) -> Result<Container, LifecycleError> {
     for _ in 0..4 {
         let container = match find(site)? {
@@ -73,14 +74,14 @@ pub(super) fn running_container(
 }
 
 /// The id of the image that the description names.
-pub(super) fn image_id(site: Site<'_>) -> Result<String, LifecycleError> {
+pub(super) fn image_id(site: &Site<'_>) -> Result<String, LifecycleError> {
     let Environment { computation, description, .. } = site.environment;
     let task = format!("create a container for computation `{}`", computation.name);
     Ok(site.engine.image(&description.image).map_err(doing(task))?.id)
 }
 
 /// Whether what went wrong is that the container ended or was removed meanwhile: the engine says that in many ways.
-pub(super) fn is_gone(site: Site<'_>, container: &Container, error: &LifecycleError) -> bool {
+pub(super) fn is_gone(site: &Site<'_>, container: &Container, error: &LifecycleError) -> bool {
     let may_be = matches!(error, LifecycleError::Engine { .. } | LifecycleError::Dispatch(_));
     let is_running = || match site.engine.container(&container.id) {
         Ok(now) => now.is_some_and(|now| now.state == ContainerState::Running),
@@ -101,20 +102,18 @@ pub(super) fn unstable(Environment { computation, description, .. }: &Environmen
 
 /// Creates the container; `None` when another process has just done so.
 fn create(
-    site: Site<'_>,
+    site: &Site<'_>,
     watcher: &RefCell<&mut dyn Watcher>,
-    because: Option<&str>,
+    because: Option<Reason>,
 ) -> Result<Option<Container>, LifecycleError> {
     let Environment { computation, description, script, .. } = site.environment;
-    let spec = container_spec(description, &computation.directory, site.mounts)
-        .map_err(|path| LifecycleError::MountSource { path })?;
     let image = image_id(site)?;
     let identity = site.identity();
     let chain = identity.chain(&site.base(&image), print::canonical(&script.list).as_slice());
     let name = identity.name(&chain);
     let labels = identity.labels().into_iter().chain(Identity::further_labels(&chain, &image));
     let labels = labels.map(|(name, value)| (name.to_owned(), value)).collect();
-    let spec = ContainerSpec { image, labels, ..spec };
+    let spec = ContainerSpec { image, labels, ..site.spec.clone() };
     watcher.borrow_mut().notice(Notice::Creating { name: &name, image: &description.image, because });
     match site.engine.create(&name, &spec) {
         Ok(id) => site.engine.container(&id).map_err(doing(format!("find container `{name}` again"))),
@@ -128,7 +127,7 @@ fn create(
 }
 
 /// The name is taken: by another process that was faster, or by a container whose labels are not ours any more.
-fn resolve_conflict(site: Site<'_>, name: &str) -> Result<(), LifecycleError> {
+fn resolve_conflict(site: &Site<'_>, name: &str) -> Result<(), LifecycleError> {
     if find(site)?.is_some() {
         return Ok(());
     }

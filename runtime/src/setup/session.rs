@@ -17,7 +17,7 @@ const LONGEST_COMPLAINT: usize = 4096;
 
 /// A running container, and what is done in it that is no part of the script.
 pub(super) struct Session<'a> {
-    pub(super) site: Site<'a>,
+    pub(super) site: &'a Site<'a>,
     pub(super) container: &'a Container,
 }
 
