@@ -5,10 +5,10 @@ use std::{
     error::Error,
     ffi::OsString,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use clap::Parser;
@@ -22,7 +22,10 @@ use compeval_runtime::{
     call::{self, Called, Command, Running, Streams},
     computation::environment::EnvironmentError,
     container::mounts::{COMPUTATION, MountError, Mounts},
-    engine::{EngineError, Stdin, Stream, docker::Docker},
+    engine::{
+        EngineError, Stdin, Stream,
+        docker::{self, Docker},
+    },
 };
 use signal_hook::{consts, iterator::Signals, low_level};
 
@@ -30,7 +33,7 @@ use crate::{
     plan_report,
     progress::{Progress, Reporter},
     report::{self, Color, Positions},
-    words,
+    state_directory, words,
 };
 
 /// Run a computation in a container of its own.
@@ -90,7 +93,7 @@ const BROKEN_PIPE: u8 = 141;
 
 /// Does what the arguments say, and tells of failures on standard error.
 pub fn run(arguments: &Arguments) -> ExitCode {
-    let log = state_directory().join("logs").join(log_name(&arguments.directory));
+    let log = state_directory::log(&arguments.directory);
     let mut reporter = Reporter::new(arguments.progress, log);
     let failure = match attempt(arguments, &mut reporter) {
         Ok(status) => return ExitCode::from(status),
@@ -156,6 +159,9 @@ impl Failure {
                 let cause = cause.as_deref().map(|cause| cause_of(cause, colored)).unwrap_or_default();
                 cause + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
             }
+            Failure::Lifecycle(error @ LifecycleError::Engine { source, .. }) => {
+                report::failure("ce-run", error, docker::help(source).as_deref())
+            }
             Failure::Lifecycle(error) => report::failure("ce-run", error, error.help().as_deref()),
             Failure::Other { error, help } => report::failure("ce-run", error.as_ref(), help.as_deref()),
         }
@@ -200,14 +206,13 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
     }
     let command = command(arguments, &environment, &mounts)?;
     let docker = Docker::connect().map_err(|error| {
-        let help = error.help();
+        let help = docker::help(&error);
         Failure::other(error, help)
     })?;
     let lifecycle = Lifecycle {
         engine: &docker,
         environment: &environment,
         mounts: &mounts,
-        state_directory: state_directory(),
         lock_timeout: arguments.lock_timeout.map(Duration::from_secs),
     };
     if arguments.dry_run {
@@ -336,20 +341,4 @@ fn signal_name(signal: i32) -> &'static str {
         consts::SIGUSR2 => "USR2",
         _ => "TERM",
     }
-}
-
-/// `$XDG_STATE_HOME/compeval`, or its default in the home directory.
-fn state_directory() -> PathBuf {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
-    let base = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
-    // Without a home, the engine's socket is all that says who this is: only root has that everywhere.
-    base.unwrap_or_else(|| PathBuf::from("/var/lib")).join("compeval")
-}
-
-/// A log's name tells the computation, the time and the process.
-fn log_name(directory: &Path) -> PathBuf {
-    let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
-    let name = directory.file_name().map_or_else(|| "computation".into(), |name| name.to_owned());
-    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    PathBuf::from(name).join(format!("{time}-{}.log", std::process::id()))
 }

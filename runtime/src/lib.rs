@@ -19,7 +19,6 @@
 //!     engine: &engine,
 //!     environment: &environment,
 //!     mounts: &mounts,
-//!     state_directory: "/var/lib/me/compeval".into(),
 //!     lock_timeout: None,
 //! };
 //! let command = Command { argv: vec!["uname".into(), "-a".into()], interpreter: None, user: None, stdin: Stdin::Null };

@@ -1,23 +1,17 @@
 //! How a computation's container comes to be as its commit says: found or created, started, set up. Read top down.
 
-use std::{cell::RefCell, path::PathBuf, time::Duration};
+use std::{cell::RefCell, time::Duration};
 
 use compeval_interpreter::{
     execute::{End, Event, Observer, Outcome},
     run,
 };
-use sha2::{Digest, Sha256};
 
 use crate::{
     computation::environment::Environment,
-    container::{
-        identity,
-        lock::{Lock, LockError},
-        mounts::Mounts,
-    },
+    container::{lock::Lock, mounts::Mounts},
     engine::{Container, ContainerState, Engine, EngineError},
     ledger::{FILE, Records},
-    text::hex,
 };
 
 pub mod error;
@@ -50,8 +44,6 @@ pub struct Lifecycle<'a> {
     pub environment: &'a Environment,
     /// What its container sees of this machine.
     pub mounts: &'a Mounts,
-    /// Where locks are kept, outside the computation's directory.
-    pub state_directory: PathBuf,
     /// How long to wait for another process that sets up the same computation; `None` for as long as it takes.
     pub lock_timeout: Option<Duration>,
 }
@@ -83,11 +75,7 @@ impl Lifecycle<'_> {
         let watcher = RefCell::new(watcher);
         let waiting = || watcher.borrow_mut().notice(Notice::WaitingForSetup);
         // Everybody who sets this computation up has its directory in common, whatever their home is.
-        let _setup = match Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting) {
-            // Some network file systems do not lock directories.
-            Err(LockError::File { .. }) => Lock::acquire(&self.lock_path(), self.lock_timeout, waiting)?,
-            lock => lock?,
-        };
+        let _setup = Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting)?;
         let mut because = None;
         // A container may have to be replaced once, and be removed by somebody else in between.
         for _ in 0..4 {
@@ -203,13 +191,6 @@ impl Lifecycle<'_> {
 
     fn site(&self) -> Result<Site<'_>, LifecycleError> {
         Site::new(self.engine, self.environment, self.mounts)
-    }
-
-    fn lock_path(&self) -> PathBuf {
-        let Environment { computation, .. } = self.environment;
-        let digest = Sha256::digest(computation.directory.as_os_str().as_encoded_bytes());
-        let name = hex(digest.get(..8).unwrap_or_default());
-        self.state_directory.join("locks").join(format!("{}-{name}.lock", identity::plain(&computation.name)))
     }
 }
 

@@ -73,13 +73,7 @@ impl World {
     fn with<T>(&self, task: impl FnOnce(&Lifecycle<'_>) -> T) -> T {
         let environment = self.environment();
         let mounts = Mounts::new(&self.computation(), Some(&self.path("gfs"))).unwrap();
-        task(&Lifecycle {
-            engine: &self.engine,
-            environment: &environment,
-            mounts: &mounts,
-            state_directory: self.path("state"),
-            lock_timeout: None,
-        })
+        task(&Lifecycle { engine: &self.engine, environment: &environment, mounts: &mounts, lock_timeout: None })
     }
 
     fn set_up(&self, watcher: &mut dyn Watcher) -> Result<String, LifecycleError> {

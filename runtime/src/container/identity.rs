@@ -107,8 +107,9 @@ pub fn base(image_id: &str, shell: &str, spec: &ContainerSpec) -> String {
     hex(&hash.finalize())
 }
 
-/// A name with the characters that an engine allows in a container's.
-pub(crate) fn plain(name: &str) -> String {
+/// A name with the characters that an engine allows in a container's, which are plain everywhere else too.
+#[must_use]
+pub fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '_' }).collect()
 }
 

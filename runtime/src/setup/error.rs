@@ -89,13 +89,12 @@ fn stage_name(number: Option<u32>) -> String {
 }
 
 impl LifecycleError {
-    /// What to do about it.
+    /// What to do about it; of what an engine did not do, that engine knows more.
     pub fn help(&self) -> Option<String> {
         match self {
-            LifecycleError::Engine { source, .. } => source.help(),
             LifecycleError::Lock(error) => error.help(),
             LifecycleError::Ledger { container, source: LedgerError::Newer { .. } } => {
-                Some(format!("use the newer ce-run that set it up, or remove it (`docker rm -f {container}`)"))
+                Some(format!("use the newer ce-run that set it up, or remove container `{container}`"))
             }
             LifecycleError::MountSource { .. } => Some("create it, or change `mounts` in docker.conf".to_owned()),
             LifecycleError::ChainFailed { number: Some(_), .. } => Some(
@@ -109,7 +108,8 @@ impl LifecycleError {
                 "its image must have the shell `{shell}` (or another one that `shell` in docker.conf names), \
                  and nothing else may stop or remove it"
             )),
-            LifecycleError::Dispatch(_)
+            LifecycleError::Engine { .. }
+            | LifecycleError::Dispatch(_)
             | LifecycleError::Ledger { .. }
             | LifecycleError::SetupExited { .. }
             | LifecycleError::Cancelled { .. } => None,
