@@ -275,11 +275,12 @@ fn indented(text: &str) -> String {
     lines.join("\n    ")
 }
 
-/// The same text with control characters, and those that turn the direction of writing, as escapes.
+/// The same text with control characters, and those that break lines or turn the direction of writing, as escapes: the
+/// one way of text that is not ours (from scripts, configuration, repositories, containers, engines) to a terminal.
 pub fn printable(text: &str) -> Cow<'_, str> {
     let is_unsafe = |character: char| {
         character.is_control()
-            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);

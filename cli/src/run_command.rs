@@ -255,7 +255,7 @@ fn exit_status(called: Called, command: &Command) -> u8 {
             let why = "it is no program, or the container lacks what its `#!` line names";
             (format!("`{program}` cannot be executed in the container: {why}"), NOT_EXECUTABLE)
         }
-        Called::NoShell => ("the container's shell cannot be started".to_owned(), FAILED),
+        Called::NoShell { said } => (format!("the container's shell cannot be started: {said}"), FAILED),
         Called::Stale => ("the container was changed by somebody else meanwhile; run again".to_owned(), FAILED),
     };
     let _ = writeln!(io::stderr(), "ce-run: {}", report::printable(&complaint));

@@ -28,7 +28,7 @@ pub struct Command {
 }
 
 /// What became of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Called {
     /// It ran, and ended with this status: 128+N when it died of signal N.
     Ended(i32),
@@ -38,8 +38,11 @@ pub enum Called {
     NotFound,
     /// There is, but it cannot be run.
     NotExecutable,
-    /// The shell that starts the command could not be started; what the engine said went to its stderr.
-    NoShell,
+    /// The shell that starts the command could not be started.
+    NoShell {
+        /// What came in place of the shell's first line: the beginning, as the engine or the container wrote it.
+        said: String,
+    },
 }
 
 /// Functions that a call reports to.
@@ -140,9 +143,6 @@ fn exec(
         Ok(Word::Stale) => Called::Stale,
         Ok(Word::Missing) => Called::NotFound,
         Ok(Word::Denied) => Called::NotExecutable,
-        Err(instead) => {
-            output(Stream::Stderr, &instead).map_err(EngineError::Output)?;
-            Called::NoShell
-        }
+        Err(said) => Called::NoShell { said: String::from_utf8_lossy(&said).trim().to_owned() },
     })
 }
