@@ -85,7 +85,7 @@ pub fn run(arguments: &Arguments) -> Status {
         }
     };
     let mut summary = Summary::default();
-    let mut output = Output::new(arguments);
+    let mut output = Stdout::new(arguments);
     let default = [PathBuf::from(SETUP_SCRIPT)];
     for path in if arguments.files.is_empty() { &default[..] } else { &arguments.files } {
         match read(path, &arguments.stdin_filename) {
@@ -278,7 +278,7 @@ impl fmt::Display for Summary {
 }
 
 /// The standard output. Once its reader has gone, the rest is dropped: the exit status still tells what was found.
-struct Output {
+struct Stdout {
     stream: io::BufWriter<io::StdoutLock<'static>>,
     format: Format,
     colored: bool,
@@ -287,10 +287,10 @@ struct Output {
     result: io::Result<()>,
 }
 
-impl Output {
-    fn new(arguments: &Arguments) -> Output {
+impl Stdout {
+    fn new(arguments: &Arguments) -> Stdout {
         let stdout = io::stdout().lock();
-        Output {
+        Stdout {
             colored: arguments.color.is_on(&stdout),
             stream: io::BufWriter::with_capacity(1 << 16, stdout),
             format: arguments.format,
@@ -350,8 +350,8 @@ struct Finding<'d> {
     severity: Severity,
     message: &'d str,
     path: &'d str,
-    start: Place,
-    end: Place,
+    start: JsonPlace,
+    end: JsonPlace,
     /// The place itself, then further ones.
     labels: Vec<FindingLabel<'d>>,
     help: Option<&'d str>,
@@ -362,12 +362,12 @@ struct Finding<'d> {
 #[derive(Serialize)]
 struct FindingLabel<'d> {
     text: &'d str,
-    start: Place,
-    end: Place,
+    start: JsonPlace,
+    end: JsonPlace,
 }
 
 #[derive(Clone, Copy, Serialize)]
-struct Place {
+struct JsonPlace {
     line: usize,
     column: usize,
     offset: u32,
@@ -389,10 +389,10 @@ impl<'d> Finding<'d> {
     }
 }
 
-fn place(positions: &mut Positions<'_>, span: Span) -> (Place, Place) {
+fn place(positions: &mut Positions<'_>, span: Span) -> (JsonPlace, JsonPlace) {
     let start = positions.at(span.start);
     let end = positions.clone().at(span.end);
-    let place = |position: compeval_interpreter::Position, offset| Place {
+    let place = |position: compeval_interpreter::Position, offset| JsonPlace {
         line: position.line,
         column: position.column,
         offset,

@@ -18,8 +18,8 @@ use compeval_interpreter::{
     execute::Cause,
 };
 use compeval_runtime::{
-    Environment, Lifecycle, LifecycleError,
-    call::{self, Called, Command, Running, Streams},
+    Environment, Setup, SetupError,
+    call::{self, Call, Called, Running, Streams},
     computation::environment::EnvironmentError,
     container::mounts::{COMPUTATION, MountError, Mounts},
     engine::{
@@ -99,7 +99,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Ok(status) => return ExitCode::from(status),
         Err(failure) => failure,
     };
-    if let Failure::Lifecycle(LifecycleError::Engine { source: EngineError::Output(error), .. }) = &failure
+    if let Failure::Setup(SetupError::Engine { source: EngineError::Output(error), .. }) = &failure
         && error.kind() == io::ErrorKind::BrokenPipe
     {
         return ExitCode::from(BROKEN_PIPE);
@@ -113,7 +113,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 /// Whatever keeps the command from being run.
 enum Failure {
     Environment(EnvironmentError),
-    Lifecycle(LifecycleError),
+    Setup(SetupError),
     Other { error: Box<dyn Error>, help: Option<String> },
 }
 
@@ -130,9 +130,9 @@ impl From<MountError> for Failure {
     }
 }
 
-impl From<LifecycleError> for Failure {
-    fn from(error: LifecycleError) -> Failure {
-        Failure::Lifecycle(error)
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Failure {
+        Failure::Setup(error)
     }
 }
 
@@ -150,19 +150,19 @@ impl Failure {
                 frames + &report::failure("ce-run", error, error.help().as_deref())
             }
             Failure::Environment(error) => report::failure("ce-run", error, error.help().as_deref()),
-            Failure::Lifecycle(error @ LifecycleError::ChainFailed { chain, number, status, lost, cause, .. }) => {
+            Failure::Setup(error @ SetupError::ChainFailed { chain, number, status, lost, cause, .. }) => {
                 let chain = chain_failed(chain, *number, *status, *lost, colored);
                 let cause = cause.as_deref().map(|cause| format!("\n{}", cause_of(cause, colored))).unwrap_or_default();
                 chain + &cause + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
             }
-            Failure::Lifecycle(error @ LifecycleError::SetupExited { cause, .. }) => {
+            Failure::Setup(error @ SetupError::SetupExited { cause, .. }) => {
                 let cause = cause.as_deref().map(|cause| cause_of(cause, colored)).unwrap_or_default();
                 cause + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
             }
-            Failure::Lifecycle(error @ LifecycleError::Engine { source, .. }) => {
+            Failure::Setup(error @ SetupError::Engine { source, .. }) => {
                 report::failure("ce-run", error, docker::help(source).as_deref())
             }
-            Failure::Lifecycle(error) => report::failure("ce-run", error, error.help().as_deref()),
+            Failure::Setup(error) => report::failure("ce-run", error, error.help().as_deref()),
             Failure::Other { error, help } => report::failure("ce-run", error.as_ref(), help.as_deref()),
         }
     }
@@ -209,19 +209,19 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
         let help = docker::help(&error);
         Failure::other(error, help)
     })?;
-    let lifecycle = Lifecycle {
+    let setup = Setup {
         engine: &docker,
         environment: &environment,
         mounts: &mounts,
         lock_timeout: arguments.lock_timeout.map(Duration::from_secs),
     };
     if arguments.dry_run {
-        let (container, plan) = lifecycle.plan()?;
+        let (container, plan) = setup.plan()?;
         let text = plan_report::plan(&environment, container.as_ref(), &plan);
         return Ok(if write_out(Stream::Stdout, text.as_bytes()).is_ok() { 0 } else { BROKEN_PIPE });
     }
     if arguments.setup_only {
-        lifecycle.set_up(reporter)?;
+        setup.set_up(reporter)?;
         return Ok(0);
     }
     let shell = &environment.description.shell;
@@ -232,8 +232,8 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
         },
         output: &mut write_out,
     };
-    let called = lifecycle.call(&command, reporter, streams);
-    if let Err(LifecycleError::Engine { source: EngineError::Output(_), .. }) = &called
+    let called = setup.call(&command, reporter, streams);
+    if let Err(SetupError::Engine { source: EngineError::Output(_), .. }) = &called
         && let Some((container, running)) = target.lock().unwrap_or_else(PoisonError::into_inner).clone()
     {
         // Nobody takes its output any more: without a word it would run on.
@@ -246,7 +246,7 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
     Ok(exit_status(called, &command))
 }
 
-fn exit_status(called: Called, command: &Command) -> u8 {
+fn exit_status(called: Called, command: &Call) -> u8 {
     let program = command.argv.first().map_or("", String::as_str);
     let (complaint, status) = match called {
         Called::Ended(status) => return u8::try_from(status).unwrap_or(FAILED),
@@ -263,7 +263,7 @@ fn exit_status(called: Called, command: &Command) -> u8 {
 }
 
 /// What to run, as the container sees it.
-fn command(arguments: &Arguments, environment: &Environment, mounts: &Mounts) -> Result<Command, Failure> {
+fn command(arguments: &Arguments, environment: &Environment, mounts: &Mounts) -> Result<Call, Failure> {
     let program = match &arguments.entrypoint {
         Some(program) => program.clone(),
         None => format!("{COMPUTATION}/exec"),
@@ -281,7 +281,7 @@ fn command(arguments: &Arguments, environment: &Environment, mounts: &Mounts) ->
         env::var("SUDO_UID").ok().zip(env::var("SUDO_GID").ok()).map(|(user, group)| format!("{user}:{group}"));
     let user = environment.description.user.clone().or(caller);
     let interpreter = if arguments.entrypoint.is_none() { environment.computation.interpreter() } else { None };
-    Ok(Command { argv, interpreter, user, stdin: Stdin::Inherit })
+    Ok(Call { argv, interpreter, user, stdin: Stdin::Inherit })
 }
 
 fn write_out(stream: Stream, bytes: &[u8]) -> io::Result<()> {

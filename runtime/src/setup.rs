@@ -24,7 +24,7 @@ mod session;
 mod shell;
 mod site;
 
-pub use error::LifecycleError;
+pub use error::SetupError;
 
 use self::{
     error::doing,
@@ -37,7 +37,7 @@ use self::{
 };
 
 /// A computation and the engine its container lives on.
-pub struct Lifecycle<'a> {
+pub struct Setup<'a> {
     /// The engine.
     pub engine: &'a dyn Engine,
     /// The computation.
@@ -58,19 +58,19 @@ pub struct Ready {
 }
 
 /// How a setup in one container ended.
-enum SetUp {
+enum Ended {
     /// Well; with what later calls look for.
     Ready(Option<String>),
     /// The container has to be replaced, for this reason.
     Unusable(Reason),
 }
 
-impl Lifecycle<'_> {
+impl Setup<'_> {
     /// Brings the computation's container up to date, and keeps others from doing so meanwhile.
     ///
     /// # Errors
     /// When a chain fails, or the engine or the lock does not do its part.
-    pub fn set_up(&self, watcher: &mut dyn Watcher) -> Result<Ready, LifecycleError> {
+    pub fn set_up(&self, watcher: &mut dyn Watcher) -> Result<Ready, SetupError> {
         let site = self.site()?;
         let watcher = RefCell::new(watcher);
         let waiting = || watcher.borrow_mut().notice(Notice::WaitingForSetup);
@@ -81,8 +81,8 @@ impl Lifecycle<'_> {
         for _ in 0..4 {
             let container = find::running_container(&site, &watcher, because)?;
             match self.set_up_in(&site, &container, &watcher) {
-                Ok(SetUp::Ready(fingerprint)) => return Ok(Ready { container: container.id, fingerprint }),
-                Ok(SetUp::Unusable(reason)) => {
+                Ok(Ended::Ready(fingerprint)) => return Ok(Ready { container: container.id, fingerprint }),
+                Ok(Ended::Unusable(reason)) => {
                     keep::remove(&site, &container)?;
                     because = Some(reason);
                 }
@@ -101,14 +101,14 @@ impl Lifecycle<'_> {
         site: &Site<'_>,
         container: &Container,
         watcher: &RefCell<&mut dyn Watcher>,
-    ) -> Result<SetUp, LifecycleError> {
+    ) -> Result<Ended, SetupError> {
         let session = Session { site, container };
         let Some(ledger) = session.settled_ledger(watcher)? else {
-            return Ok(SetUp::Unusable(Reason::LedgerDamaged));
+            return Ok(Ended::Unusable(Reason::LedgerDamaged));
         };
         let unfinished = || ledger.unfinished().map(|record| Reason::StageUnfinished(record.stage));
         if let Some(reason) = failed(&ledger).or_else(unfinished) {
-            return Ok(SetUp::Unusable(reason));
+            return Ok(Ended::Unusable(reason));
         }
         let environment = self.environment;
         let base = site.base(&container.image_id);
@@ -126,29 +126,29 @@ impl Lifecycle<'_> {
         // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
         let reached = outcome.fingerprint.clone().filter(|_| outcome.end == End::Finished);
         if let Some(reason) = self.judge(outcome)? {
-            return Ok(SetUp::Unusable(reason));
+            return Ok(Ended::Unusable(reason));
         }
         let fingerprint =
             plan::ready_fingerprint(environment, self.mounts, base).filter(|ready| Some(ready) == reached.as_ref());
         if let Some(fingerprint) = &fingerprint {
             session.set_ready(fingerprint)?;
         }
-        Ok(SetUp::Ready(fingerprint))
+        Ok(Ended::Ready(fingerprint))
     }
 
     /// What a walk's end means; the reason when this container cannot be brought up to date.
-    fn judge(&self, outcome: Outcome) -> Result<Option<Reason>, LifecycleError> {
+    fn judge(&self, outcome: Outcome) -> Result<Option<Reason>, SetupError> {
         let computation = self.environment.computation.name.clone();
         let cause = outcome.cause.map(Box::new);
         match outcome.end {
             End::Finished => Ok(None),
             End::Exited if outcome.status == 0 => Ok(None),
-            End::Exited => Err(LifecycleError::SetupExited { computation, status: outcome.status, cause }),
-            End::Cancelled => Err(LifecycleError::Cancelled { computation }),
-            End::Lost { .. } => Err(LifecycleError::SetupExited { computation, status: outcome.status.max(1), cause }),
+            End::Exited => Err(SetupError::SetupExited { computation, status: outcome.status, cause }),
+            End::Cancelled => Err(SetupError::Cancelled { computation }),
+            End::Lost { .. } => Err(SetupError::SetupExited { computation, status: outcome.status.max(1), cause }),
             End::Diverged { number, .. } => Ok(Some(Reason::StageEdited(number))),
             End::ChainFailed { number, chain, lost } => {
-                Err(LifecycleError::ChainFailed { computation, number, chain, status: outcome.status, lost, cause })
+                Err(SetupError::ChainFailed { computation, number, chain, status: outcome.status, lost, cause })
             }
         }
     }
@@ -157,7 +157,7 @@ impl Lifecycle<'_> {
     ///
     /// # Errors
     /// When the engine cannot be asked, the image is not there, or a newer program wrote the ledger.
-    pub fn plan(&self) -> Result<(Option<Container>, Plan), LifecycleError> {
+    pub fn plan(&self) -> Result<(Option<Container>, Plan), SetupError> {
         let site = self.site()?;
         let plan = |image: &str, ledger| plan::plan(self.environment, self.mounts, &site.base(image), ledger);
         let Some(container) = find::find(&site)? else {
@@ -179,7 +179,7 @@ impl Lifecycle<'_> {
     }
 
     /// A running container that a finished setup may have left, for a script that runs nothing on every call.
-    pub(crate) fn probably_ready(&self) -> Result<Option<Ready>, LifecycleError> {
+    pub(crate) fn probably_ready(&self) -> Result<Option<Ready>, SetupError> {
         let site = self.site()?;
         let Some(container) = find::find(&site)?.filter(|found| found.state == ContainerState::Running) else {
             return Ok(None);
@@ -189,7 +189,7 @@ impl Lifecycle<'_> {
         Ok(fingerprint.map(|fingerprint| Ready { container: container.id, fingerprint: Some(fingerprint) }))
     }
 
-    fn site(&self) -> Result<Site<'_>, LifecycleError> {
+    fn site(&self) -> Result<Site<'_>, SetupError> {
         Site::new(self.engine, self.environment, self.mounts)
     }
 }

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::{
     containers::{Container, ContainerSpec, ContainerState, Containers, LONGEST_FILE},
     error::EngineError,
-    exec::{Exec, Execs, Output, Stdin, Stream},
+    exec::{Exec, Execs, Sink, Stdin, Stream},
     images::{Image, Images},
 };
 
@@ -31,19 +31,19 @@ const TICK: Duration = Duration::from_millis(10);
 /// A daemon that lives in this process; its containers' files go with it.
 pub struct Memory {
     root: tempfile::TempDir,
-    state: Mutex<State>,
+    state: Mutex<Shelf>,
 }
 
 #[derive(Default)]
-struct State {
+struct Shelf {
     images: BTreeMap<String, Image>,
-    containers: Vec<Record>,
+    containers: Vec<Held>,
     calls: Vec<String>,
     created: u32,
 }
 
 #[derive(Clone)]
-struct Record {
+struct Held {
     container: Container,
     spec: ContainerSpec,
     directory: PathBuf,
@@ -88,20 +88,20 @@ impl Memory {
         Ok(())
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Shelf> {
         // A test that panicked has failed already; the others may go on.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn called(&self, verb: &str) -> MutexGuard<'_, State> {
+    fn called(&self, verb: &str) -> MutexGuard<'_, Shelf> {
         let mut state = self.state();
         state.calls.push(verb.to_owned());
         state
     }
 }
 
-impl State {
-    fn find(&mut self, id: &str) -> Result<&mut Record, EngineError> {
+impl Shelf {
+    fn find(&mut self, id: &str) -> Result<&mut Held, EngineError> {
         self.containers
             .iter_mut()
             .find(|record| record.container.id == id || record.container.name == id)
@@ -156,7 +156,7 @@ impl Containers for Memory {
             labels: spec.labels.clone(),
             created: jiff::Timestamp::now(),
         };
-        state.containers.push(Record { container, spec: spec.clone(), directory });
+        state.containers.push(Held { container, spec: spec.clone(), directory });
         Ok(id)
     }
 
@@ -199,7 +199,7 @@ impl Containers for Memory {
 }
 
 impl Execs for Memory {
-    fn exec(&self, id: &str, exec: &Exec, output: &mut Output<'_>) -> Result<i32, EngineError> {
+    fn exec(&self, id: &str, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError> {
         exec.check_length()?;
         let record = self.called("exec").find(id)?.clone();
         match record.container.state {
@@ -210,8 +210,8 @@ impl Execs for Memory {
     }
 }
 
-impl Record {
-    fn run(&self, exec: &Exec, output: &mut Output<'_>) -> Result<i32, EngineError> {
+impl Held {
+    fn run(&self, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError> {
         let mut child = match self.command(exec).and_then(|mut command| command.spawn()) {
             Ok(child) => child,
             Err(error) => {
@@ -279,7 +279,7 @@ impl Record {
 
 /// Passes a command's output on until both streams have ended, or for [`AFTERLIFE`] after the command has; no longer
 /// than the command itself when that is enough.
-fn pass_on(child: &mut Child, output: &mut Output<'_>) -> Result<(), EngineError> {
+fn pass_on(child: &mut Child, output: &mut Sink<'_>) -> Result<(), EngineError> {
     let (pieces, received) = mpsc::sync_channel(1);
     let stdout = child.stdout.take().map(|pipe| (Stream::Stdout, Box::new(pipe) as Box<dyn Read + Send>));
     let stderr = child.stderr.take().map(|pipe| (Stream::Stderr, Box::new(pipe) as Box<dyn Read + Send>));

@@ -5,7 +5,7 @@ use std::{cell::RefCell, time::Duration};
 use compeval_interpreter::syntax::print;
 
 use super::{
-    error::{LifecycleError, doing},
+    error::{SetupError, doing},
     keep,
     notice::{Notice, Watcher},
     reason::Reason,
@@ -22,7 +22,7 @@ const LOOKS: u32 = 10;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// The container of this computation, directory, commit and storage, in whatever state.
-pub(crate) fn find(site: &Site<'_>) -> Result<Option<Container>, LifecycleError> {
+pub(crate) fn find(site: &Site<'_>) -> Result<Option<Container>, SetupError> {
     let computation = &site.environment.computation;
     let ask = || doing(format!("look for the container of computation `{}`", computation.name));
     let identity = site.identity();
@@ -43,7 +43,7 @@ pub(super) fn running_container(
     site: &Site<'_>,
     watcher: &RefCell<&mut dyn Watcher>,
     because: Option<Reason>,
-) -> Result<Container, LifecycleError> {
+) -> Result<Container, SetupError> {
     for _ in 0..4 {
         let container = match find(site)? {
             Some(container) => container,
@@ -74,15 +74,15 @@ pub(super) fn running_container(
 }
 
 /// The id of the image that the description names.
-pub(super) fn image_id(site: &Site<'_>) -> Result<String, LifecycleError> {
+pub(super) fn image_id(site: &Site<'_>) -> Result<String, SetupError> {
     let Environment { computation, description, .. } = site.environment;
     let task = format!("create a container for computation `{}`", computation.name);
     Ok(site.engine.image(&description.image).map_err(doing(task))?.id)
 }
 
 /// Whether what went wrong is that the container ended or was removed meanwhile: the engine says that in many ways.
-pub(super) fn is_gone(site: &Site<'_>, container: &Container, error: &LifecycleError) -> bool {
-    let may_be = matches!(error, LifecycleError::Engine { .. } | LifecycleError::Dispatch(_));
+pub(super) fn is_gone(site: &Site<'_>, container: &Container, error: &SetupError) -> bool {
+    let may_be = matches!(error, SetupError::Engine { .. } | SetupError::Dispatch(_));
     let is_running = || match site.engine.container(&container.id) {
         Ok(now) => now.is_some_and(|now| now.state == ContainerState::Running),
         Err(_) => true,
@@ -96,8 +96,8 @@ pub(super) fn is_gone(site: &Site<'_>, container: &Container, error: &LifecycleE
 }
 
 /// The container ended or went away again and again.
-pub(super) fn unstable(Environment { computation, description, .. }: &Environment) -> LifecycleError {
-    LifecycleError::Unstable { computation: computation.name.clone(), shell: description.shell.clone() }
+pub(super) fn unstable(Environment { computation, description, .. }: &Environment) -> SetupError {
+    SetupError::Unstable { computation: computation.name.clone(), shell: description.shell.clone() }
 }
 
 /// Creates the container; `None` when another process has just done so.
@@ -105,7 +105,7 @@ fn create(
     site: &Site<'_>,
     watcher: &RefCell<&mut dyn Watcher>,
     because: Option<Reason>,
-) -> Result<Option<Container>, LifecycleError> {
+) -> Result<Option<Container>, SetupError> {
     let Environment { computation, description, script, .. } = site.environment;
     let image = image_id(site)?;
     let identity = site.identity();
@@ -127,7 +127,7 @@ fn create(
 }
 
 /// The name is taken: by another process that was faster, or by a container whose labels are not ours any more.
-fn resolve_conflict(site: &Site<'_>, name: &str) -> Result<(), LifecycleError> {
+fn resolve_conflict(site: &Site<'_>, name: &str) -> Result<(), SetupError> {
     if find(site)?.is_some() {
         return Ok(());
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::{
-    error::{LifecycleError, doing},
+    error::{SetupError, doing},
     notice::{Notice, Warning, Watcher},
     site::Site,
 };
@@ -29,6 +29,6 @@ pub(super) fn remember(computation: &Computation, container: &Container, watcher
 }
 
 /// Removes a container that cannot be brought up to date.
-pub(super) fn remove(site: &Site<'_>, container: &Container) -> Result<(), LifecycleError> {
+pub(super) fn remove(site: &Site<'_>, container: &Container) -> Result<(), SetupError> {
     site.engine.remove(&container.id).map_err(doing(format!("remove container `{}`", container.name)))
 }

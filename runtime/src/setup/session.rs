@@ -3,7 +3,7 @@
 use std::{cell::RefCell, io, ops::ControlFlow};
 
 use super::{
-    error::{LifecycleError, doing},
+    error::{SetupError, doing},
     notice::{Notice, Watcher},
     site::Site,
 };
@@ -24,10 +24,7 @@ pub(super) struct Session<'a> {
 impl Session<'_> {
     /// Reads the ledger when no stage runs any more: one that an ended ce-run left running is waited for.
     /// `None` when it is damaged.
-    pub(super) fn settled_ledger(
-        &self,
-        watcher: &RefCell<&mut dyn Watcher>,
-    ) -> Result<Option<Records>, LifecycleError> {
+    pub(super) fn settled_ledger(&self, watcher: &RefCell<&mut dyn Watcher>) -> Result<Option<Records>, SetupError> {
         let Some(ledger) = self.read_ledger()? else { return Ok(None) };
         let Some((stage, pid)) = ledger.unfinished().and_then(|record| Some((record.stage, record.pid?))) else {
             return Ok(Some(ledger));
@@ -44,11 +41,11 @@ impl Session<'_> {
     }
 
     /// Puts down that a setup has ended with this fingerprint.
-    pub(super) fn set_ready(&self, fingerprint: &str) -> Result<(), LifecycleError> {
+    pub(super) fn set_ready(&self, fingerprint: &str) -> Result<(), SetupError> {
         self.in_shell(&format!("printf '%s\\n' '{fingerprint}' >{READY}")).map(drop)
     }
 
-    fn read_ledger(&self) -> Result<Option<Records>, LifecycleError> {
+    fn read_ledger(&self) -> Result<Option<Records>, SetupError> {
         let header = format::header();
         let read = format!(
             "[ -d {DIRECTORY} ] || mkdir -p {DIRECTORY} || exit\n\
@@ -57,13 +54,13 @@ impl Session<'_> {
              l=; while IFS= read -r l; do printf '%s\\n' \"$l\"; done <{FILE}; printf '%s' \"$l\""
         );
         match self.in_shell(&read) {
-            Err(LifecycleError::Engine { source: EngineError::Output(_), .. }) => Ok(None),
+            Err(SetupError::Engine { source: EngineError::Output(_), .. }) => Ok(None),
             text => parse_ledger(self.container, &text?),
         }
     }
 
     /// Runs shell commands of ours in the container; gives what they print.
-    fn in_shell(&self, commands: &str) -> Result<Vec<u8>, LifecycleError> {
+    fn in_shell(&self, commands: &str) -> Result<Vec<u8>, SetupError> {
         let shell = self.site.environment.description.shell.clone();
         let exec = Exec { user: Some("0".to_owned()), ..Exec::new([shell, "-c".to_owned(), commands.to_owned()]) };
         let too_long = || io::ErrorKind::FileTooLarge.into();
@@ -81,7 +78,7 @@ impl Session<'_> {
             status => {
                 let said = if complaints.is_empty() { text } else { complaints };
                 let message = format!("its shell gave {status}: {}", String::from_utf8_lossy(&said).trim());
-                Err(LifecycleError::Engine {
+                Err(SetupError::Engine {
                     doing: task(),
                     source: EngineError::Refused { doing: "run a shell".into(), message },
                 })
@@ -91,10 +88,10 @@ impl Session<'_> {
 }
 
 /// The ledger of a container; `None` when it is damaged.
-pub(super) fn parse_ledger(container: &Container, text: &[u8]) -> Result<Option<Records>, LifecycleError> {
+pub(super) fn parse_ledger(container: &Container, text: &[u8]) -> Result<Option<Records>, SetupError> {
     match Records::parse(text) {
         Ok(ledger) => Ok(Some(ledger)),
         Err(LedgerError::Damaged { .. }) => Ok(None),
-        Err(source) => Err(LifecycleError::Ledger { container: container.name.clone(), source }),
+        Err(source) => Err(SetupError::Ledger { container: container.name.clone(), source }),
     }
 }

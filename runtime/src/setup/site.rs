@@ -1,6 +1,6 @@
 //! What every part of a setup works on: a computation, what its container is made of, and the engine.
 
-use super::error::LifecycleError;
+use super::error::SetupError;
 use crate::{
     computation::environment::Environment,
     container::{
@@ -25,9 +25,9 @@ impl<'a> Site<'a> {
         engine: &'a dyn Engine,
         environment: &'a Environment,
         mounts: &'a Mounts,
-    ) -> Result<Self, LifecycleError> {
+    ) -> Result<Self, SetupError> {
         let spec = container_spec(&environment.description, &environment.computation.directory, mounts)
-            .map_err(|path| LifecycleError::MountSource { path })?;
+            .map_err(|path| SetupError::MountSource { path })?;
         Ok(Self { engine, environment, mounts, spec })
     }
 
