@@ -105,7 +105,7 @@ impl Setup<'_> {
 /// Runs a command and passes its output on, byte for byte. `started` is told when it runs.
 ///
 /// # Errors
-/// As for [`Engine::exec`].
+/// As for [`Execs::exec`](crate::engine::Execs::exec).
 fn exec(
     engine: &dyn Engine,
     container: &str,

@@ -30,7 +30,7 @@ pub trait Execs {
     fn exec(&self, id: &str, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError>;
 }
 
-/// Takes a command's output, piece by piece, and tells whether more is awaited; see [`Engine::exec`].
+/// Takes a command's output, piece by piece, and tells whether more is awaited; see [`Execs::exec`].
 pub type Sink<'a> = dyn FnMut(Stream, &[u8]) -> io::Result<ControlFlow<()>> + 'a;
 
 /// A command to run in a container (Docker API, ContainerExec).

@@ -1,4 +1,4 @@
-//! [`Engine`] for tests without Docker: a container is a record and a directory of this machine.
+//! [`Engine`](super::Engine) for tests without Docker: a container is a record and a directory of this machine.
 //!
 //! Commands run for real, with this machine's programs. What is not real is their view of the file system: wherever
 //! a command, its arguments or its environment name the container's `/var/lib/compeval` or the inside of a bind mount,
@@ -67,7 +67,7 @@ impl Memory {
         image
     }
 
-    /// The verbs called so far, by the names they have in [`Engine`], oldest first.
+    /// The verbs called so far, by the names they have in [`Engine`](super::Engine), oldest first.
     #[must_use]
     pub fn calls(&self) -> Vec<String> {
         self.state().calls.clone()
