@@ -21,6 +21,7 @@ use super::{
     exec::{Exec, Execs, Sink, Stdin, Stream},
     images::{Image, Images},
 };
+use crate::text::hex;
 
 /// The directory inside a container that holds what we know of it.
 const LEDGER_DIRECTORY: &str = "/var/lib/compeval";
@@ -60,8 +61,7 @@ impl Memory {
 
     /// Registers an image under `reference`, with an id made from that, and gives it.
     pub fn add_image(&self, reference: &str) -> Image {
-        let digest = Sha256::digest(reference);
-        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = hex(&Sha256::digest(reference));
         let image = Image { id: format!("sha256:{digits}"), platform: "linux/amd64".into(), ..Image::default() };
         self.state().images.insert(reference.to_owned(), image.clone());
         image

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     engine::{Container, EngineError, Exec, LONGEST_FILE, Stream},
     ledger::{DIRECTORY, FILE, LedgerError, READY, Records, format},
+    text::quote,
 };
 
 /// How much is kept of what a shell complains of, in bytes.
@@ -42,14 +43,14 @@ impl Session<'_> {
 
     /// Puts down that a setup has ended with this fingerprint.
     pub(super) fn set_ready(&self, fingerprint: &str) -> Result<(), SetupError> {
-        self.in_shell(&format!("printf '%s\\n' '{fingerprint}' >{READY}")).map(drop)
+        self.in_shell(&format!("printf '%s\\n' {} >{READY}", quote(fingerprint))).map(drop)
     }
 
     fn read_ledger(&self) -> Result<Option<Records>, SetupError> {
-        let header = format::header();
+        let header = quote(&format::header());
         let read = format!(
             "[ -d {DIRECTORY} ] || mkdir -p {DIRECTORY} || exit\n\
-             : >{READY}; [ -f {FILE} ] || printf '%s' '{header}' >{FILE} || exit\n\
+             : >{READY}; [ -f {FILE} ] || printf '%s' {header} >{FILE} || exit\n\
              if command -v cat >/dev/null; then exec cat {FILE}; fi\n\
              l=; while IFS= read -r l; do printf '%s\\n' \"$l\"; done <{FILE}; printf '%s' \"$l\""
         );
