@@ -22,7 +22,10 @@ use std::{
 use clap::Parser;
 use compeval_cli::{report, run_command};
 use compeval_machine_image::{Kind, ensure};
-use compeval_runtime::engine::{Containers, docker::Docker};
+use compeval_runtime::engine::{
+    Containers,
+    docker::{self, Docker},
+};
 use gix::{
     actor::SignatureRef,
     objs::{Tree, tree},
@@ -78,7 +81,7 @@ fn main() -> ExitCode {
     }
     let (error, help) = match Docker::connect() {
         Err(error) => {
-            let help = error.help();
+            let help = docker::help(&error);
             (error.into(), help)
         }
         Ok(docker) => match Tour::new(&docker, &interrupted).and_then(|tour| tour.show()) {

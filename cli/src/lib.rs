@@ -5,3 +5,5 @@ pub mod plan_report;
 pub mod progress;
 pub mod report;
 pub mod run_command;
+pub mod state_directory;
+pub mod words;

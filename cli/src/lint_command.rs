@@ -13,12 +13,13 @@ use compeval_interpreter::{
     lint::{self, Rule},
     parse,
 };
+use compeval_runtime::{
+    computation::{environment::LONGEST_SCRIPT, layout::SETUP_SCRIPT},
+    file,
+};
 use serde::Serialize;
 
 use crate::report::{self, Color, Positions};
-
-/// The name of a setup script in a computation's directory.
-const SCRIPT: &str = "docker-setup.sh";
 
 /// Find what will go wrong in the docker-setup.sh of a computation.
 #[derive(Clone, Debug, Parser)]
@@ -84,8 +85,8 @@ pub fn run(arguments: &Arguments) -> Status {
         }
     };
     let mut summary = Summary::default();
-    let mut output = Output::new(arguments);
-    let default = [PathBuf::from(SCRIPT)];
+    let mut output = Stdout::new(arguments);
+    let default = [PathBuf::from(SETUP_SCRIPT)];
     for path in if arguments.files.is_empty() { &default[..] } else { &arguments.files } {
         match read(path, &arguments.stdin_filename) {
             Ok(source) => {
@@ -123,7 +124,7 @@ struct Unreadable {
 
 impl Unreadable {
     fn help(&self) -> Option<&'static str> {
-        let is_default = self.path == Path::new(SCRIPT) && self.error.kind() == io::ErrorKind::NotFound;
+        let is_default = self.path == Path::new(SETUP_SCRIPT) && self.error.kind() == io::ErrorKind::NotFound;
         is_default.then_some("run it in the directory of a computation, or name the scripts")
     }
 }
@@ -142,17 +143,28 @@ impl std::error::Error for Unreadable {
 
 fn read(path: &Path, stdin_name: &str) -> Result<Source, Unreadable> {
     if path == Path::new("-") {
-        let mut text = Vec::new();
-        let read = io::stdin().lock().read_to_end(&mut text);
-        return match read {
-            Ok(_) => Ok(Source::new(stdin_name, text)),
-            Err(error) => Err(Unreadable { path: "the standard input".into(), error }),
-        };
+        let text = read_bounded(io::stdin().lock());
+        let named = |error| Unreadable { path: "the standard input".into(), error };
+        return text.map(|text| Source::new(stdin_name, text)).map_err(named);
     }
-    let path = if path.is_dir() { path.join(SCRIPT) } else { path.to_owned() };
-    match fs::read(&path) {
+    let is_computation = path.is_dir();
+    let path = if is_computation { path.join(SETUP_SCRIPT) } else { path.to_owned() };
+    // Who names a pipe means to wait for its writer.
+    let text =
+        if is_computation { file::read(&path, LONGEST_SCRIPT) } else { fs::File::open(&path).and_then(read_bounded) };
+    match text {
         Ok(text) => Ok(Source::new(path.to_string_lossy(), text)),
         Err(error) => Err(Unreadable { path, error }),
+    }
+}
+
+/// All that a stream gives, unless it is more than any script has.
+fn read_bounded(stream: impl Read) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    stream.take(LONGEST_SCRIPT + 1).read_to_end(&mut text)?;
+    match text.len() as u64 {
+        ..=LONGEST_SCRIPT => Ok(text),
+        _ => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {LONGEST_SCRIPT} bytes"))),
     }
 }
 
@@ -266,7 +278,7 @@ impl fmt::Display for Summary {
 }
 
 /// The standard output. Once its reader has gone, the rest is dropped: the exit status still tells what was found.
-struct Output {
+struct Stdout {
     stream: io::BufWriter<io::StdoutLock<'static>>,
     format: Format,
     colored: bool,
@@ -275,10 +287,10 @@ struct Output {
     result: io::Result<()>,
 }
 
-impl Output {
-    fn new(arguments: &Arguments) -> Output {
+impl Stdout {
+    fn new(arguments: &Arguments) -> Stdout {
         let stdout = io::stdout().lock();
-        Output {
+        Stdout {
             colored: arguments.color.is_on(&stdout),
             stream: io::BufWriter::with_capacity(1 << 16, stdout),
             format: arguments.format,
@@ -338,8 +350,8 @@ struct Finding<'d> {
     severity: Severity,
     message: &'d str,
     path: &'d str,
-    start: Place,
-    end: Place,
+    start: JsonPlace,
+    end: JsonPlace,
     /// The place itself, then further ones.
     labels: Vec<FindingLabel<'d>>,
     help: Option<&'d str>,
@@ -350,12 +362,12 @@ struct Finding<'d> {
 #[derive(Serialize)]
 struct FindingLabel<'d> {
     text: &'d str,
-    start: Place,
-    end: Place,
+    start: JsonPlace,
+    end: JsonPlace,
 }
 
 #[derive(Clone, Copy, Serialize)]
-struct Place {
+struct JsonPlace {
     line: usize,
     column: usize,
     offset: u32,
@@ -377,10 +389,10 @@ impl<'d> Finding<'d> {
     }
 }
 
-fn place(positions: &mut Positions<'_>, span: Span) -> (Place, Place) {
+fn place(positions: &mut Positions<'_>, span: Span) -> (JsonPlace, JsonPlace) {
     let start = positions.at(span.start);
     let end = positions.clone().at(span.end);
-    let place = |position: compeval_interpreter::Position, offset| Place {
+    let place = |position: compeval_interpreter::Position, offset| JsonPlace {
         line: position.line,
         column: position.column,
         offset,

@@ -5,11 +5,11 @@ use std::fmt::Write;
 use compeval_interpreter::{dispatch::Kind, syntax::print};
 use compeval_runtime::{
     Environment,
-    engine::{Container, ContainerState},
+    engine::Container,
     setup::plan::{Fate, Plan, Step},
 };
 
-use crate::{progress, report::printable};
+use crate::{report::printable, words};
 
 /// The plan as text, one line a step.
 pub fn plan(environment: &Environment, container: Option<&Container>, plan: &Plan) -> String {
@@ -23,19 +23,16 @@ pub fn plan(environment: &Environment, container: Option<&Container>, plan: &Pla
     let commit: String = computation.commit.chars().take(7).collect();
     line(format_args!("computation {} at commit {commit}{version}", computation.name));
     match container {
-        Some(container) => line(format_args!("container {} ({})", container.name, state(container.state))),
+        Some(container) => line(format_args!("container {} ({})", container.name, words::state(container.state))),
         None => line(format_args!("no container yet: one will be created from {}", environment.description.image)),
     }
-    if let Some(reason) = &plan.replaced {
-        line(format_args!("it will be replaced by a new one: {reason}"));
+    if let Some(reason) = plan.replaced {
+        line(format_args!("it will be replaced by a new one: {}", words::reason(reason)));
     }
     if let Some(number) = plan.unfinished {
         line(format_args!(
             "stage {number} has not ended: if it still runs, it is waited for, else a new container is made"
         ));
-    }
-    if let Some(number) = plan.edited {
-        line(format_args!("stage {number} is not what was applied: all stages run in a new container"));
     }
     line(format_args!(""));
     for step in &plan.steps {
@@ -64,7 +61,7 @@ fn line(environment: &Environment, step: &Step) -> String {
         }
         _ => String::new(),
     };
-    format!("  {fate:<9} {:<10} {line:<9} {text}{reason}", progress::name(step.kind))
+    format!("  {fate:<9} {:<10} {line:<9} {text}{reason}", words::kind(step.kind))
 }
 
 fn summary(plan: &Plan) -> String {
@@ -82,12 +79,4 @@ fn summary(plan: &Plan) -> String {
         parts.push(format!("{always} on every call"));
     }
     format!("stages: {}", parts.join(", "))
-}
-
-fn state(state: ContainerState) -> &'static str {
-    match state {
-        ContainerState::Running => "running",
-        ContainerState::Paused => "paused",
-        _ => "stopped",
-    }
 }

@@ -1,10 +1,10 @@
 //! What a person sees while a container is set up: a line a step on standard error, everything in a log file.
 
+mod log;
+
 use std::{
     collections::VecDeque,
-    fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -17,7 +17,8 @@ use compeval_runtime::{
     setup::notice::{Notice, Watcher},
 };
 
-use crate::report::printable;
+use self::log::Log;
+use crate::{report::printable, words};
 
 /// How much to say while the container is set up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -46,43 +47,10 @@ pub struct Reporter {
     began: Instant,
 }
 
-/// The log file of one setup, made when there is something to write.
-struct Log {
-    path: PathBuf,
-    file: Option<File>,
-    failed: bool,
-}
-
-impl Log {
-    fn write(&mut self, bytes: &[u8]) {
-        if self.failed {
-            return;
-        }
-        let written = self.open().and_then(|file| file.write_all(bytes));
-        if let Err(error) = written {
-            self.failed = true;
-            let _ = writeln!(
-                io::stderr(),
-                "ce-run: warning: cannot write `{}`: {error}",
-                printable(&self.path.display().to_string())
-            );
-        }
-    }
-
-    fn open(&mut self) -> io::Result<&mut File> {
-        if self.file.is_none() {
-            let directory = self.path.parent().unwrap_or(Path::new("."));
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-            self.file = Some(OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path)?);
-        }
-        self.file.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-}
-
 impl Reporter {
     /// A reporter whose log, if there is anything to log, will be at `log`.
     pub fn new(progress: Progress, log: PathBuf) -> Reporter {
-        let log = Log { path: log, file: None, failed: false };
+        let log = Log::new(log);
         Reporter { progress, log, tail: VecDeque::new(), stream: Stream::Stdout, began: Instant::now() }
     }
 
@@ -94,7 +62,7 @@ impl Reporter {
 
     /// The log file, if there is one.
     pub fn log(&self) -> Option<&Path> {
-        self.log.file.as_ref().map(|_| self.log.path.as_path())
+        self.log.path()
     }
 
     fn say(&mut self, text: &str) {
@@ -113,7 +81,7 @@ impl Reporter {
             Event::Started { request, .. } if request.kind == Kind::Expansion => {}
             Event::Started { request, .. } => {
                 (self.began, self.tail) = (Instant::now(), VecDeque::new());
-                let name = name(request.kind);
+                let name = words::kind(request.kind);
                 self.say(&format!("{name} (line {}): {}", request.line(), print::summary(&request.text, 60)));
             }
             Event::Inside { .. } => {}
@@ -126,7 +94,7 @@ impl Reporter {
                     (_, true, 0) => "done".to_owned(),
                     (_, true, status) => format!("ended with status {status}"),
                 };
-                self.say(&format!("{}: {ended} in {took}", name(kind)));
+                self.say(&format!("{}: {ended} in {took}", words::kind(kind)));
             }
         }
     }
@@ -156,10 +124,11 @@ impl Watcher for Reporter {
                 self.say(&format!("creating container {name} from image {image}"));
             }
             Notice::Creating { name, image, because: Some(reason) } => {
+                let reason = words::reason(reason);
                 self.say(&format!("creating container {name} anew from image {image}: {reason}"));
             }
-            Notice::Warning(text) => {
-                let _ = writeln!(io::stderr(), "ce-run: warning: {}", printable(text));
+            Notice::Warning(warning) => {
+                let _ = writeln!(io::stderr(), "ce-run: warning: {}", printable(&words::warning(warning)));
             }
             Notice::Setup(event) => self.setup(event),
         }
@@ -175,18 +144,6 @@ impl Watcher for Reporter {
         self.stream = stream;
         self.log.write(bytes);
         self.keep(bytes);
-    }
-}
-
-/// What a stretch is called.
-pub(crate) fn name(kind: Kind) -> String {
-    match kind {
-        Kind::Stage(number) => format!("stage {number}"),
-        Kind::Everytime => "everytime".to_owned(),
-        Kind::Undecorated => "command".to_owned(),
-        Kind::Condition => "condition".to_owned(),
-        Kind::Expansion => "words".to_owned(),
-        Kind::ExitTrap => "exit trap".to_owned(),
     }
 }
 
@@ -206,5 +163,18 @@ mod tests {
             reporter.output(stream, text.as_bytes());
         }
         assert_eq!(reporter.tail(), ["making x", "no space"]);
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_kept_in_part() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut reporter = Reporter::new(Progress::Quiet, directory.path().join("log"));
+        for _ in 0..1000 {
+            reporter.output(Stream::Stdout, &[b'x'; 65_536]);
+        }
+        assert_eq!(reporter.tail(), ["x".repeat(200)]);
+        let kept: usize = reporter.tail.iter().map(Vec::capacity).sum();
+        assert!(kept < 1000, "{kept}");
+        assert!(std::fs::metadata(directory.path().join("log")).unwrap().len() <= 10 << 20);
     }
 }

@@ -165,7 +165,7 @@ fn snippet<'a>(source: &Source, frame: &[Shown<'_>]) -> (Snippet<'a, Annotation<
     let mut column = 1;
     let first = anchor(frame);
     for number in first_line..=last_line {
-        let line = Line::of(source, number, frame);
+        let line = ShownLine::of(source, number, frame);
         for (((place, start), end), visible) in frame.iter().zip(&mut starts).zip(&mut ends).zip(&mut visible) {
             if place.first_line == number {
                 *visible = place.is_primary || line.shows(place.label.span.start);
@@ -192,16 +192,16 @@ fn snippet<'a>(source: &Source, frame: &[Shown<'_>]) -> (Snippet<'a, Annotation<
 }
 
 /// A line as it is shown: cut to a window, and made UTF-8.
-struct Line<'s> {
+struct ShownLine<'s> {
     window: &'s [u8],
     start: u32,
     lead: &'static str,
     text: String,
 }
 
-impl<'s> Line<'s> {
+impl<'s> ShownLine<'s> {
     /// The line of that number, cut around the first place of the frame that begins on it.
-    fn of(source: &'s Source, number: usize, frame: &[Shown<'_>]) -> Line<'s> {
+    fn of(source: &'s Source, number: usize, frame: &[Shown<'_>]) -> ShownLine<'s> {
         let span = source.line(number);
         let line: &[u8] = source.slice(span);
         let on_line = |place: &&Shown<'_>| place.first_line == number;
@@ -213,7 +213,7 @@ impl<'s> Line<'s> {
         let lead = if from > 0 { LEFT_OUT } else { "" };
         let trail = if to < line.len() { LEFT_OUT } else { "" };
         let text = format!("{lead}{}{trail}", shown(window));
-        Line { window, start: span.start + from as u32, lead, text }
+        ShownLine { window, start: span.start + from as u32, lead, text }
     }
 
     /// Whether an offset of the source is in the part that is shown.
@@ -275,11 +275,12 @@ fn indented(text: &str) -> String {
     lines.join("\n    ")
 }
 
-/// The same text with control characters, and those that turn the direction of writing, as escapes.
+/// The same text with control characters, and those that break lines or turn the direction of writing, as escapes: the
+/// one way of text that is not ours (from scripts, configuration, repositories, containers, engines) to a terminal.
 pub fn printable(text: &str) -> Cow<'_, str> {
     let is_unsafe = |character: char| {
         character.is_control()
-            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
@@ -370,24 +371,24 @@ mod tests {
     #[test]
     fn failures_name_their_causes() {
         #[derive(Debug)]
-        struct Chain(&'static str, Option<Box<Chain>>);
-        impl std::fmt::Display for Chain {
+        struct Failing(&'static str, Option<Box<Failing>>);
+        impl std::fmt::Display for Failing {
             fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 formatter.write_str(self.0)
             }
         }
-        impl Error for Chain {
+        impl Error for Failing {
             fn source(&self) -> Option<&(dyn Error + 'static)> {
                 self.1.as_deref().map(|cause| cause as &dyn Error)
             }
         }
-        let root = Chain("no such\nfile\x1b", None);
-        let error = Chain("cannot read `a`", Some(Box::new(Chain("opening failed", Some(Box::new(root))))));
+        let root = Failing("no such\nfile\x1b", None);
+        let error = Failing("cannot read `a`", Some(Box::new(Failing("opening failed", Some(Box::new(root))))));
         assert_eq!(
             failure("ce-run", &error, Some("look")),
             "ce-run: cannot read `a`\n  caused by: opening failed\n  caused by: no such\n    file\\u{1b}\n  help: look\n"
         );
-        let repeating = Chain("cannot: gone", Some(Box::new(Chain("gone", None))));
+        let repeating = Failing("cannot: gone", Some(Box::new(Failing("gone", None))));
         assert_eq!(failure("ce-run", &repeating, None), "ce-run: cannot: gone\n");
     }
 }

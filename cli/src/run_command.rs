@@ -5,27 +5,31 @@ use std::{
     error::Error,
     ffi::OsString,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use clap::Parser;
 use compeval_interpreter::{Diagnostic, dispatch::Kind, execute::Cause, stage::Chain};
 use compeval_runtime::{
-    Environment, Lifecycle, LifecycleError,
-    call::{self, Called, Command, Running, Streams},
+    Environment, Setup, SetupError,
+    call::{self, Call, Called, Running, Streams},
     computation::environment::EnvironmentError,
     container::mounts::{COMPUTATION, MountError, Mounts},
-    engine::{EngineError, Stdin, Stream, docker::Docker},
+    engine::{
+        EngineError, Stdin, Stream,
+        docker::{self, Docker},
+    },
 };
 use signal_hook::{consts, iterator::Signals, low_level};
 
 use crate::{
     plan_report,
-    progress::{self, Progress, Reporter},
+    progress::{Progress, Reporter},
     report::{self, Color, Positions},
+    state_directory, words,
 };
 
 /// Run a computation in a container of its own.
@@ -85,13 +89,13 @@ const BROKEN_PIPE: u8 = 141;
 
 /// Does what the arguments say, and tells of failures on standard error.
 pub fn run(arguments: &Arguments) -> ExitCode {
-    let log = state_directory().join("logs").join(log_name(&arguments.directory));
+    let log = state_directory::log(&arguments.directory);
     let mut reporter = Reporter::new(arguments.progress, log);
     let failure = match attempt(arguments, &mut reporter) {
         Ok(status) => return ExitCode::from(status),
         Err(failure) => failure,
     };
-    if let Failure::Lifecycle(LifecycleError::Engine { source: EngineError::Output(error), .. }) = &failure
+    if let Failure::Setup(SetupError::Engine { source: EngineError::Output(error), .. }) = &failure
         && error.kind() == io::ErrorKind::BrokenPipe
     {
         return ExitCode::from(BROKEN_PIPE);
@@ -105,7 +109,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 /// Whatever keeps the command from being run.
 enum Failure {
     Environment(EnvironmentError),
-    Lifecycle(LifecycleError),
+    Setup(SetupError),
     Other { error: Box<dyn Error>, help: Option<String> },
 }
 
@@ -122,9 +126,9 @@ impl From<MountError> for Failure {
     }
 }
 
-impl From<LifecycleError> for Failure {
-    fn from(error: LifecycleError) -> Failure {
-        Failure::Lifecycle(error)
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Failure {
+        Failure::Setup(error)
     }
 }
 
@@ -142,16 +146,19 @@ impl Failure {
                 frames + &report::failure("ce-run", error, error.help().as_deref())
             }
             Failure::Environment(error) => report::failure("ce-run", error, error.help().as_deref()),
-            Failure::Lifecycle(error @ LifecycleError::ChainFailed { chain, number, status, lost, cause, .. }) => {
+            Failure::Setup(error @ SetupError::ChainFailed { chain, number, status, lost, cause, .. }) => {
                 let chain = chain_failed(chain, *number, *status, *lost, colored);
                 let cause = cause.as_deref().map(|cause| format!("\n{}", cause_of(cause, colored))).unwrap_or_default();
                 chain + &cause + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
             }
-            Failure::Lifecycle(error @ LifecycleError::SetupExited { cause, .. }) => {
+            Failure::Setup(error @ SetupError::SetupExited { cause, .. }) => {
                 let cause = cause.as_deref().map(|cause| cause_of(cause, colored)).unwrap_or_default();
                 cause + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
             }
-            Failure::Lifecycle(error) => report::failure("ce-run", error, error.help().as_deref()),
+            Failure::Setup(error @ SetupError::Engine { source, .. }) => {
+                report::failure("ce-run", error, docker::help(source).as_deref())
+            }
+            Failure::Setup(error) => report::failure("ce-run", error, error.help().as_deref()),
             Failure::Other { error, help } => report::failure("ce-run", error.as_ref(), help.as_deref()),
         }
     }
@@ -164,7 +171,7 @@ fn chain_failed(chain: &Chain, number: Option<u32>, status: i32, lost: bool, col
         (true, _) => format!("its shell went away with status {status}"),
         (false, status) => format!("ended with status {status}"),
     };
-    let name = progress::name(number.map_or(Kind::Everytime, Kind::Stage));
+    let name = words::kind(number.map_or(Kind::Everytime, Kind::Stage));
     let finding = Diagnostic::error(chain.place.span, format!("{name} failed")).label(ended);
     report::diagnostic(&mut Positions::new(&chain.place.source), &finding, colored)
 }
@@ -195,23 +202,22 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
     }
     let command = command(arguments, &environment, &mounts)?;
     let docker = Docker::connect().map_err(|error| {
-        let help = error.help();
+        let help = docker::help(&error);
         Failure::other(error, help)
     })?;
-    let lifecycle = Lifecycle {
+    let setup = Setup {
         engine: &docker,
         environment: &environment,
         mounts: &mounts,
-        state_directory: state_directory(),
         lock_timeout: arguments.lock_timeout.map(Duration::from_secs),
     };
     if arguments.dry_run {
-        let (container, plan) = lifecycle.plan()?;
+        let (container, plan) = setup.plan()?;
         let text = plan_report::plan(&environment, container.as_ref(), &plan);
         return Ok(if write_out(Stream::Stdout, text.as_bytes()).is_ok() { 0 } else { BROKEN_PIPE });
     }
     if arguments.setup_only {
-        lifecycle.set_up(reporter)?;
+        setup.set_up(reporter)?;
         return Ok(0);
     }
     let shell = &environment.description.shell;
@@ -222,8 +228,8 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
         },
         output: &mut write_out,
     };
-    let called = lifecycle.call(&command, reporter, streams);
-    if let Err(LifecycleError::Engine { source: EngineError::Output(_), .. }) = &called
+    let called = setup.call(&command, reporter, streams);
+    if let Err(SetupError::Engine { source: EngineError::Output(_), .. }) = &called
         && let Some((container, running)) = target.lock().unwrap_or_else(PoisonError::into_inner).clone()
     {
         // Nobody takes its output any more: without a word it would run on.
@@ -236,7 +242,7 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
     Ok(exit_status(called, &command))
 }
 
-fn exit_status(called: Called, command: &Command) -> u8 {
+fn exit_status(called: Called, command: &Call) -> u8 {
     let program = command.argv.first().map_or("", String::as_str);
     let (complaint, status) = match called {
         Called::Ended(status) => return u8::try_from(status).unwrap_or(FAILED),
@@ -245,7 +251,7 @@ fn exit_status(called: Called, command: &Command) -> u8 {
             let why = "it is no program, or the container lacks what its `#!` line names";
             (format!("`{program}` cannot be executed in the container: {why}"), NOT_EXECUTABLE)
         }
-        Called::NoShell => ("the container's shell cannot be started".to_owned(), FAILED),
+        Called::NoShell { said } => (format!("the container's shell cannot be started: {said}"), FAILED),
         Called::Stale => ("the container was changed by somebody else meanwhile; run again".to_owned(), FAILED),
     };
     let _ = writeln!(io::stderr(), "ce-run: {}", report::printable(&complaint));
@@ -253,7 +259,7 @@ fn exit_status(called: Called, command: &Command) -> u8 {
 }
 
 /// What to run, as the container sees it.
-fn command(arguments: &Arguments, environment: &Environment, mounts: &Mounts) -> Result<Command, Failure> {
+fn command(arguments: &Arguments, environment: &Environment, mounts: &Mounts) -> Result<Call, Failure> {
     let program = match &arguments.entrypoint {
         Some(program) => program.clone(),
         None => format!("{COMPUTATION}/exec"),
@@ -271,7 +277,7 @@ fn command(arguments: &Arguments, environment: &Environment, mounts: &Mounts) ->
         env::var("SUDO_UID").ok().zip(env::var("SUDO_GID").ok()).map(|(user, group)| format!("{user}:{group}"));
     let user = environment.description.user.clone().or(caller);
     let interpreter = if arguments.entrypoint.is_none() { environment.computation.interpreter() } else { None };
-    Ok(Command { argv, interpreter, user, stdin: Stdin::Inherit })
+    Ok(Call { argv, interpreter, user, stdin: Stdin::Inherit })
 }
 
 fn write_out(stream: Stream, bytes: &[u8]) -> io::Result<()> {
@@ -331,20 +337,4 @@ fn signal_name(signal: i32) -> &'static str {
         consts::SIGUSR2 => "USR2",
         _ => "TERM",
     }
-}
-
-/// `$XDG_STATE_HOME/compeval`, or its default in the home directory.
-fn state_directory() -> PathBuf {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
-    let base = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
-    // Without a home, the engine's socket is all that says who this is: only root has that everywhere.
-    base.unwrap_or_else(|| PathBuf::from("/var/lib")).join("compeval")
-}
-
-/// A log's name tells the computation, the time and the process.
-fn log_name(directory: &Path) -> PathBuf {
-    let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
-    let name = directory.file_name().map_or_else(|| "computation".into(), |name| name.to_owned());
-    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    PathBuf::from(name).join(format!("{time}-{}.log", std::process::id()))
 }

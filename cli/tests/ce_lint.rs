@@ -185,3 +185,20 @@ fn names_and_scripts_need_not_be_utf8() {
     assert_eq!(run.status, 1);
     assert!(run.stdout.contains("--> a\u{fffd}\\u{1b}.sh:1:5"), "{}", run.stdout);
 }
+
+#[test]
+fn what_never_ends_is_a_failure() {
+    let directory = directory_with("");
+    let status = Command::new("sh")
+        .args(["-c", "rm docker-setup.sh; mkfifo docker-setup.sh"])
+        .current_dir(directory.path())
+        .status();
+    assert!(status.unwrap().success());
+    for (name, complaint) in [
+        ("/dev/zero", "ce-lint: cannot read `/dev/zero`\n  caused by: it has more than 16777216 bytes\n"),
+        (".", "ce-lint: cannot read `./docker-setup.sh`\n  caused by: it is a pipe, not a file\n"),
+    ] {
+        let run = lint(directory.path(), &[name]);
+        assert_eq!((run.stdout.as_str(), run.stderr.as_str(), run.status), ("", complaint, 2));
+    }
+}

@@ -71,13 +71,12 @@ impl Sent {
 
 impl Observer for Sent {
     fn event(&mut self, event: Event<'_>) {
-        match event {
-            Event::Started { request, .. } => match (request.kind, request.markers) {
+        if let Event::Started { request, .. } = event {
+            match (request.kind, request.markers) {
                 (Kind::Stage(number), _) => self.note(number, &request.chains),
                 (_, Some(count)) => self.note(count.hits + 1, &request.chains),
                 _ => {}
-            },
-            _ => {}
+            }
         }
     }
 }

@@ -7,16 +7,16 @@ use std::{io, ops::ControlFlow};
 
 use crate::{
     engine::{Engine, EngineError, Exec, Stdin, Stream},
-    setup::{Lifecycle, error::LifecycleError, notice::Watcher},
+    setup::{Setup, error::SetupError, notice::Watcher},
     text::nonce,
 };
 
-use self::handshake::{Handshake, Word, wrapper};
+use self::handshake::{Handshake, Verdict, wrapper};
 pub use self::{handshake::Running, signals::signal};
 
 /// What to run.
 #[derive(Clone, Debug)]
-pub struct Command {
+pub struct Call {
     /// The program and its arguments, as the container sees them.
     pub argv: Vec<String>,
     /// The program that runs it, if it is a script and names one.
@@ -28,7 +28,7 @@ pub struct Command {
 }
 
 /// What became of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Called {
     /// It ran, and ended with this status: 128+N when it died of signal N.
     Ended(i32),
@@ -38,8 +38,11 @@ pub enum Called {
     NotFound,
     /// There is, but it cannot be run.
     NotExecutable,
-    /// The shell that starts the command could not be started; what the engine said went to its stderr.
-    NoShell,
+    /// The shell that starts the command could not be started.
+    NoShell {
+        /// What came in place of the shell's first line: the beginning, as the engine or the container wrote it.
+        said: String,
+    },
 }
 
 /// Functions that a call reports to.
@@ -52,31 +55,26 @@ pub struct Streams<'s> {
 
 /// What the container is expected to be before the command runs.
 #[derive(Clone, Copy, Debug)]
-pub enum Expect<'e> {
+pub enum Expected<'e> {
     /// A finished setup that ended with this fingerprint.
     Ready(&'e str),
     /// Nothing more: it was just set up.
     SetUp,
 }
 
-impl Lifecycle<'_> {
+impl Setup<'_> {
     /// Runs a command in the computation's container, which is found or created and set up first.
     ///
     /// # Errors
     /// Whatever kept the command from being run. Its own exit status is no error.
-    pub fn call(
-        &self,
-        command: &Command,
-        watcher: &mut dyn Watcher,
-        streams: Streams<'_>,
-    ) -> Result<Called, LifecycleError> {
+    pub fn call(&self, command: &Call, watcher: &mut dyn Watcher, streams: Streams<'_>) -> Result<Called, SetupError> {
         let Streams { started, output } = streams;
-        let failed = |source| LifecycleError::Engine {
+        let failed = |source| SetupError::Engine {
             doing: format!("run the command of computation `{}`", self.environment.computation.name),
             source,
         };
         if let Some(ready) = self.probably_ready()? {
-            let expect = Expect::Ready(ready.fingerprint.as_deref().unwrap_or_default());
+            let expect = Expected::Ready(ready.fingerprint.as_deref().unwrap_or_default());
             match self.exec(&ready.container, command, expect, started, output) {
                 Ok(Called::Stale) => {}
                 // Stopped, paused or gone since: the slow way sets that right.
@@ -87,14 +85,14 @@ impl Lifecycle<'_> {
             }
         }
         let ready = self.set_up(watcher)?;
-        self.exec(&ready.container, command, Expect::SetUp, started, output).map_err(failed)
+        self.exec(&ready.container, command, Expected::SetUp, started, output).map_err(failed)
     }
 
     fn exec(
         &self,
         container: &str,
-        command: &Command,
-        expect: Expect<'_>,
+        command: &Call,
+        expect: Expected<'_>,
         started: &mut dyn FnMut(&str, Running),
         output: &mut dyn FnMut(Stream, &[u8]) -> io::Result<()>,
     ) -> Result<Called, EngineError> {
@@ -107,20 +105,20 @@ impl Lifecycle<'_> {
 /// Runs a command and passes its output on, byte for byte. `started` is told when it runs.
 ///
 /// # Errors
-/// As for [`Engine::exec`].
+/// As for [`Execs::exec`](crate::engine::Execs::exec).
 fn exec(
     engine: &dyn Engine,
     container: &str,
     shell: &str,
-    command: &Command,
-    expect: Expect<'_>,
+    command: &Call,
+    expect: Expected<'_>,
     started: &mut dyn FnMut(Running),
     output: &mut dyn FnMut(Stream, &[u8]) -> io::Result<()>,
 ) -> Result<Called, EngineError> {
     let nonce = nonce();
     let fingerprint = match expect {
-        Expect::Ready(fingerprint) => fingerprint,
-        Expect::SetUp => "",
+        Expected::Ready(fingerprint) => fingerprint,
+        Expected::SetUp => "",
     };
     let wrapper = wrapper();
     let interpreter = command.interpreter.as_deref().unwrap_or_default();
@@ -136,13 +134,10 @@ fn exec(
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(match handshake.finish() {
-        Ok(Word::Ok) => Called::Ended(status),
-        Ok(Word::Stale) => Called::Stale,
-        Ok(Word::Missing) => Called::NotFound,
-        Ok(Word::Denied) => Called::NotExecutable,
-        Err(instead) => {
-            output(Stream::Stderr, &instead).map_err(EngineError::Output)?;
-            Called::NoShell
-        }
+        Ok(Verdict::Ok) => Called::Ended(status),
+        Ok(Verdict::Stale) => Called::Stale,
+        Ok(Verdict::Missing) => Called::NotFound,
+        Ok(Verdict::Denied) => Called::NotExecutable,
+        Err(said) => Called::NoShell { said: String::from_utf8_lossy(&said).trim().to_owned() },
     })
 }

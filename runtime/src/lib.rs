@@ -1,12 +1,12 @@
 //! The life of a computation's container: found or created, set up as its commit says, called, replaced.
 //!
-//! [`Environment`] reads all that a call needs from the computation's directory, [`Lifecycle`] does the rest on an
+//! [`Environment`] reads all that a call needs from the computation's directory, [`Setup`] does the rest on an
 //! [`engine::Engine`]. The crate knows no shell grammar: that is the interpreter's.
 //!
 //! ```no_run
 //! use compeval_runtime::{
-//!     Environment, Lifecycle,
-//!     call::{Called, Command, Streams},
+//!     Environment, Setup,
+//!     call::{Called, Call, Streams},
 //!     container::mounts::Mounts,
 //!     engine::{Stdin, docker::Docker},
 //!     setup::notice::Unwatched,
@@ -15,14 +15,13 @@
 //! let environment = Environment::read("computations/align".as_ref())?;
 //! let mounts = Mounts::new(&environment.computation.directory, Some("/data/gfs".as_ref()))?;
 //! let engine = Docker::connect()?;
-//! let lifecycle = Lifecycle {
+//! let setup = Setup {
 //!     engine: &engine,
 //!     environment: &environment,
 //!     mounts: &mounts,
-//!     state_directory: "/var/lib/me/compeval".into(),
 //!     lock_timeout: None,
 //! };
-//! let command = Command { argv: vec!["uname".into(), "-a".into()], interpreter: None, user: None, stdin: Stdin::Null };
+//! let command = Call { argv: vec!["uname".into(), "-a".into()], interpreter: None, user: None, stdin: Stdin::Null };
 //! let mut output = Vec::new();
 //! let streams = Streams {
 //!     started: &mut |_, _| {},
@@ -31,7 +30,7 @@
 //!         Ok(())
 //!     },
 //! };
-//! assert_eq!(lifecycle.call(&command, &mut Unwatched, streams)?, Called::Ended(0));
+//! assert_eq!(setup.call(&command, &mut Unwatched, streams)?, Called::Ended(0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -46,4 +45,4 @@ pub mod ledger;
 pub mod setup;
 
 pub use computation::environment::Environment;
-pub use setup::{Lifecycle, LifecycleError};
+pub use setup::{Setup, SetupError};

@@ -1,23 +1,17 @@
 //! How a computation's container comes to be as its commit says: found or created, started, set up. Read top down.
 
-use std::{cell::RefCell, path::PathBuf, time::Duration};
+use std::{cell::RefCell, time::Duration};
 
 use compeval_interpreter::{
     execute::{End, Event, Observer, Outcome},
     run,
 };
-use sha2::{Digest, Sha256};
 
 use crate::{
     computation::environment::Environment,
-    container::{
-        identity,
-        lock::{Lock, LockError},
-        mounts::Mounts,
-    },
+    container::{lock::Lock, mounts::Mounts},
     engine::{Container, ContainerState, Engine, EngineError},
-    ledger::{FILE, Ledger},
-    text::hex,
+    ledger::{FILE, Records},
 };
 
 pub mod error;
@@ -25,31 +19,31 @@ mod find;
 mod keep;
 pub mod notice;
 pub mod plan;
+pub mod reason;
 mod session;
 mod shell;
 mod site;
 
-pub use error::LifecycleError;
+pub use error::SetupError;
 
 use self::{
     error::doing,
     notice::{Notice, Watcher},
     plan::{Plan, Recorded},
+    reason::Reason,
     session::Session,
     shell::ContainerShell,
     site::Site,
 };
 
 /// A computation and the engine its container lives on.
-pub struct Lifecycle<'a> {
+pub struct Setup<'a> {
     /// The engine.
     pub engine: &'a dyn Engine,
     /// The computation.
     pub environment: &'a Environment,
     /// What its container sees of this machine.
     pub mounts: &'a Mounts,
-    /// Where locks are kept, outside the computation's directory.
-    pub state_directory: PathBuf,
     /// How long to wait for another process that sets up the same computation; `None` for as long as it takes.
     pub lock_timeout: Option<Duration>,
 }
@@ -64,39 +58,36 @@ pub struct Ready {
 }
 
 /// How a setup in one container ended.
-enum SetUp {
+enum Ended {
     /// Well; with what later calls look for.
     Ready(Option<String>),
     /// The container has to be replaced, for this reason.
-    Unusable(String),
+    Unusable(Reason),
 }
 
-impl Lifecycle<'_> {
+impl Setup<'_> {
     /// Brings the computation's container up to date, and keeps others from doing so meanwhile.
     ///
     /// # Errors
     /// When a chain fails, or the engine or the lock does not do its part.
-    pub fn set_up(&self, watcher: &mut dyn Watcher) -> Result<Ready, LifecycleError> {
+    pub fn set_up(&self, watcher: &mut dyn Watcher) -> Result<Ready, SetupError> {
+        let site = self.site()?;
         let watcher = RefCell::new(watcher);
         let waiting = || watcher.borrow_mut().notice(Notice::WaitingForSetup);
         // Everybody who sets this computation up has its directory in common, whatever their home is.
-        let _setup = match Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting) {
-            // Some network file systems do not lock directories.
-            Err(LockError::File { .. }) => Lock::acquire(&self.lock_path(), self.lock_timeout, waiting)?,
-            lock => lock?,
-        };
+        let _setup = Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting)?;
         let mut because = None;
         // A container may have to be replaced once, and be removed by somebody else in between.
         for _ in 0..4 {
-            let container = find::running_container(self.site(), &watcher, because.as_deref())?;
-            match self.set_up_in(&container, &watcher) {
-                Ok(SetUp::Ready(fingerprint)) => return Ok(Ready { container: container.id, fingerprint }),
-                Ok(SetUp::Unusable(reason)) => {
-                    keep::remove(self.site(), &container)?;
+            let container = find::running_container(&site, &watcher, because)?;
+            match self.set_up_in(&site, &container, &watcher) {
+                Ok(Ended::Ready(fingerprint)) => return Ok(Ready { container: container.id, fingerprint }),
+                Ok(Ended::Unusable(reason)) => {
+                    keep::remove(&site, &container)?;
                     because = Some(reason);
                 }
-                Err(error) if find::is_gone(self.site(), &container, &error) => {
-                    because = Some("the last one ended or was removed meanwhile".to_owned());
+                Err(error) if find::is_gone(&site, &container, &error) => {
+                    because = Some(Reason::Gone);
                 }
                 Err(error) => return Err(error),
             }
@@ -105,17 +96,23 @@ impl Lifecycle<'_> {
     }
 
     /// Walks the script in a running container.
-    fn set_up_in(&self, container: &Container, watcher: &RefCell<&mut dyn Watcher>) -> Result<SetUp, LifecycleError> {
-        let session = Session { site: self.site(), container };
+    fn set_up_in(
+        &self,
+        site: &Site<'_>,
+        container: &Container,
+        watcher: &RefCell<&mut dyn Watcher>,
+    ) -> Result<Ended, SetupError> {
+        let session = Session { site, container };
         let Some(ledger) = session.settled_ledger(watcher)? else {
-            return Ok(SetUp::Unusable("its ledger is damaged".to_owned()));
+            return Ok(Ended::Unusable(Reason::LedgerDamaged));
         };
-        if let Some(record) = ledger.failed().or(ledger.unfinished()) {
-            return Ok(SetUp::Unusable(format!("stage {} did not end well in the last one", record.stage)));
+        let unfinished = || ledger.unfinished().map(|record| Reason::StageUnfinished(record.stage));
+        if let Some(reason) = failed(&ledger).or_else(unfinished) {
+            return Ok(Ended::Unusable(reason));
         }
         let environment = self.environment;
-        let root = self.site().base_of(container);
-        let mut recorded = Recorded { environment, root: root.clone(), ledger: &ledger };
+        let base = site.base(&container.image_id);
+        let mut recorded = Recorded { environment, base: base.clone(), ledger: &ledger };
         let commit = environment.computation.key();
         let mut shell = ContainerShell {
             engine: self.engine,
@@ -125,34 +122,32 @@ impl Lifecycle<'_> {
             watcher,
         };
         let settings = plan::settings(self.mounts);
-        let outcome = run(&environment.script, &settings, &mut recorded, &mut shell, &mut Told(watcher))?;
+        let outcome = run(&environment.script, &settings, &mut recorded, &mut shell, &mut Narrator(watcher))?;
         // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
         let reached = (outcome.end == End::Finished).then(|| outcome.fingerprint.clone());
         if let Some(reason) = self.judge(outcome)? {
-            return Ok(SetUp::Unusable(reason));
+            return Ok(Ended::Unusable(reason));
         }
         let fingerprint =
-            plan::ready_fingerprint(environment, self.mounts, root).filter(|ready| Some(ready) == reached.as_ref());
+            plan::ready_fingerprint(environment, self.mounts, base).filter(|ready| Some(ready) == reached.as_ref());
         if let Some(fingerprint) = &fingerprint {
             session.set_ready(fingerprint)?;
         }
-        Ok(SetUp::Ready(fingerprint))
+        Ok(Ended::Ready(fingerprint))
     }
 
     /// What a walk's end means; the reason when this container cannot be brought up to date.
-    fn judge(&self, outcome: Outcome) -> Result<Option<String>, LifecycleError> {
+    fn judge(&self, outcome: Outcome) -> Result<Option<Reason>, SetupError> {
         let computation = self.environment.computation.name.clone();
         let cause = outcome.cause.map(Box::new);
         match outcome.end {
             End::Finished => Ok(None),
             End::Exited if outcome.status == 0 => Ok(None),
-            End::Exited => Err(LifecycleError::SetupExited { computation, status: outcome.status, cause }),
-            End::Cancelled => Err(LifecycleError::Cancelled { computation }),
-            End::Lost { .. } => Err(LifecycleError::SetupExited { computation, status: outcome.status.max(1), cause }),
-            End::Diverged { number, .. } => {
-                Ok(Some(format!("what stage {number} depends on is not as it was when it was applied")))
-            }
-            End::ChainFailed { number, chain, lost } => Err(LifecycleError::ChainFailed {
+            End::Exited => Err(SetupError::SetupExited { computation, status: outcome.status, cause }),
+            End::Cancelled => Err(SetupError::Cancelled { computation }),
+            End::Lost { .. } => Err(SetupError::SetupExited { computation, status: outcome.status.max(1), cause }),
+            End::Diverged { number, .. } => Ok(Some(Reason::StageEdited(number))),
+            End::ChainFailed { number, chain, lost } => Err(SetupError::ChainFailed {
                 computation,
                 number,
                 chain: Box::new(chain),
@@ -167,11 +162,11 @@ impl Lifecycle<'_> {
     ///
     /// # Errors
     /// When the engine cannot be asked, the image is not there, or a newer program wrote the ledger.
-    pub fn plan(&self) -> Result<(Option<Container>, Plan), LifecycleError> {
-        let plan = |root: &str, ledger: &Ledger| plan::plan(self.environment, self.mounts, root, ledger);
-        let Some(container) = find::find(self.site())? else {
-            let image = find::image_id(self.site())?;
-            return Ok((None, plan(&self.site().base(&image), &Ledger::default())));
+    pub fn plan(&self) -> Result<(Option<Container>, Plan), SetupError> {
+        let site = self.site()?;
+        let plan = |image: &str, ledger| plan::plan(self.environment, self.mounts, &site.base(image), ledger);
+        let Some(container) = find::find(&site)? else {
+            return Ok((None, plan(&find::image_id(&site)?, &Records::default())));
         };
         let ledger = match self.engine.read_file(&container.id, FILE) {
             Err(EngineError::FileTooLong { .. }) => None,
@@ -180,42 +175,39 @@ impl Lifecycle<'_> {
                 session::parse_ledger(&container, &text.unwrap_or_default())?
             }
         };
-        let root = self.site().base_of(&container);
         // What is debris will not be used. A stage without an end may still run: then its end is waited for.
-        let replaced = match &ledger {
-            None => Some("its ledger is damaged".to_owned()),
-            Some(ledger) => ledger.failed().map(|record| format!("stage {} failed", record.stage)),
-        };
-        let unfinished = ledger.as_ref().and_then(Ledger::unfinished).map(|record| record.stage);
-        let ledger = ledger.filter(|_| replaced.is_none()).unwrap_or_default();
-        Ok((Some(container), Plan { replaced, unfinished, ..plan(&root, &ledger) }))
+        let debris = ledger.as_ref().map_or(Some(Reason::LedgerDamaged), failed);
+        let unfinished = ledger.as_ref().and_then(Records::unfinished).map(|record| record.stage);
+        let ledger = ledger.filter(|_| debris.is_none()).unwrap_or_default();
+        let plan = plan(&container.image_id, &ledger);
+        Ok((Some(container), Plan { replaced: debris.or(plan.replaced), unfinished, ..plan }))
     }
 
     /// A running container that a finished setup may have left, for a script that runs nothing on every call.
-    pub(crate) fn probably_ready(&self) -> Result<Option<Ready>, LifecycleError> {
-        let Some(container) = find::find(self.site())?.filter(|found| found.state == ContainerState::Running) else {
+    pub(crate) fn probably_ready(&self) -> Result<Option<Ready>, SetupError> {
+        let site = self.site()?;
+        let Some(container) = find::find(&site)?.filter(|found| found.state == ContainerState::Running) else {
             return Ok(None);
         };
-        let fingerprint = plan::ready_fingerprint(self.environment, self.mounts, self.site().base_of(&container));
+        let base = site.base(&container.image_id);
+        let fingerprint = plan::ready_fingerprint(self.environment, self.mounts, base);
         Ok(fingerprint.map(|fingerprint| Ready { container: container.id, fingerprint: Some(fingerprint) }))
     }
 
-    fn site(&self) -> Site<'_> {
-        Site { engine: self.engine, environment: self.environment, mounts: self.mounts }
-    }
-
-    fn lock_path(&self) -> PathBuf {
-        let Environment { computation, .. } = self.environment;
-        let digest = Sha256::digest(computation.directory.as_os_str().as_encoded_bytes());
-        let name = hex(digest.get(..8).unwrap_or_default());
-        self.state_directory.join("locks").join(format!("{}-{name}.lock", identity::plain(&computation.name)))
+    fn site(&self) -> Result<Site<'_>, SetupError> {
+        Site::new(self.engine, self.environment, self.mounts)
     }
 }
 
-/// Passes what the interpreter tells on to a watcher.
-struct Told<'w, 'c>(&'c RefCell<&'w mut dyn Watcher>);
+/// Whether a stage failed in the container with this ledger, as a reason not to use that.
+fn failed(ledger: &Records) -> Option<Reason> {
+    ledger.failed().map(|record| Reason::StageFailed(record.stage))
+}
 
-impl Observer for Told<'_, '_> {
+/// Passes what the interpreter tells on to a watcher.
+struct Narrator<'w, 'c>(&'c RefCell<&'w mut dyn Watcher>);
+
+impl Observer for Narrator<'_, '_> {
     fn event(&mut self, event: Event<'_>) {
         self.0.borrow_mut().notice(Notice::Setup(event));
     }

@@ -12,8 +12,8 @@ use std::{
 
 use compeval_interpreter::dispatch::Kind;
 use compeval_runtime::{
-    Environment, Lifecycle, LifecycleError,
-    call::{Called, Command, Streams},
+    Environment, Setup, SetupError,
+    call::{Call, Called, Streams},
     container::mounts::Mounts,
     engine::{ContainerState, Containers, Stdin, Stream, memory::Memory},
     ledger::LedgerError,
@@ -70,26 +70,20 @@ impl World {
         Environment::read(&self.computation()).unwrap()
     }
 
-    fn with<T>(&self, task: impl FnOnce(&Lifecycle<'_>) -> T) -> T {
+    fn with<T>(&self, task: impl FnOnce(&Setup<'_>) -> T) -> T {
         let environment = self.environment();
         let mounts = Mounts::new(&self.computation(), Some(&self.path("gfs"))).unwrap();
-        task(&Lifecycle {
-            engine: &self.engine,
-            environment: &environment,
-            mounts: &mounts,
-            state_directory: self.path("state"),
-            lock_timeout: None,
-        })
+        task(&Setup { engine: &self.engine, environment: &environment, mounts: &mounts, lock_timeout: None })
     }
 
-    fn set_up(&self, watcher: &mut dyn Watcher) -> Result<String, LifecycleError> {
-        self.with(|lifecycle| lifecycle.set_up(watcher)).map(|ready| ready.container)
+    fn set_up(&self, watcher: &mut dyn Watcher) -> Result<String, SetupError> {
+        self.with(|setup| setup.set_up(watcher)).map(|ready| ready.container)
     }
 
     /// Calls a shell command; gives what became of it and its standard output.
     fn call(&self, script: &str) -> (Called, String) {
         let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
-        let command = Command { argv, interpreter: None, user: None, stdin: Stdin::Null };
+        let command = Call { argv, interpreter: None, user: None, stdin: Stdin::Null };
         let mut stdout = Vec::new();
         let streams = Streams {
             started: &mut |_, _| {},
@@ -100,12 +94,12 @@ impl World {
                 Ok(())
             },
         };
-        let called = self.with(|lifecycle| lifecycle.call(&command, &mut Unwatched, streams)).unwrap();
+        let called = self.with(|setup| setup.call(&command, &mut Unwatched, streams)).unwrap();
         (called, String::from_utf8(stdout).unwrap())
     }
 
     fn plan(&self) -> Plan {
-        self.with(|lifecycle| lifecycle.plan()).unwrap().1
+        self.with(|setup| setup.plan()).unwrap().1
     }
 
     /// A file in a container, which scripts reach by its bare name.
@@ -126,9 +120,10 @@ struct Told(Vec<String>);
 impl Watcher for Told {
     fn notice(&mut self, notice: Notice<'_>) {
         match notice {
-            Notice::Creating { because, .. } => self.0.push(format!("creating: {}", because.unwrap_or("none yet"))),
+            Notice::Creating { because: None, .. } => self.0.push("creating".to_owned()),
+            Notice::Creating { because: Some(reason), .. } => self.0.push(format!("creating: {reason:?}")),
             Notice::WaitingForStage(stage) => self.0.push(format!("waiting for stage {stage}")),
-            Notice::Warning(text) => self.0.push(text.to_owned()),
+            Notice::Warning(warning) => self.0.push(format!("{warning:?}")),
             Notice::WaitingForSetup | Notice::Setup(_) => {}
         }
     }
@@ -157,9 +152,9 @@ fn a_call_with_nothing_to_do_is_one_exec() {
 fn programs_that_cannot_run_are_told_apart() {
     let world = World::new("");
     let called = |program: &str| {
-        let command = Command { argv: vec![program.to_owned()], interpreter: None, user: None, stdin: Stdin::Null };
+        let command = Call { argv: vec![program.to_owned()], interpreter: None, user: None, stdin: Stdin::Null };
         let streams = Streams { started: &mut |_, _| {}, output: &mut |_, _| Ok(()) };
-        world.with(|lifecycle| lifecycle.call(&command, &mut Unwatched, streams)).unwrap()
+        world.with(|setup| setup.call(&command, &mut Unwatched, streams)).unwrap()
     };
     assert_eq!(called("no-such-program"), Called::NotFound);
     assert_eq!(called("/no/such/program"), Called::NotFound);
@@ -206,14 +201,14 @@ fn another_storage_has_another_container() {
 fn a_container_whose_stage_failed_is_replaced() {
     let world = World::new("next_stage && echo one >>log\nnext_stage && echo two >>log && [ -e \"$GFSDIR/ok\" ]\n");
     let error = world.set_up(&mut Unwatched).unwrap_err();
-    let LifecycleError::ChainFailed { number: Some(2), status: 1, lost: false, .. } = error else {
+    let SetupError::ChainFailed { number: Some(2), status: 1, lost: false, .. } = error else {
         panic!("{error:?}");
     };
     assert_eq!(world.plan().steps.iter().filter(|step| step.fate == Fate::Pending).count(), 2);
     fs::write(world.path("gfs/ok"), "").unwrap();
     let mut told = Told::default();
     let container = world.set_up(&mut told).unwrap();
-    assert_eq!(told.0, ["creating: stage 2 did not end well in the last one"]);
+    assert_eq!(told.0, ["creating: StageFailed(2)"]);
     assert_eq!(world.file(&container, "log"), "one\ntwo\n");
     assert_eq!(world.engine.containers(&[]).unwrap().len(), 1);
 }
@@ -222,7 +217,7 @@ fn a_container_whose_stage_failed_is_replaced() {
 fn an_everytime_chain_that_failed_leaves_the_container_as_it_is() {
     let world = World::new("next_stage && echo one >>log\neverytime && [ -e \"$GFSDIR/ok\" ]\n");
     let error = world.set_up(&mut Unwatched).unwrap_err();
-    assert!(matches!(error, LifecycleError::ChainFailed { number: None, status: 1, .. }), "{error:?}");
+    assert!(matches!(error, SetupError::ChainFailed { number: None, status: 1, .. }), "{error:?}");
     fs::write(world.path("gfs/ok"), "").unwrap();
     let mut told = Told::default();
     let container = world.set_up(&mut told).unwrap();
@@ -234,10 +229,10 @@ fn an_everytime_chain_that_failed_leaves_the_container_as_it_is() {
 fn a_stage_whose_shell_is_killed_has_failed() {
     let world = World::new("next_stage && echo x >>log && kill -9 $$\n");
     let error = world.set_up(&mut Unwatched).unwrap_err();
-    assert!(matches!(error, LifecycleError::ChainFailed { status: 137, lost: true, .. }), "{error:?}");
+    assert!(matches!(error, SetupError::ChainFailed { status: 137, lost: true, .. }), "{error:?}");
     let mut told = Told::default();
     world.set_up(&mut told).unwrap_err();
-    assert_eq!(told.0.last().unwrap(), "creating: stage 1 did not end well in the last one");
+    assert_eq!(told.0.last().unwrap(), "creating: StageUnfinished(1)");
 }
 
 #[test]
@@ -277,7 +272,7 @@ fn a_stage_that_died_is_not_built_upon() {
     fs::write(&ledger, "schema = 1\n\n[[record]]\nstage = 1\nstate = \"started\"\npid = 999999999\n").unwrap();
     let mut told = Told::default();
     let replaced = world.set_up(&mut told).unwrap();
-    assert_eq!(told.0, ["waiting for stage 1", "creating: stage 1 did not end well in the last one"]);
+    assert_eq!(told.0, ["waiting for stage 1", "creating: StageUnfinished(1)"]);
     assert_eq!(world.file(&replaced, "log"), "one\n");
 }
 
@@ -287,12 +282,12 @@ fn a_damaged_ledger_makes_a_new_container_and_a_newer_one_is_left_alone() {
     let container = world.set_up(&mut Unwatched).unwrap();
     fs::write(world.ledger(&container), "schema = 99\n").unwrap();
     let error = world.set_up(&mut Unwatched).unwrap_err();
-    assert!(matches!(error, LifecycleError::Ledger { source: LedgerError::Newer { found: 99 }, .. }), "{error:?}");
+    assert!(matches!(error, SetupError::Ledger { source: LedgerError::Newer { found: 99 }, .. }), "{error:?}");
     assert_eq!(world.file(&container, "log"), "one\n");
     fs::write(world.ledger(&container), "nonsense\n").unwrap();
     let mut told = Told::default();
     world.set_up(&mut told).unwrap();
-    assert_eq!(told.0, ["creating: its ledger is damaged"]);
+    assert_eq!(told.0, ["creating: LedgerDamaged"]);
 }
 
 #[test]
@@ -404,5 +399,5 @@ fn a_ledger_longer_than_any_is_a_damaged_one() {
     fs::File::create(world.ledger(&container)).unwrap().set_len(1 << 40).unwrap();
     let mut told = Told::default();
     world.set_up(&mut told).unwrap();
-    assert_eq!(told.0, ["creating: its ledger is damaged"]);
+    assert_eq!(told.0, ["creating: LedgerDamaged"]);
 }

@@ -29,7 +29,7 @@ pub(super) fn wrapper() -> String {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Word {
+pub(super) enum Verdict {
     Ok,
     Stale,
     Missing,
@@ -41,7 +41,7 @@ pub(super) struct Handshake {
     nonce: String,
     line: Vec<u8>,
     /// `None` while the line is on its way; then what it says, if it is ours.
-    told: Option<Option<Word>>,
+    told: Option<Option<Verdict>>,
 }
 
 /// More than the line has, in bytes. What an engine says when it cannot start the shell comes in its place.
@@ -76,7 +76,7 @@ impl Handshake {
     }
 
     /// What the line said, or the beginning of what came in its place.
-    pub(super) fn finish(self) -> Result<Word, Vec<u8>> {
+    pub(super) fn finish(self) -> Result<Verdict, Vec<u8>> {
         self.told.flatten().ok_or(self.line)
     }
 
@@ -85,17 +85,17 @@ impl Handshake {
         self.line.extend(bytes.iter().take(room));
     }
 
-    fn read(&self, started: &mut dyn FnMut(Running)) -> Option<Word> {
+    fn read(&self, started: &mut dyn FnMut(Running)) -> Option<Verdict> {
         let line = std::str::from_utf8(&self.line).ok()?.strip_prefix(&self.nonce)?.trim();
         let (process, word) = line.split_once(' ')?;
         let word = match word {
-            "ok" => Word::Ok,
-            "stale" => Word::Stale,
-            "missing" => Word::Missing,
-            "denied" => Word::Denied,
+            "ok" => Verdict::Ok,
+            "stale" => Verdict::Stale,
+            "missing" => Verdict::Missing,
+            "denied" => Verdict::Denied,
             _ => return None,
         };
-        if let (Word::Ok, Ok(process)) = (word, process.parse()) {
+        if let (Verdict::Ok, Ok(process)) = (word, process.parse()) {
             started(Running { process });
         }
         Some(word)
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     /// What is told, how much of it is the command's, and how much was kept.
-    fn take(pieces: &[&[u8]]) -> (Result<Word, usize>, usize) {
+    fn take(pieces: &[&[u8]]) -> (Result<Verdict, usize>, usize) {
         let mut handshake = Handshake::new("ce1".to_owned());
         let given = pieces.iter().map(|piece| handshake.take(piece, &mut |_| {}).len()).sum();
         (handshake.finish().map_err(|line| line.len()), given)
@@ -115,9 +115,9 @@ mod tests {
 
     #[test]
     fn the_first_line_is_ours_and_the_rest_the_commands() {
-        assert_eq!(take(&[b"ce1 7 ok\n"]), (Ok(Word::Ok), 0));
-        assert_eq!(take(&[b"ce1 7", b" ok\nab", b"c\n"]), (Ok(Word::Ok), 4));
-        assert_eq!(take(&[b"ce1 7 stale\n"]), (Ok(Word::Stale), 0));
+        assert_eq!(take(&[b"ce1 7 ok\n"]), (Ok(Verdict::Ok), 0));
+        assert_eq!(take(&[b"ce1 7", b" ok\nab", b"c\n"]), (Ok(Verdict::Ok), 4));
+        assert_eq!(take(&[b"ce1 7 stale\n"]), (Ok(Verdict::Stale), 0));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::engine::{Engine, EngineError, Exec};
 /// Sends a signal, by its name without `SIG`, to a command and all its children, through the container's own `shell`.
 ///
 /// # Errors
-/// As for [`Engine::exec`]. A command that has ended is no error.
+/// As for [`Execs::exec`](crate::engine::Execs::exec). A command that has ended is no error.
 pub fn signal(
     engine: &dyn Engine,
     container: &str,

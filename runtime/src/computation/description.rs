@@ -9,7 +9,7 @@ use toml::de::DeTable;
 
 use self::{
     error::DescriptionError,
-    field::{Field, File},
+    field::{Field, File, KEYS},
 };
 use crate::{
     engine::containers::{BindMount, Cache, Gpus, Limits},
@@ -19,25 +19,7 @@ use crate::{
 /// More than any description needs, in bytes.
 const LONGEST_FILE: u64 = 1 << 20;
 
-/// The keys of a docker description.
-const KEYS: &[&str] = &[
-    "image",
-    "platform",
-    "pull",
-    "user",
-    "workdir",
-    "shell",
-    "env",
-    "network",
-    "limits",
-    "shm-size",
-    "gpus",
-    "init",
-    "mounts",
-    "caches",
-    "retries",
-    "stage-timeout",
-];
+pub use self::field::Mount;
 
 /// What `docker.conf` says (our design, section 6). Keys that are not there have their defaults.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,18 +51,6 @@ pub struct Description {
     /// `caches`: named volumes sorted by name, each with the absolute path where it is seen. The volumes' own names
     /// begin with `ce-cache-`, so that no volume of somebody else can be meant.
     pub caches: Vec<Cache>,
-}
-
-/// A part of the computation's directory that is seen at a further place in the container. The repository decides
-/// about it, so it cannot lead out of that directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mount {
-    /// Relative path, without `..`.
-    pub source: PathBuf,
-    /// Absolute path inside.
-    pub target: String,
-    /// Whether it can only be read inside; the default.
-    pub read_only: bool,
 }
 
 impl Description {

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -26,15 +25,15 @@ pub enum LockError {
     /// Somebody else holds it for too long.
     #[error("waited {} s for the lock `{}`", waited.as_secs(), path.display())]
     Timeout {
-        /// The file.
+        /// The directory.
         path: PathBuf,
         /// The time limit.
         waited: Duration,
     },
-    /// Its file cannot be opened or locked.
-    #[error("cannot lock `{}`", path.display())]
-    File {
-        /// The file.
+    /// It cannot be opened or locked: some network file systems lock no directory.
+    #[error("cannot lock the directory `{}`", path.display())]
+    Directory {
+        /// The directory.
         path: PathBuf,
         /// What went wrong.
         source: io::Error,
@@ -49,32 +48,24 @@ impl LockError {
             Self::Timeout { path, .. } => {
                 Some(format!("another ce-run sets up: see who with `fuser -v {}`", path.display()))
             }
-            Self::File { .. } => None,
+            Self::Directory { .. } => {
+                Some("put the computation on a file system on which directories can be locked (flock)".to_owned())
+            }
         }
     }
 }
 
 impl Lock {
-    /// Locks the directory or file at `path`. A directory need not be writable. A file is created (mode 0600) with its directory (mode 0700) if it is missing, and stays
-    /// afterwards. Waits for others
-    /// as long as `timeout` says, `None` being for ever; `waiting` is called once when there is somebody to wait for.
+    /// Locks the directory at `path`, which need not be writable: all who mean it have it in common, whoever they are.
+    /// Waits for others as long as `timeout` says, `None` being for ever; `waiting` is called once when there is somebody
+    /// to wait for.
     ///
     /// # Errors
-    /// [`LockError::Timeout`]; [`LockError::File`] when the file cannot be made, or is a symbolic link.
+    /// [`LockError::Timeout`]; [`LockError::Directory`] when it is none, is a symbolic link, or cannot be locked.
     pub fn acquire(path: &Path, timeout: Option<Duration>, waiting: impl FnOnce()) -> Result<Self, LockError> {
-        let failed = |error: Errno| LockError::File { path: path.to_owned(), source: error.into() };
-        let file = if path.is_dir() {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            rustix::fs::open(path, flags, Mode::empty())
-        } else {
-            if let Some(directory) = path.parent() {
-                let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-                created.map_err(|source| LockError::File { path: path.to_owned(), source })?;
-            }
-            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
-        };
-        let file = File::from(file.map_err(failed)?);
+        let failed = |error: Errno| LockError::Directory { path: path.to_owned(), source: error.into() };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?);
         if !try_lock(&file).map_err(failed)? {
             waiting();
             match timeout {
@@ -106,30 +97,29 @@ fn try_lock(file: &File) -> Result<bool, Errno> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
     use std::sync::mpsc;
 
     use super::*;
 
     const SHORT: Option<Duration> = Some(Duration::from_millis(60));
 
-    fn file() -> (tempfile::TempDir, PathBuf) {
+    fn directory() -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("setup.lock");
+        let path = directory.path().join("align");
+        std::fs::create_dir(&path).unwrap();
         (directory, path)
     }
 
     #[test]
     fn a_free_lock_is_had_without_waiting() {
-        let (_directory, path) = file();
+        let (_directory, path) = directory();
         drop(Lock::acquire(&path, None, || panic!("waited")).unwrap());
         drop(Lock::acquire(&path, SHORT, || panic!("waited")).unwrap());
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
     }
 
     #[test]
     fn a_held_lock_times_out_after_saying_so_once() {
-        let (_directory, path) = file();
+        let (_directory, path) = directory();
         let _held = Lock::acquire(&path, None, || ()).unwrap();
         let mut said = 0;
         let error = Lock::acquire(&path, SHORT, || said += 1).unwrap_err();
@@ -139,7 +129,7 @@ mod tests {
     #[test]
     fn one_who_waits_has_it_when_the_holder_lets_go() {
         for timeout in [None, Some(Duration::from_secs(60))] {
-            let (_directory, path) = file();
+            let (_directory, path) = directory();
             let held = Lock::acquire(&path, None, || ()).unwrap();
             let (waiting, waits) = mpsc::channel();
             std::thread::scope(|scope| {
@@ -153,8 +143,7 @@ mod tests {
 
     #[test]
     fn a_killed_holder_lets_go() {
-        let (_directory, path) = file();
-        std::fs::write(&path, "").unwrap();
+        let (_directory, path) = directory();
         let mut holder = std::process::Command::new("flock")
             .arg(&path)
             .args(["sh", "-c", "echo; exec sleep 1000"])
@@ -174,10 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn a_symbolic_link_is_not_followed() {
-        let (directory, path) = file();
-        std::os::unix::fs::symlink(directory.path().join("elsewhere"), &path).unwrap();
-        assert!(matches!(Lock::acquire(&path, None, || ()), Err(LockError::File { .. })));
-        assert!(!directory.path().join("elsewhere").exists());
+    fn what_is_no_directory_is_not_locked_and_nothing_is_made() {
+        let (directory, path) = directory();
+        std::os::unix::fs::symlink(&path, directory.path().join("link")).unwrap();
+        std::fs::write(directory.path().join("file"), "").unwrap();
+        for name in ["link", "file", "none"] {
+            let lock = Lock::acquire(&directory.path().join(name), None, || ());
+            assert!(matches!(lock, Err(LockError::Directory { .. })), "{name}: {lock:?}");
+        }
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3);
     }
 }

@@ -7,10 +7,13 @@ mod connect;
 mod container;
 mod convert;
 mod exec;
+mod help;
 mod image;
 mod stdin;
 
 use std::path::PathBuf;
+
+pub use help::help;
 
 /// A Docker daemon.
 pub struct Docker {
@@ -154,7 +157,7 @@ mod tests {
         let mount = BindMount { source: "/no/such/source".into(), target: "/x".into(), read_only: true };
         let bad = ContainerSpec { mounts: vec![mount], ..spec(Kind::Busybox) };
         let error = docker.create(&other, &bad).unwrap_err();
-        assert_eq!(error.to_string(), "cannot mount `/no/such/source`: it does not exist on the daemon's machine");
+        assert_eq!(error.to_string(), "cannot mount `/no/such/source`: it does not exist on the engine's machine");
         assert!(matches!(docker.image("compeval-test/none:1"), Err(EngineError::NoSuchImage { .. })));
         assert!(!Path::new("/no/such/source").exists());
 

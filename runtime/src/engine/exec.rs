@@ -27,11 +27,11 @@ pub trait Execs {
     /// [`EngineError::ArgumentTooLong`] likewise; [`EngineError::Lost`] when the connection broke, so that the command
     /// may run on and its exit status is unknown; [`EngineError::Output`] when `output` failed (the command may run on
     /// then too).
-    fn exec(&self, id: &str, exec: &Exec, output: &mut Output<'_>) -> Result<i32, EngineError>;
+    fn exec(&self, id: &str, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError>;
 }
 
-/// Takes a command's output, piece by piece, and tells whether more is awaited; see [`Engine::exec`].
-pub type Output<'a> = dyn FnMut(Stream, &[u8]) -> io::Result<ControlFlow<()>> + 'a;
+/// Takes a command's output, piece by piece, and tells whether more is awaited; see [`Execs::exec`].
+pub type Sink<'a> = dyn FnMut(Stream, &[u8]) -> io::Result<ControlFlow<()>> + 'a;
 
 /// A command to run in a container (Docker API, ContainerExec).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

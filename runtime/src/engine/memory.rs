@@ -1,4 +1,4 @@
-//! [`Engine`] for tests without Docker: a container is a record and a directory of this machine.
+//! [`Engine`](super::Engine) for tests without Docker: a container is a record and a directory of this machine.
 //!
 //! Commands run for real, with this machine's programs. What is not real is their view of the file system: wherever
 //! a command, its arguments or its environment name the container's `/var/lib/compeval` or the inside of a bind mount,
@@ -18,9 +18,10 @@ use sha2::{Digest, Sha256};
 use super::{
     containers::{Container, ContainerSpec, ContainerState, Containers, LONGEST_FILE},
     error::EngineError,
-    exec::{Exec, Execs, Output, Stdin, Stream},
+    exec::{Exec, Execs, Sink, Stdin, Stream},
     images::{Image, Images},
 };
+use crate::text::hex;
 
 /// The directory inside a container that holds what we know of it.
 const LEDGER_DIRECTORY: &str = "/var/lib/compeval";
@@ -31,19 +32,19 @@ const TICK: Duration = Duration::from_millis(10);
 /// A daemon that lives in this process; its containers' files go with it.
 pub struct Memory {
     root: tempfile::TempDir,
-    state: Mutex<State>,
+    state: Mutex<Shelf>,
 }
 
 #[derive(Default)]
-struct State {
+struct Shelf {
     images: BTreeMap<String, Image>,
-    containers: Vec<Record>,
+    containers: Vec<Held>,
     calls: Vec<String>,
     created: u32,
 }
 
 #[derive(Clone)]
-struct Record {
+struct Held {
     container: Container,
     spec: ContainerSpec,
     directory: PathBuf,
@@ -60,14 +61,13 @@ impl Memory {
 
     /// Registers an image under `reference`, with an id made from that, and gives it.
     pub fn add_image(&self, reference: &str) -> Image {
-        let digest = Sha256::digest(reference);
-        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = hex(&Sha256::digest(reference));
         let image = Image { id: format!("sha256:{digits}"), platform: "linux/amd64".into(), ..Image::default() };
         self.state().images.insert(reference.to_owned(), image.clone());
         image
     }
 
-    /// The verbs called so far, by the names they have in [`Engine`], oldest first.
+    /// The verbs called so far, by the names they have in [`Engine`](super::Engine), oldest first.
     #[must_use]
     pub fn calls(&self) -> Vec<String> {
         self.state().calls.clone()
@@ -88,20 +88,20 @@ impl Memory {
         Ok(())
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Shelf> {
         // A test that panicked has failed already; the others may go on.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn called(&self, verb: &str) -> MutexGuard<'_, State> {
+    fn called(&self, verb: &str) -> MutexGuard<'_, Shelf> {
         let mut state = self.state();
         state.calls.push(verb.to_owned());
         state
     }
 }
 
-impl State {
-    fn find(&mut self, id: &str) -> Result<&mut Record, EngineError> {
+impl Shelf {
+    fn find(&mut self, id: &str) -> Result<&mut Held, EngineError> {
         self.containers
             .iter_mut()
             .find(|record| record.container.id == id || record.container.name == id)
@@ -156,7 +156,7 @@ impl Containers for Memory {
             labels: spec.labels.clone(),
             created: jiff::Timestamp::now(),
         };
-        state.containers.push(Record { container, spec: spec.clone(), directory });
+        state.containers.push(Held { container, spec: spec.clone(), directory });
         Ok(id)
     }
 
@@ -199,7 +199,7 @@ impl Containers for Memory {
 }
 
 impl Execs for Memory {
-    fn exec(&self, id: &str, exec: &Exec, output: &mut Output<'_>) -> Result<i32, EngineError> {
+    fn exec(&self, id: &str, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError> {
         exec.check_length()?;
         let record = self.called("exec").find(id)?.clone();
         match record.container.state {
@@ -210,8 +210,8 @@ impl Execs for Memory {
     }
 }
 
-impl Record {
-    fn run(&self, exec: &Exec, output: &mut Output<'_>) -> Result<i32, EngineError> {
+impl Held {
+    fn run(&self, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError> {
         let mut child = match self.command(exec).and_then(|mut command| command.spawn()) {
             Ok(child) => child,
             Err(error) => {
@@ -279,7 +279,7 @@ impl Record {
 
 /// Passes a command's output on until both streams have ended, or for [`AFTERLIFE`] after the command has; no longer
 /// than the command itself when that is enough.
-fn pass_on(child: &mut Child, output: &mut Output<'_>) -> Result<(), EngineError> {
+fn pass_on(child: &mut Child, output: &mut Sink<'_>) -> Result<(), EngineError> {
     let (pieces, received) = mpsc::sync_channel(1);
     let stdout = child.stdout.take().map(|pipe| (Stream::Stdout, Box::new(pipe) as Box<dyn Read + Send>));
     let stderr = child.stderr.take().map(|pipe| (Stream::Stderr, Box::new(pipe) as Box<dyn Read + Send>));

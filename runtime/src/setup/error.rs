@@ -10,7 +10,7 @@ use crate::{container::lock::LockError, engine::EngineError, ledger::LedgerError
 /// Why a container could not be set up or called.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum LifecycleError {
+pub enum SetupError {
     /// The engine did not do something.
     #[error("cannot {doing}")]
     Engine {
@@ -85,36 +85,36 @@ fn stage_name(number: Option<u32>) -> String {
     number.map_or_else(|| "an everytime command".to_owned(), |number| format!("stage {number}"))
 }
 
-impl LifecycleError {
-    /// What to do about it.
+impl SetupError {
+    /// What to do about it; of what an engine did not do, that engine knows more.
     pub fn help(&self) -> Option<String> {
         match self {
-            LifecycleError::Engine { source, .. } => source.help(),
-            LifecycleError::Lock(error) => error.help(),
-            LifecycleError::Ledger { container, source: LedgerError::Newer { .. } } => {
-                Some(format!("use the newer ce-run that set it up, or remove it (`docker rm -f {container}`)"))
+            SetupError::Lock(error) => error.help(),
+            SetupError::Ledger { container, source: LedgerError::Newer { .. } } => {
+                Some(format!("use the newer ce-run that set it up, or remove container `{container}`"))
             }
-            LifecycleError::MountSource { .. } => Some("create it, or change `mounts` in docker.conf".to_owned()),
-            LifecycleError::ChainFailed { number: Some(_), .. } => Some(
+            SetupError::MountSource { .. } => Some("create it, or change `mounts` in docker.conf".to_owned()),
+            SetupError::ChainFailed { number: Some(_), .. } => Some(
                 "mend the stage and run again: a new container is made, so that nothing half-done stays".to_owned(),
             ),
-            LifecycleError::ChainFailed { number: None, .. } => Some("mend the command and run again".to_owned()),
-            LifecycleError::SetupExited { cause: None, .. } => {
+            SetupError::ChainFailed { number: None, .. } => Some("mend the command and run again".to_owned()),
+            SetupError::SetupExited { cause: None, .. } => {
                 Some("an `exit` or an error outside of any chain ended it".to_owned())
             }
-            LifecycleError::Unstable { shell, .. } => Some(format!(
+            SetupError::Unstable { shell, .. } => Some(format!(
                 "its image must have the shell `{shell}` (or another one that `shell` in docker.conf names), \
                  and nothing else may stop or remove it"
             )),
-            LifecycleError::Dispatch(_)
-            | LifecycleError::Ledger { .. }
-            | LifecycleError::SetupExited { .. }
-            | LifecycleError::Cancelled { .. } => None,
+            SetupError::Engine { .. }
+            | SetupError::Dispatch(_)
+            | SetupError::Ledger { .. }
+            | SetupError::SetupExited { .. }
+            | SetupError::Cancelled { .. } => None,
         }
     }
 }
 
 /// Makes what the engine answered an error of what was being done.
-pub(super) fn doing(doing: impl Into<String>) -> impl FnOnce(EngineError) -> LifecycleError {
-    |source| LifecycleError::Engine { doing: doing.into(), source }
+pub(super) fn doing(doing: impl Into<String>) -> impl FnOnce(EngineError) -> SetupError {
+    |source| SetupError::Engine { doing: doing.into(), source }
 }

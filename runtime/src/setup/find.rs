@@ -5,14 +5,15 @@ use std::{cell::RefCell, time::Duration};
 use compeval_interpreter::syntax::print;
 
 use super::{
-    error::{LifecycleError, doing},
+    error::{SetupError, doing},
     keep,
     notice::{Notice, Watcher},
+    reason::Reason,
     site::Site,
 };
 use crate::{
     computation::environment::Environment,
-    container::{identity::Identity, mapping::Mapping, spec::container_spec},
+    container::{identity::Identity, mapping::Mapping},
     engine::{Container, ContainerSpec, ContainerState, EngineError},
 };
 
@@ -21,7 +22,7 @@ const LOOKS: u32 = 10;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// The container of this computation, directory, commit and storage, in whatever state.
-pub(crate) fn find(site: Site<'_>) -> Result<Option<Container>, LifecycleError> {
+pub(crate) fn find(site: &Site<'_>) -> Result<Option<Container>, SetupError> {
     let computation = &site.environment.computation;
     let ask = || doing(format!("look for the container of computation `{}`", computation.name));
     let identity = site.identity();
@@ -39,10 +40,10 @@ pub(crate) fn find(site: Site<'_>) -> Result<Option<Container>, LifecycleError> 
 
 /// The computation's container, created if there is none, and running.
 pub(super) fn running_container(
-    site: Site<'_>,
+    site: &Site<'_>,
     watcher: &RefCell<&mut dyn Watcher>,
-    because: Option<&str>,
-) -> Result<Container, LifecycleError> {
+    because: Option<Reason>,
+) -> Result<Container, SetupError> {
     for _ in 0..4 {
         let container = match find(site)? {
             Some(container) => container,
@@ -73,15 +74,15 @@ pub(super) fn running_container(
 }
 
 /// The id of the image that the description names.
-pub(super) fn image_id(site: Site<'_>) -> Result<String, LifecycleError> {
+pub(super) fn image_id(site: &Site<'_>) -> Result<String, SetupError> {
     let Environment { computation, description, .. } = site.environment;
     let task = format!("create a container for computation `{}`", computation.name);
     Ok(site.engine.image(&description.image).map_err(doing(task))?.id)
 }
 
 /// Whether what went wrong is that the container ended or was removed meanwhile: the engine says that in many ways.
-pub(super) fn is_gone(site: Site<'_>, container: &Container, error: &LifecycleError) -> bool {
-    let may_be = matches!(error, LifecycleError::Engine { .. } | LifecycleError::Dispatch(_));
+pub(super) fn is_gone(site: &Site<'_>, container: &Container, error: &SetupError) -> bool {
+    let may_be = matches!(error, SetupError::Engine { .. } | SetupError::Dispatch(_));
     let is_running = || match site.engine.container(&container.id) {
         Ok(now) => now.is_some_and(|now| now.state == ContainerState::Running),
         Err(_) => true,
@@ -95,26 +96,24 @@ pub(super) fn is_gone(site: Site<'_>, container: &Container, error: &LifecycleEr
 }
 
 /// The container ended or went away again and again.
-pub(super) fn unstable(Environment { computation, description, .. }: &Environment) -> LifecycleError {
-    LifecycleError::Unstable { computation: computation.name.clone(), shell: description.shell.clone() }
+pub(super) fn unstable(Environment { computation, description, .. }: &Environment) -> SetupError {
+    SetupError::Unstable { computation: computation.name.clone(), shell: description.shell.clone() }
 }
 
 /// Creates the container; `None` when another process has just done so.
 fn create(
-    site: Site<'_>,
+    site: &Site<'_>,
     watcher: &RefCell<&mut dyn Watcher>,
-    because: Option<&str>,
-) -> Result<Option<Container>, LifecycleError> {
+    because: Option<Reason>,
+) -> Result<Option<Container>, SetupError> {
     let Environment { computation, description, script, .. } = site.environment;
-    let spec = container_spec(description, &computation.directory, site.mounts)
-        .map_err(|path| LifecycleError::MountSource { path })?;
     let image = image_id(site)?;
     let identity = site.identity();
     let chain = identity.chain(&site.base(&image), print::canonical(&script.list).as_slice());
     let name = identity.name(&chain);
     let labels = identity.labels().into_iter().chain(Identity::further_labels(&chain, &image));
     let labels = labels.map(|(name, value)| (name.to_owned(), value)).collect();
-    let spec = ContainerSpec { image, labels, ..spec };
+    let spec = ContainerSpec { image, labels, ..site.spec.clone() };
     watcher.borrow_mut().notice(Notice::Creating { name: &name, image: &description.image, because });
     match site.engine.create(&name, &spec) {
         Ok(id) => site.engine.container(&id).map_err(doing(format!("find container `{name}` again"))),
@@ -128,7 +127,7 @@ fn create(
 }
 
 /// The name is taken: by another process that was faster, or by a container whose labels are not ours any more.
-fn resolve_conflict(site: Site<'_>, name: &str) -> Result<(), LifecycleError> {
+fn resolve_conflict(site: &Site<'_>, name: &str) -> Result<(), SetupError> {
     if find(site)?.is_some() {
         return Ok(());
     }

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use super::{
-    error::{LifecycleError, doing},
-    notice::{Notice, Watcher},
+    error::{SetupError, doing},
+    notice::{Notice, Warning, Watcher},
     site::Site,
 };
 use crate::{
@@ -16,20 +16,19 @@ use crate::{
 /// Writes the mapping. It is a cache: a failure is only worth a warning.
 pub(super) fn remember(computation: &Computation, container: &Container, watcher: &RefCell<&mut dyn Watcher>) {
     let (mut mapping, damaged) = Mapping::read(computation);
-    if let Some(error) = damaged {
-        let text = format!("{error}; it is written anew");
-        watcher.borrow_mut().notice(Notice::Warning(&text));
+    if let Some(error) = &damaged {
+        watcher.borrow_mut().notice(Notice::Warning(Warning::MappingDamaged(error)));
     }
     let written = mapping.insert(&computation.key(), &container.id).then(|| {
         mapping.write(computation)?;
         mapping::exclude(computation)
     });
-    if let Some(Err(error)) = written {
-        watcher.borrow_mut().notice(Notice::Warning(&error.to_string()));
+    if let Some(Err(error)) = &written {
+        watcher.borrow_mut().notice(Notice::Warning(Warning::MappingNotKept(error)));
     }
 }
 
 /// Removes a container that cannot be brought up to date.
-pub(super) fn remove(site: Site<'_>, container: &Container) -> Result<(), LifecycleError> {
+pub(super) fn remove(site: &Site<'_>, container: &Container) -> Result<(), SetupError> {
     site.engine.remove(&container.id).map_err(doing(format!("remove container `{}`", container.name)))
 }

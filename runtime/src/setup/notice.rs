@@ -2,7 +2,8 @@
 
 use compeval_interpreter::execute::Event;
 
-use crate::engine::Stream;
+use super::reason::Reason;
+use crate::{container::mapping::MappingError, engine::Stream};
 
 /// Something that happens between the call and the command.
 #[derive(Debug)]
@@ -16,14 +17,23 @@ pub enum Notice<'n> {
         /// The image it is made from.
         image: &'n str,
         /// Why an existing one is not used; `None` when there was none.
-        because: Option<&'n str>,
+        because: Option<Reason>,
     },
     /// An earlier call was ended while this stage ran; the stage still runs, and is waited for.
     WaitingForStage(u32),
     /// Something that does not stop the call, but should be known.
-    Warning(&'n str),
+    Warning(Warning<'n>),
     /// A stage is skipped, or a stretch begins or ends.
     Setup(Event<'n>),
+}
+
+/// Something that does not stop a call.
+#[derive(Clone, Copy, Debug)]
+pub enum Warning<'n> {
+    /// The mapping could not be used, and is written anew.
+    MappingDamaged(&'n MappingError),
+    /// The mapping is not kept, or Git not told of it.
+    MappingNotKept(&'n MappingError),
 }
 
 /// Somebody who watches.

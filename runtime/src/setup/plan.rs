@@ -11,7 +11,8 @@ use compeval_interpreter::{
     stage::{self, Chain},
 };
 
-use crate::{computation::environment::Environment, container::mounts::Mounts, ledger::Ledger};
+use super::reason::Reason;
+use crate::{computation::environment::Environment, container::mounts::Mounts, ledger::Records};
 
 /// What would become of a part of the script.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +45,8 @@ pub struct Step {
 pub struct Plan {
     /// The steps.
     pub steps: Vec<Step>,
-    /// An applied stage that the script has different now: all runs anew, in a new container.
-    pub edited: Option<u32>,
-    /// Why the container will be replaced by a new one, if it will.
-    pub replaced: Option<String>,
+    /// Why the container will be replaced by a new one, if it will: all runs anew, then.
+    pub replaced: Option<Reason>,
     /// A stage that an ended call left without an end: it still runs, or the container will be replaced.
     pub unfinished: Option<u32>,
     /// When nothing but applied stages would be reached: the last one's fingerprint.
@@ -65,8 +64,8 @@ impl Plan {
 /// The ledger of a container, as the interpreter sees it.
 pub(crate) struct Recorded<'a> {
     pub(crate) environment: &'a Environment,
-    pub(crate) root: String,
-    pub(crate) ledger: &'a Ledger,
+    pub(crate) base: String,
+    pub(crate) ledger: &'a Records,
 }
 
 impl stage::Ledger for Recorded<'_> {
@@ -90,7 +89,7 @@ impl stage::Ledger for Recorded<'_> {
     }
 
     fn base(&self) -> String {
-        self.root.clone()
+        self.base.clone()
     }
 
     fn content(&mut self, path: &BStr) -> Option<String> {
@@ -121,9 +120,9 @@ impl stage::Ledger for AllApplied<'_> {
 
 /// The fingerprint that a finished setup ends with, when the script has nothing but stages and it can be told without
 /// running any of it.
-pub(crate) fn ready_fingerprint(environment: &Environment, mounts: &Mounts, root: String) -> Option<String> {
-    let none = Ledger::default();
-    let mut ledger = AllApplied(Recorded { environment, root, ledger: &none });
+pub(crate) fn ready_fingerprint(environment: &Environment, mounts: &Mounts, base: String) -> Option<String> {
+    let none = Records::default();
+    let mut ledger = AllApplied(Recorded { environment, base, ledger: &none });
     let mut steps = Steps::default();
     let outcome = run(&environment.script, &settings(mounts), &mut ledger, &mut DryRun, &mut steps).ok()?;
     let only_applied = steps.0.iter().all(|step| step.fate == Fate::Applied);
@@ -132,19 +131,19 @@ pub(crate) fn ready_fingerprint(environment: &Environment, mounts: &Mounts, root
 }
 
 /// What a setup would do in a container with this ledger.
-pub(crate) fn plan(environment: &Environment, mounts: &Mounts, root: &str, ledger: &Ledger) -> Plan {
+pub(crate) fn plan(environment: &Environment, mounts: &Mounts, base: &str, ledger: &Records) -> Plan {
     let mut steps = Steps::default();
-    let mut recorded = Recorded { environment, root: root.to_owned(), ledger };
+    let mut recorded = Recorded { environment, base: base.to_owned(), ledger };
     let outcome = run(&environment.script, &settings(mounts), &mut recorded, &mut DryRun, &mut steps);
     if let Ok(outcome) = outcome
         && let End::Diverged { number, .. } = outcome.end
     {
-        let anew = plan(environment, mounts, root, &Ledger::default());
-        return Plan { edited: Some(number), ready: None, ..anew };
+        let anew = plan(environment, mounts, base, &Records::default());
+        return Plan { replaced: Some(Reason::StageEdited(number)), ready: None, ..anew };
     }
     let all_applied = steps.0.iter().all(|step| step.fate == Fate::Applied);
-    let ready = all_applied.then(|| ready_fingerprint(environment, mounts, root.to_owned())).flatten();
-    Plan { steps: steps.0, edited: None, replaced: None, unfinished: None, ready }
+    let ready = all_applied.then(|| ready_fingerprint(environment, mounts, base.to_owned())).flatten();
+    Plan { steps: steps.0, replaced: None, unfinished: None, ready }
 }
 
 /// How the script is walked: what is known of the shell before it begins.

@@ -3,13 +3,14 @@
 use std::{cell::RefCell, io, ops::ControlFlow};
 
 use super::{
-    error::{LifecycleError, doing},
+    error::{SetupError, doing},
     notice::{Notice, Watcher},
     site::Site,
 };
 use crate::{
     engine::{Container, EngineError, Exec, LONGEST_FILE, Stream},
-    ledger::{DIRECTORY, FILE, Ledger, LedgerError, READY, format},
+    ledger::{DIRECTORY, FILE, LedgerError, READY, Records, format},
+    text::quote,
 };
 
 /// How much is kept of what a shell complains of, in bytes.
@@ -17,14 +18,14 @@ const LONGEST_COMPLAINT: usize = 4096;
 
 /// A running container, and what is done in it that is no part of the script.
 pub(super) struct Session<'a> {
-    pub(super) site: Site<'a>,
+    pub(super) site: &'a Site<'a>,
     pub(super) container: &'a Container,
 }
 
 impl Session<'_> {
     /// Reads the ledger when no stage runs any more: one that an ended ce-run left running is waited for.
     /// `None` when it is damaged.
-    pub(super) fn settled_ledger(&self, watcher: &RefCell<&mut dyn Watcher>) -> Result<Option<Ledger>, LifecycleError> {
+    pub(super) fn settled_ledger(&self, watcher: &RefCell<&mut dyn Watcher>) -> Result<Option<Records>, SetupError> {
         let Some(ledger) = self.read_ledger()? else { return Ok(None) };
         let Some((stage, pid)) = ledger.unfinished().and_then(|record| Some((record.stage, record.pid?))) else {
             return Ok(Some(ledger));
@@ -41,26 +42,26 @@ impl Session<'_> {
     }
 
     /// Puts down that a setup has ended with this fingerprint.
-    pub(super) fn set_ready(&self, fingerprint: &str) -> Result<(), LifecycleError> {
-        self.in_shell(&format!("printf '%s\\n' '{fingerprint}' >{READY}")).map(drop)
+    pub(super) fn set_ready(&self, fingerprint: &str) -> Result<(), SetupError> {
+        self.in_shell(&format!("printf '%s\\n' {} >{READY}", quote(fingerprint))).map(drop)
     }
 
-    fn read_ledger(&self) -> Result<Option<Ledger>, LifecycleError> {
-        let header = format::header();
+    fn read_ledger(&self) -> Result<Option<Records>, SetupError> {
+        let header = quote(&format::header());
         let read = format!(
             "[ -d {DIRECTORY} ] || mkdir -p {DIRECTORY} || exit\n\
-             : >{READY}; [ -f {FILE} ] || printf '%s' '{header}' >{FILE} || exit\n\
+             : >{READY}; [ -f {FILE} ] || printf '%s' {header} >{FILE} || exit\n\
              if command -v cat >/dev/null; then exec cat {FILE}; fi\n\
              l=; while IFS= read -r l; do printf '%s\\n' \"$l\"; done <{FILE}; printf '%s' \"$l\""
         );
         match self.in_shell(&read) {
-            Err(LifecycleError::Engine { source: EngineError::Output(_), .. }) => Ok(None),
+            Err(SetupError::Engine { source: EngineError::Output(_), .. }) => Ok(None),
             text => parse_ledger(self.container, &text?),
         }
     }
 
     /// Runs shell commands of ours in the container; gives what they print.
-    fn in_shell(&self, commands: &str) -> Result<Vec<u8>, LifecycleError> {
+    fn in_shell(&self, commands: &str) -> Result<Vec<u8>, SetupError> {
         let shell = self.site.environment.description.shell.clone();
         let exec = Exec { user: Some("0".to_owned()), ..Exec::new([shell, "-c".to_owned(), commands.to_owned()]) };
         let too_long = || io::ErrorKind::FileTooLarge.into();
@@ -78,7 +79,7 @@ impl Session<'_> {
             status => {
                 let said = if complaints.is_empty() { text } else { complaints };
                 let message = format!("its shell gave {status}: {}", String::from_utf8_lossy(&said).trim());
-                Err(LifecycleError::Engine {
+                Err(SetupError::Engine {
                     doing: task(),
                     source: EngineError::Refused { doing: "run a shell".into(), message },
                 })
@@ -88,10 +89,10 @@ impl Session<'_> {
 }
 
 /// The ledger of a container; `None` when it is damaged.
-pub(super) fn parse_ledger(container: &Container, text: &[u8]) -> Result<Option<Ledger>, LifecycleError> {
-    match Ledger::parse(text) {
+pub(super) fn parse_ledger(container: &Container, text: &[u8]) -> Result<Option<Records>, SetupError> {
+    match Records::parse(text) {
         Ok(ledger) => Ok(Some(ledger)),
         Err(LedgerError::Damaged { .. }) => Ok(None),
-        Err(source) => Err(LifecycleError::Ledger { container: container.name.clone(), source }),
+        Err(source) => Err(SetupError::Ledger { container: container.name.clone(), source }),
     }
 }

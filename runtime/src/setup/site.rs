@@ -1,42 +1,42 @@
-//! What every part of a setup works on: a computation, what it sees of this machine, and the engine.
+//! What every part of a setup works on: a computation, what its container is made of, and the engine.
 
+use super::error::SetupError;
 use crate::{
     computation::environment::Environment,
-    container::{identity::Identity, mounts::Mounts},
-    engine::{Container, Engine},
+    container::{
+        identity::{self, Identity},
+        mounts::Mounts,
+        spec::container_spec,
+    },
+    engine::{ContainerSpec, Engine},
 };
 
 /// A computation and the engine its container lives on.
-#[derive(Clone, Copy)]
 pub(crate) struct Site<'a> {
-    pub(crate) engine: &'a dyn Engine,
-    pub(crate) environment: &'a Environment,
-    pub(crate) mounts: &'a Mounts,
+    pub(super) engine: &'a dyn Engine,
+    pub(super) environment: &'a Environment,
+    pub(super) mounts: &'a Mounts,
+    /// What its container is made of, but for the image's id and the labels.
+    pub(super) spec: ContainerSpec,
 }
 
-impl Site<'_> {
+impl<'a> Site<'a> {
+    pub(super) fn new(
+        engine: &'a dyn Engine,
+        environment: &'a Environment,
+        mounts: &'a Mounts,
+    ) -> Result<Self, SetupError> {
+        let spec = container_spec(&environment.description, &environment.computation.directory, mounts)
+            .map_err(|path| SetupError::MountSource { path })?;
+        Ok(Self { engine, environment, mounts, spec })
+    }
+
     pub(super) fn identity(&self) -> Identity {
         Identity::new(&self.environment.computation, self.mounts.storage().to_owned())
     }
 
-    /// What the chain of fingerprints begins with in this container.
-    pub(super) fn base_of(&self, container: &Container) -> String {
-        self.base(&container.image_id)
-    }
-
-    /// What the chain of fingerprints begins with: all of the container that is there before the script.
-    pub(super) fn base(&self, image: &str) -> String {
-        let description = &self.environment.description;
-        let given = |value: &Option<String>| value.clone().unwrap_or_default();
-        let env: Vec<String> = description.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        [
-            image.to_owned(),
-            given(&description.platform),
-            description.shell.clone(),
-            given(&description.user),
-            given(&description.workdir),
-            env.join("\n"),
-        ]
-        .join("\n\n")
+    /// What the chain of fingerprints begins with in a container made from the image with this id.
+    pub(super) fn base(&self, image_id: &str) -> String {
+        identity::base(image_id, &self.environment.description.shell, &self.spec)
     }
 }

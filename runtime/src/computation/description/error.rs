@@ -10,16 +10,16 @@ pub struct DescriptionError {
     /// The file.
     pub path: PathBuf,
     /// The place in it, `None` when it is about the file as a whole.
-    pub place: Option<Box<Place>>,
+    pub place: Option<Box<Excerpt>>,
     /// What is wrong: lower case, no final period.
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
 }
 
-/// A place in a file, for people.
+/// A place in a file with the line around it, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Excerpt {
     /// Half-open range of bytes in the file.
     pub span: Range<usize>,
     /// From 1.

@@ -6,18 +6,46 @@ use std::path::{Component, Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{
-    KEYS, Mount,
-    error::{DescriptionError, Place},
-};
+use super::error::{DescriptionError, Excerpt};
 use crate::engine::containers::{Cache, Gpus, Limits};
 
+/// The keys of a docker description.
+pub(super) const KEYS: &[&str] = &[
+    "image",
+    "platform",
+    "pull",
+    "user",
+    "workdir",
+    "shell",
+    "env",
+    "network",
+    "limits",
+    "shm-size",
+    "gpus",
+    "init",
+    "mounts",
+    "caches",
+    "retries",
+    "stage-timeout",
+];
 const LIMITS_KEYS: &[&str] = &["memory", "cpus", "pids"];
 const MOUNT_KEYS: &[&str] = &["source", "target", "read-only"];
 /// Variables that every call sets itself.
 const OUR_VARIABLES: &[&str] = &["COMPDIR", "GFSDIR"];
 /// Places in the container that nothing may be mounted on, above or below.
 const OUR_PLACES: &[&str] = &["/compeval", "/var/lib/compeval"];
+
+/// A part of the computation's directory that is seen at a further place in the container. The repository decides
+/// about it, so it cannot lead out of that directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Relative path, without `..`.
+    pub source: PathBuf,
+    /// Absolute path inside.
+    pub target: String,
+    /// Whether it can only be read inside; the default.
+    pub read_only: bool,
+}
 
 /// The text being read, for errors.
 #[derive(Clone, Copy)]
@@ -55,7 +83,7 @@ impl<'a> File<'a> {
     fn error(self, span: Range<usize>, message: String, help: Option<String>) -> DescriptionError {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let place = Place {
+        let place = Excerpt {
             line: before.matches('\n').count() + 1,
             column: before.chars().rev().take_while(|&character| character != '\n').count() + 1,
             line_text: self.text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default().to_owned(),

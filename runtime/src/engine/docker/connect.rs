@@ -22,13 +22,13 @@ impl Docker {
     /// The daemon at `DOCKER_HOST` (`unix://` and a path), or at `/var/run/docker.sock`.
     ///
     /// # Errors
-    /// [`EngineError::UnsupportedHost`] for another kind of address, [`EngineError::Unreachable`] when there is no
+    /// [`EngineError::UnsupportedAddress`] for another kind of address, [`EngineError::Unreachable`] when there is no
     /// socket or nobody listens, [`EngineError::PermissionDenied`] when it is not for us.
     pub fn connect() -> Result<Self, EngineError> {
         match std::env::var("DOCKER_HOST") {
             Ok(host) if !host.is_empty() => match host.strip_prefix("unix://") {
                 Some(path) => Self::connect_to(Path::new(path)),
-                None => Err(EngineError::UnsupportedHost { host }),
+                None => Err(EngineError::UnsupportedAddress { address: host }),
             },
             _ => Self::connect_to(Path::new(DEFAULT_SOCKET)),
         }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::engine::{
     error::EngineError,
-    exec::{Exec, Execs, Output, Stdin, Stream},
+    exec::{Exec, Execs, Sink, Stdin, Stream},
 };
 
 /// How often, and how often at most, to ask for an exit status that is not there yet.
@@ -24,14 +24,14 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 impl Execs for Docker {
-    fn exec(&self, id: &str, exec: &Exec, output: &mut Output<'_>) -> Result<i32, EngineError> {
+    fn exec(&self, id: &str, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError> {
         exec.check_length()?;
         block_on(self.run(id, exec, output))?
     }
 }
 
 impl Docker {
-    async fn run(&self, id: &str, exec: &Exec, output: &mut Output<'_>) -> Result<i32, EngineError> {
+    async fn run(&self, id: &str, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError> {
         let created = self.client.create_exec(id, exec_options(exec)).await;
         let exec_id = created.map_err(|error| self.container_error(error, id, "run a command in"))?.id;
         let options = bollard::exec::StartExecOptions { output_capacity: Some(CHUNK), ..Default::default() };

@@ -1,0 +1,40 @@
+//! What to do about an error of this engine: its commands and settings are named here.
+
+use crate::engine::error::EngineError;
+
+/// What the reader can do about `error`, if we know.
+#[must_use]
+pub fn help(error: &EngineError) -> Option<String> {
+    Some(match error {
+        EngineError::UnsupportedAddress { .. } => {
+            "set DOCKER_HOST to `unix:///path/to/docker.sock`, or unset it for /var/run/docker.sock".into()
+        }
+        EngineError::Unreachable { .. } => {
+            "start the daemon (`systemctl start docker`), or set DOCKER_HOST to its socket".into()
+        }
+        EngineError::PermissionDenied { .. } => {
+            "run as root, or join the group that owns the socket (often `docker`)".into()
+        }
+        EngineError::NoSuchImage { reference } => {
+            format!("run `docker pull {reference}`, or change `image` in docker.conf")
+        }
+        EngineError::Paused { id } => format!("run `docker unpause {id}`"),
+        EngineError::NameTaken { name } => format!("rename that one (`docker rename {name} NAME`), or remove it"),
+        EngineError::ArgumentTooLong { .. } => "put the data into a file and pass its name".into(),
+        EngineError::Lost { .. } => "run again: what was done is read from the container".into(),
+        EngineError::BadMount { source_path } => format!("create `{}`, or correct the path", source_path.display()),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_no_engine_and_its_help_does() {
+        let error = EngineError::NoSuchImage { reference: "debian:13".into() };
+        assert_eq!(error.to_string(), "the container engine has no image `debian:13`");
+        assert_eq!(help(&error).unwrap(), "run `docker pull debian:13`, or change `image` in docker.conf");
+    }
+}
