@@ -14,7 +14,11 @@ use compeval_interpreter::{
     parse,
 };
 use compeval_runtime::{
-    computation::{environment::LONGEST_SCRIPT, layout::SETUP_SCRIPT},
+    computation::{
+        description::Description,
+        environment::LONGEST_SCRIPT,
+        layout::{DESCRIPTION, SETUP_SCRIPT},
+    },
     file,
 };
 use serde::Serialize;
@@ -91,7 +95,8 @@ pub fn run(arguments: &Arguments) -> Status {
         match read(path, &arguments.stdin_filename) {
             Ok(source) => {
                 let parsed = parse(source);
-                let mut findings = lint::check(&parsed);
+                let shell = Description::shell_of(&description_beside(path));
+                let mut findings = lint::check_for(&parsed, shell.as_deref().unwrap_or("/bin/sh"));
                 findings.retain(|finding| rules.apply(finding));
                 summary.add(&findings);
                 output.print(&parsed.script.source, &findings);
@@ -108,6 +113,11 @@ pub fn run(arguments: &Arguments) -> Status {
     }
     tell(&summary.to_string());
     summary.status()
+}
+
+/// The docker description that belongs to a script, or to the computation in a directory.
+fn description_beside(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(DESCRIPTION) } else { path.with_file_name(DESCRIPTION) }
 }
 
 /// Nothing can be done about a standard error that takes no text.

@@ -6,6 +6,7 @@ use std::{
     collections::VecDeque,
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -45,19 +46,39 @@ pub struct Reporter {
     /// Where the last output came from.
     stream: Stream,
     began: Instant,
+    running: Running,
 }
+
+/// The step of a setup that runs now, as it is told; for whoever stops the program meanwhile.
+pub type Running = Arc<Mutex<Option<String>>>;
 
 impl Reporter {
     /// A reporter whose log, if there is anything to log, will be at `log`.
     pub fn new(progress: Progress, log: PathBuf) -> Reporter {
         let log = Log::new(log);
-        Reporter { progress, log, tail: VecDeque::new(), stream: Stream::Stdout, began: Instant::now() }
+        Reporter {
+            progress,
+            log,
+            tail: VecDeque::new(),
+            stream: Stream::Stdout,
+            began: Instant::now(),
+            running: Running::default(),
+        }
     }
 
     /// The last lines of output, oldest first, fit for a terminal.
     pub fn tail(&self) -> Vec<String> {
         let shown = |line: &Vec<u8>| printable(&line.to_str_lossy()).into_owned();
         self.tail.iter().filter(|line| !line.trim().is_empty()).map(shown).collect()
+    }
+
+    /// The step of the setup that runs now.
+    pub fn running(&self) -> Running {
+        Arc::clone(&self.running)
+    }
+
+    fn set_running(&self, step: Option<String>) {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = step;
     }
 
     /// The log file, if there is one.
@@ -82,10 +103,12 @@ impl Reporter {
             Event::Started { request, .. } => {
                 (self.began, self.tail) = (Instant::now(), VecDeque::new());
                 let name = words::kind(request.kind);
+                self.set_running(Some(name.clone()));
                 self.say(&format!("{name} (line {}): {}", request.line(), print::summary(&request.text, 60)));
             }
             Event::Inside { .. } => {}
             Event::Ended { kind, status, applied, .. } => {
+                self.set_running(None);
                 let took = seconds(self.began.elapsed());
                 let ended = match (kind, applied.is_empty(), status) {
                     (Kind::Stage(_), false, _) => "applied".to_owned(),

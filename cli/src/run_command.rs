@@ -27,7 +27,7 @@ use signal_hook::{consts, iterator::Signals, low_level};
 
 use crate::{
     plan_report,
-    progress::{Progress, Reporter},
+    progress::{self, Progress, Reporter},
     report::{self, Color, Positions},
     state_directory, words,
 };
@@ -216,12 +216,12 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
         let text = plan_report::plan(&environment, container.as_ref(), &plan);
         return Ok(if write_out(Stream::Stdout, text.as_bytes()).is_ok() { 0 } else { BROKEN_PIPE });
     }
+    let shell = &environment.description.shell;
+    let target = forward_signals(shell.clone(), reporter.running());
     if arguments.setup_only {
         setup.set_up(reporter)?;
         return Ok(0);
     }
-    let shell = &environment.description.shell;
-    let target = forward_signals(shell.clone());
     let streams = Streams {
         started: &mut |container, running| {
             *target.lock().unwrap_or_else(PoisonError::into_inner) = Some((container.to_owned(), running));
@@ -293,9 +293,9 @@ fn write_out(stream: Stream, bytes: &[u8]) -> io::Result<()> {
 
 type Target = Arc<Mutex<Option<(String, Running)>>>;
 
-/// Passes signals on to the command, once it runs; before that they end ce-run, and a stage that runs ends by itself.
-/// An interrupt that is sent again kills.
-fn forward_signals(shell: String) -> Target {
+/// Passes signals on to the command, once it runs; before that they end ce-run, and a stage that runs ends by itself, which
+/// is told. An interrupt that is sent again kills.
+fn forward_signals(shell: String, step: progress::Running) -> Target {
     let target = Target::default();
     let signals = [consts::SIGTERM, consts::SIGINT, consts::SIGHUP, consts::SIGQUIT, consts::SIGUSR1, consts::SIGUSR2];
     let Ok(mut signals) = Signals::new(signals) else { return target };
@@ -304,6 +304,10 @@ fn forward_signals(shell: String) -> Target {
         let mut interrupts = 0;
         for signal in signals.forever() {
             let Some((container, running)) = soon_running(&known) else {
+                if let Some(step) = step.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                    let name = signal_name(signal);
+                    let _ = writeln!(io::stderr(), "ce-run: ended by SIG{name}: {step} goes on in the container");
+                }
                 let _ = low_level::emulate_default_handler(signal);
                 continue;
             };

@@ -133,8 +133,9 @@ impl Walk<'_> {
         };
         let edited = edits::edited(&self.source, span, stretch.items, markers, surroundings, chains.len());
         let Edited { mut text, chains: inside, runs_text } = edited;
-        if stretch.items.last().is_some_and(|item| item.background) && !inside.is_empty() {
-            // Whether a chain is done must be known before the next one is counted.
+        let counts = inside.iter().any(|(marker, _)| *marker == Marker::NextStage);
+        if stretch.items.last().is_some_and(|item| item.background) && counts {
+            // Whether a stage is done must be known before the next one is counted.
             text.extend_from_slice(b"\n\\wait");
         }
         for (index, (marker, span)) in inside.into_iter().enumerate() {

@@ -75,6 +75,13 @@ impl Description {
         Self::parse(path, &text)
     }
 
+    /// The shell that the file at `path` names, even where the rest of it cannot be used; `None` when it names none.
+    pub fn shell_of(path: &Path) -> Option<String> {
+        let text = String::from_utf8(file::read(path, LONGEST_FILE).ok()?).ok()?;
+        let table: toml::Table = text.parse().ok()?;
+        table.get("shell").and_then(toml::Value::as_str).map(str::to_owned)
+    }
+
     /// Parses `text`; `path` is only named in errors.
     ///
     /// # Errors

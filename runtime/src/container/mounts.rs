@@ -139,6 +139,10 @@ impl Mounts {
         }
         let named = self.current.join(value);
         let (real, exists) = resolve(&named);
+        // A list of paths is for the command to take apart: all of them stay as they are, not only the first.
+        if !exists && is_list(value) {
+            return Ok(argument.to_owned());
+        }
         let is_meant = is_absolute || exists || value.starts_with("./") || value.starts_with("../");
         match self.inside(&real) {
             Some(inside) if is_meant => {
@@ -185,6 +189,11 @@ fn split_option(argument: &str) -> (&str, &str) {
         Some(sign) if sign > 0 && argument.split_at(sign).0.chars().all(is_name) => argument.split_at(sign + 1),
         _ => ("", argument),
     }
+}
+
+/// Whether a value is more than one absolute path, with `:` or `,` between them.
+fn is_list(value: &str) -> bool {
+    value.split([':', ',']).filter(|path| path.starts_with('/')).count() > 1
 }
 
 /// Where an absolute path leads, and whether anything is there: symbolic links are resolved as far as it exists, the
@@ -296,6 +305,8 @@ mod tests {
             "/compeval/gfs/x",
             "-c",
             "cat TOP/gfs/x",
+            "TOP/gfs/a:TOP/gfs/b",
+            "--path=TOP/gfs/a,TOP/comp/b",
             "http://example.org/x",
             "a b=TOP/gfs",
         ];

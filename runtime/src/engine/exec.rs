@@ -18,7 +18,8 @@ pub trait Execs {
     /// output goes to `output` as it comes, in order within a stream; a slow `output` slows the command down.
     ///
     /// Processes that the command leaves behind may keep its output open. Once `output` has answered
-    /// [`ControlFlow::Break`], the end of the command itself is enough; what is on its way is still given to `output`.
+    /// [`ControlFlow::Break`], the end of the command itself is enough; what is on its way is still given to `output`. An
+    /// engine that does not tell that end soon is not waited for: the answer is 0 then.
     ///
     /// A program that cannot be started is no error here: the daemon says 126 and writes its reason to stdout.
     ///

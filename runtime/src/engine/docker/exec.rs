@@ -22,6 +22,8 @@ const EXIT_STATUS_POLLS: u32 = 2500;
 /// How long to wait for output between two such questions, once there was enough of it.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// How long to ask for the exit status of a command of whose output there was enough.
+const PATIENCE: Duration = Duration::from_millis(150);
 
 impl Execs for Docker {
     fn exec(&self, id: &str, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError> {
@@ -65,8 +67,9 @@ impl Docker {
                 None => return self.exit_status(&exec_id).await.ok_or_else(lost),
             }
         }
-        // The command is about to end; its output may be kept open by others.
+        // The command is about to end; its output may be kept open by others, and then the engine takes seconds to say so.
         let mut pause = SHORTEST_PAUSE;
+        let patience = tokio::time::Instant::now() + PATIENCE;
         let status = loop {
             match tokio::time::timeout(pause, pieces.next()).await {
                 Ok(Some(piece)) => drop(pass_on(piece.map_err(|_| lost())?)?),
@@ -74,6 +77,9 @@ impl Docker {
                 Err(_) => {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     let inspected = self.client.inspect_exec(&exec_id).await.map_err(|_| lost())?;
+                    if tokio::time::Instant::now() > patience {
+                        break 0;
+                    }
                     if inspected.running == Some(false) {
                         break inspected.exit_code.and_then(|code| i32::try_from(code).ok()).ok_or_else(lost)?;
                     }

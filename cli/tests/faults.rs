@@ -1,0 +1,158 @@
+//! What was once done wrong with real containers, with the right value.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[allow(dead_code, reason = "every test program uses its part of it")]
+mod support;
+
+use std::{
+    fs,
+    io::Read,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use compeval_machine_image::{Kind, docker_for_tests, ensure};
+
+use support::Computation;
+
+/// A computation with this setup script, unless there is no daemon.
+fn computation(subject: &str, script: &str) -> Option<Computation> {
+    let docker = docker_for_tests(subject)?;
+    let image = ensure(&docker, Kind::Dash).unwrap();
+    Some(Computation::new(docker, &image, script))
+}
+
+/// The last line of a dry run: how many stages are applied, and how many are not.
+fn totals(computation: &Computation) -> String {
+    let plan = computation.call(&["--dry-run"]).text();
+    plan.lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn what_a_script_does_before_its_stages_does_not_make_them_others() {
+    for (script, always) in [
+        ("export X=1\nnext_stage && echo a >>$GFSDIR/ran\n", 0),
+        ("set -eu\nnext_stage && echo a >>$GFSDIR/ran\n", 0),
+        ("cd /tmp\nnext_stage && echo a >>$GFSDIR/ran\n", 1),
+        ("PATH=/opt/bin:$PATH\nnext_stage && echo a >>$GFSDIR/ran\n", 1),
+        ("X=$(date +%N)\nnext_stage && echo a >>$GFSDIR/ran\n", 1),
+    ] {
+        let Some(computation) = computation("plans", script) else { return };
+        computation.call(&["--setup-only"]).text();
+        let always = if always > 0 { format!(", {always} on every call") } else { String::new() };
+        assert_eq!(totals(&computation), format!("stages: 1 applied, 0 to apply{always}"), "{script}");
+        let container = computation.container().id;
+        computation.call(&["true"]).text();
+        assert_eq!((computation.container().id, computation.lines("ran").len()), (container, 1), "{script}");
+    }
+}
+
+#[test]
+fn a_container_is_not_made_anew_where_nothing_changed() {
+    let script = "cd /\nnext_stage && echo 1 >>$GFSDIR/ran\nnext_stage && echo 2 >>$GFSDIR/ran\n";
+    let Some(computation) = computation("a directory", script) else { return };
+    for _ in 0..3 {
+        computation.call(&["true"]).text();
+    }
+    assert_eq!(computation.lines("ran"), ["1", "2"]);
+}
+
+#[test]
+fn stages_behind_a_redirection_of_the_shell_are_planned() {
+    let script = "exec >/setup.log 2>&1\nnext_stage && touch /a\nnext_stage && touch /b\n";
+    let Some(computation) = computation("exec", script) else { return };
+    assert_eq!(totals(&computation), "stages: 0 applied, 2 to apply, 1 on every call");
+    computation.call(&["--setup-only"]).text();
+    assert_eq!(totals(&computation), "stages: 2 applied, 0 to apply, 1 on every call");
+}
+
+#[test]
+fn totals_say_what_is_not_sure() {
+    let script = "if [ -e /etc/debian_version ]; then next_stage && touch /a; fi\nnext_stage && touch /b\n";
+    let Some(first) = computation("totals", script) else { return };
+    first.call(&["--setup-only"]).text();
+    let perhaps = "stages: 0 applied, 2 to apply, perhaps, for each depends on an answer, 1 on every call";
+    assert_eq!(totals(&first), perhaps);
+    let script = "next_stage && . /etc/profile\nnext_stage && touch /a\nnext_stage && touch /b\n";
+    let Some(second) = computation("totals", script) else { return };
+    assert_eq!(totals(&second), "stages: 0 applied, 3 to apply, 2 of them perhaps");
+}
+
+#[test]
+fn stages_that_their_own_loop_counts_are_no_endless_call() {
+    let script = "i=0; while [ $i -lt 3 ]; do next_stage && i=$((i+1)) && echo $i >>$GFSDIR/ran; done\n";
+    let Some(computation) = computation("a loop", script) else { return };
+    computation.call(&["true"]).text();
+    // As in sh: skipped stages count nothing, and three more are reached.
+    computation.call(&["true"]).text();
+    assert_eq!(computation.lines("ran"), ["1", "2", "3", "1", "2", "3"]);
+}
+
+#[test]
+fn a_file_that_git_ignores_counts() {
+    let script = "R=$COMPDIR/req\nnext_stage && cat \"$R\" >>$GFSDIR/ran\ncd \"$COMPDIR\"\nnext_stage && cat other >>$GFSDIR/ran\n";
+    let Some(computation) = computation("ignored files", script) else { return };
+    computation.write(".gitignore", "req\nother\n");
+    computation.commit("ignore");
+    computation.write("req", "one\n");
+    computation.write("other", "1\n");
+    computation.call(&["true"]).text();
+    computation.write("other", "2\n");
+    computation.call(&["true"]).text();
+    assert_eq!(computation.lines("ran"), ["one", "1", "one", "2"]);
+}
+
+#[test]
+fn what_a_script_starts_in_the_background_is_not_waited_for() {
+    let Some(computation) = computation("a server", "everytime && { sleep 30 & }\n") else {
+        return;
+    };
+    computation.call(&["--setup-only"]).text();
+    let began = Instant::now();
+    computation.call(&["true"]).text();
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[test]
+fn no_value_of_the_environment_reaches_a_file_of_the_script() {
+    let Some(computation) = computation("descriptors", "exec 9>/run/l\neverytime && true\n") else { return };
+    let image = fs::read_to_string(computation.path("docker.conf")).unwrap();
+    computation.write("docker.conf", format!("{image}[env]\nTOKEN = \"s3cret\"\n"));
+    computation.commit("token");
+    computation.call(&["--setup-only"]).text();
+    assert_eq!(computation.call(&["cat", "/run/l"]).text(), "");
+}
+
+#[test]
+fn a_stage_that_goes_on_when_ce_run_is_interrupted_is_told() {
+    let Some(computation) = computation("an interrupt", "next_stage && echo on >$GFSDIR/on && sleep 3\n") else {
+        return;
+    };
+    let mut child = computation.command(&["true"]).stderr(Stdio::piped()).spawn().unwrap();
+    while computation.lines("on").is_empty() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let mut told = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    child.wait().unwrap();
+    assert!(told.ends_with("ce-run: ended by SIGINT: stage 1 goes on in the container\n"), "{told}");
+}
+
+#[test]
+fn of_a_list_of_paths_all_are_translated_or_none() {
+    let Some(computation) = computation("lists", "") else { return };
+    let gfs = computation.storage().display().to_string();
+    let list = format!("{gfs}/a:{gfs}/b");
+    assert_eq!(computation.call(&["echo", &list]).text(), format!("{list}\n"));
+}
+
+#[test]
+fn the_linter_knows_the_shell_of_the_container() {
+    let computation = Computation::new(None, "debian:13", "next_stage && [[ a == a ]]\n");
+    let lint = || Command::new(env!("CARGO_BIN_EXE_ce-lint")).current_dir(computation.directory()).output().unwrap();
+    assert_eq!(lint().status.code(), Some(1));
+    computation.write("docker.conf", "image = \"debian:13\"\nshell = \"/bin/bash\"\n");
+    assert_eq!(lint().status.code(), Some(0));
+}
