@@ -311,10 +311,10 @@ impl Composer<'_> {
 
 /// The action of the EXIT trap. `__ce_x` is the status, `__ce_j` the status a chain is judged by.
 fn epilogue(request: &Request<'_>, runs_text: bool) -> String {
-    // A child that bash starts may die of a signal before it has forgotten this trap.
+    // A child that bash starts may die of a signal before it has forgotten this trap: how it ends is not ours to say.
     let mut text = String::from(
         "{ __ce_x=$? __ce_o=$- __ce_y=$$; \\set +efuvxC; \\set +a; \\unset -f command\n\
-         case ${BASHPID-$$} in $$) ;; *) \\exit \"$__ce_x\";; esac\n\
+         case ${BASHPID-$$} in $$) ;; *) __ce_top || \\return 0;; esac\n\
          case ${BASH_VERSION-} in ?*) \\set -o posix;; esac; } 2>/dev/null\n\
          case ${__ce_done-} in 1) __ce_x=$__ce_s;; esac\n\
          __ce_j=$__ce_x; case ${__ce_w-} in break*|continue*) __ce_j=0;; esac\n",
