@@ -48,7 +48,7 @@ fn setup() -> Result<u8, Box<dyn std::error::Error>> {
         return Ok(SYNTAX_ERROR);
     }
     let shell: Vec<&str> = shell.split(' ').collect();
-    let mut dispatcher = Local::new(&shell, Hooks { scratch, record: b":" });
+    let mut dispatcher = Local::new(&shell, Hooks { scratch, record: None });
     let settings = Settings { split, ..Settings::default() };
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, settings.cancel.flag())?;

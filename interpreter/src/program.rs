@@ -15,7 +15,7 @@ use compose::Framing;
 use frame::Splitter;
 use messages::{Messages, Origins};
 
-pub use record::Hooks;
+pub use record::{Hooks, Record};
 
 /// A program for `sh -c`, and the readers of its output.
 pub struct Program {
@@ -41,6 +41,13 @@ pub struct Ended {
     pub stderr: Vec<u8>,
     /// The answer to the request.
     pub response: Response,
+}
+
+/// A word that nobody prints, names a file or guesses by chance: a letter, then letters and digits.
+pub fn nonce() -> String {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let random = || RandomState::new().build_hasher().finish();
+    format!("ce{:016x}{:016x}", random(), random())
 }
 
 impl Program {

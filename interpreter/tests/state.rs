@@ -52,7 +52,7 @@ fn run_split(shell: &[&str], locale: &str, script: impl Into<Vec<u8>>) -> Ran {
     let parsed = parse(Source::new("script", script.into()));
     assert!(parsed.errors.is_empty(), "{:?}", parsed.errors);
     let mut stdout = Vec::new();
-    let mut dispatcher = Local::new(shell, Hooks { scratch: directory.path().to_str().unwrap(), record: b":" })
+    let mut dispatcher = Local::new(shell, Hooks { scratch: directory.path().to_str().unwrap(), record: None })
         .output(&mut stdout)
         .prepare(|command: &mut Command| {
             command.current_dir(directory.path()).env_clear();
@@ -289,7 +289,7 @@ fn a_state_can_be_saved_and_gone_on_with() {
         assert_eq!(state, before, "{shell:?}");
         let mut stdout = Vec::new();
         let directory = tempfile::tempdir().unwrap();
-        let hooks = Hooks { scratch: directory.path().to_str().unwrap(), record: b":" };
+        let hooks = Hooks { scratch: directory.path().to_str().unwrap(), record: None };
         let mut dispatcher = Local::new(shell, hooks).output(&mut stdout).prepare(|command: &mut Command| {
             command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
         });

@@ -10,8 +10,3 @@ pub(crate) fn nonce() -> String {
     use std::hash::{BuildHasher, Hasher, RandomState};
     format!("ce{:016x}", RandomState::new().build_hasher().finish())
 }
-
-/// One word of the shell that stands for `text` (POSIX 2.2.2, Single-Quotes).
-pub(crate) fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
-}

@@ -8,7 +8,12 @@ use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
 
-use super::{edits, markers, messages::Origins, record::Hooks};
+use super::{
+    edits, markers,
+    messages::Origins,
+    nonce,
+    record::{self, Hooks},
+};
 use crate::{
     Source,
     dispatch::request::{Kind, Line, Request},
@@ -247,7 +252,8 @@ impl Composer<'_> {
     /// The dispatcher's record function, and the two markers where the stretch has some.
     fn stage(&mut self, request: &Request<'_>, hooks: &Hooks<'_>) {
         if request.markers.is_some() || matches!(request.kind, Kind::Stage(_)) {
-            self.bytes(&[b"__ce_record() {\n".as_slice(), hooks.record, b"\n}"].concat());
+            let body = record::body(hooks.record.as_ref(), &request.chains);
+            self.line(&format!("__ce_record() {{\n{body}\n}}"));
         }
         if let Some(markers) = &request.markers {
             let holds_stage = matches!(request.kind, Kind::Stage(_));
@@ -342,11 +348,4 @@ fn epilogue(request: &Request<'_>, runs_text: bool) -> String {
          \\command echo \"$__ce_k d\"; \\command pwd -L; \\command echo \"$__ce_k e\"; }} {out} 2>/dev/null\n"
     ));
     text
-}
-
-/// A name nobody can guess, so that no output of a script is taken for a frame.
-fn nonce() -> String {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    let random = || RandomState::new().build_hasher().finish();
-    format!("ce{:016x}{:016x}", random(), random())
 }

@@ -6,13 +6,13 @@ use bstr::ByteSlice;
 use compeval_interpreter::{
     Dispatcher, Request, Response,
     dispatch::DispatchError,
-    program::{Ended, Hooks, Program},
+    program::{Ended, Hooks, Program, Record},
 };
 
 use super::notice::Watcher;
 use crate::{
     engine::{Engine, Exec, Stream},
-    ledger::{DIRECTORY, format},
+    ledger::{DIRECTORY, FILE},
 };
 
 /// One argument may have 128 KiB on Linux, its end included.
@@ -35,8 +35,9 @@ pub(super) struct ContainerShell<'a, 'w> {
 impl Dispatcher for ContainerShell<'_, '_> {
     fn dispatch(&mut self, request: &Request<'_>) -> Result<Response, DispatchError> {
         let start = jiff::Timestamp::now().to_string();
-        let record = format::record_commands(&request.chains, self.commit, &start);
-        let program = Program::of(request, &Hooks { scratch: DIRECTORY, record: record.as_bytes() });
+        let started = [("commit", self.commit), ("start", &start)];
+        let record = Some(Record { file: FILE, started: &started });
+        let program = Program::of(request, &Hooks { scratch: DIRECTORY, record });
         let mut output = program.output(self.shell);
         let argv = shell_arguments(self.shell, program.text());
         let exec = Exec { user: Some("0".to_owned()), ..Exec::new(argv) };
