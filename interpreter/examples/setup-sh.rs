@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 
 fn setup() -> Result<u8, Box<dyn std::error::Error>> {
     let Arguments { script, state, split, trace, shell } = arguments()?;
-    let done = state.join("done");
+    let (state, done) = (std::path::absolute(&state)?, state.join("done"));
     let scratch = state.to_str().ok_or("the state directory's name is not UTF-8")?;
     let applied = fs::read_to_string(&done).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
 

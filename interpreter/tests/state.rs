@@ -365,3 +365,38 @@ fn output_that_looks_like_ours_is_only_output() {
         assert_eq!(ran.stdout, expected, "{place}");
     }
 }
+
+#[test]
+fn what_shells_tell_goes_nowhere_else() {
+    let scripts = [
+        "exec 9>lock; false || exit 1",
+        "f() { exit 1; }; f >out 2>&1",
+        "f() { exit 1; }; f 1>&2 2>out",
+        "exec >out 2>&1",
+        "exec 1>&2; exit 3",
+        "exec >&- 2>&-; exit 3",
+        "exec 2>out 5>&2; { next_stage && echo a; } | cat; exit 3",
+        "set -x; exec 2>out; next_stage && (exit 3)",
+    ];
+    for shell in SHELLS {
+        for script in scripts {
+            let (state, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let (mut output, mut errors) = (Vec::new(), Vec::new());
+            let hooks = Hooks { scratch: state.path().to_str().unwrap(), record: None };
+            let mut local = Local::new(shell, hooks).output(&mut output).errors(&mut errors).prepare(|command| {
+                command.current_dir(&work).env("TOKEN", "s3cret");
+            });
+            let parsed = parse(Source::new("s", format!("TOLD='s3cret'\n{script}\n")));
+            let outcome =
+                run(&parsed.script, &Settings::default(), &mut Counted(0), &mut local, &mut Unobserved).unwrap();
+            drop(local);
+            assert!(!matches!(outcome.end, End::Lost { .. }), "{shell:?}: {script}: {outcome:?}");
+            let file = |path: PathBuf| fs::read(path).unwrap_or_default();
+            for text in [output, errors, file(work.path().join("out")), file(work.path().join("lock"))] {
+                assert!(!text.contains_str("s3cret"), "{shell:?}: {script}: {}", text.as_bstr());
+            }
+            let left: Vec<_> = fs::read_dir(state.path()).unwrap().collect();
+            assert!(left.is_empty(), "{shell:?}: {script}: {left:?}");
+        }
+    }
+}

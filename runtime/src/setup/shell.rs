@@ -11,7 +11,7 @@ use compeval_interpreter::{
 
 use super::notice::Watcher;
 use crate::{
-    engine::{Engine, Exec, Stream},
+    engine::{Engine, EngineError, Exec, Stream},
     ledger::{DIRECTORY, FILE},
 };
 
@@ -48,12 +48,25 @@ impl Dispatcher for ContainerShell<'_, '_> {
             };
             self.watcher.borrow_mut().output(stream, &shown);
             // What the script leaves running may keep the output open for as long as it likes.
-            Ok(if output.is_complete() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            Ok(if output.is_at_end() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         };
-        let status = self.engine.exec(self.container, &exec, &mut show).map_err(|error| DispatchError {
+        let failed = |error: EngineError| DispatchError {
             doing: format!("cannot run line {} of `{}` in the container", request.line(), request.place.source.name()),
             source: error.into(),
-        })?;
+        };
+        let status = self.engine.exec(self.container, &exec, &mut show).map_err(failed)?;
+        if !output.is_complete() {
+            let argv = shell_arguments(self.shell, program.rest());
+            let exec = Exec { user: Some("0".to_owned()), ..Exec::new(argv) };
+            let mut tell = |stream: Stream, bytes: &[u8]| -> io::Result<ControlFlow<()>> {
+                if stream == Stream::Stdout {
+                    let shown = output.stdout(bytes);
+                    self.watcher.borrow_mut().output(stream, &shown);
+                }
+                Ok(ControlFlow::Continue(()))
+            };
+            self.engine.exec(self.container, &exec, &mut tell).map_err(failed)?;
+        }
         let Ended { stdout, stderr, response } = output.finish(request, status);
         self.watcher.borrow_mut().output(Stream::Stdout, &stdout);
         self.watcher.borrow_mut().output(Stream::Stderr, &stderr);
