@@ -18,7 +18,7 @@ use crate::{
     Source,
     dispatch::request::{Kind, Line, Request},
     language::quoting::quote,
-    state::{Aliases, CARRIED_OPTIONS, Function, State, Value, is_own},
+    state::{Aliases, CARRIED_OPTIONS, Function, State, Value},
 };
 
 /// What a program prints around the stretch's own output.
@@ -151,12 +151,12 @@ impl Composer<'_> {
                 .variables
                 .get(name)
                 .is_none_or(|new| (old.value.is_some() && new.value.is_none()) || (old.exported && !new.exported));
-            if gone && !is_own(name) && !state.all_unknown {
+            if gone && !state.baseline.owns(name) && !state.all_unknown {
                 self.line(&format!("\\unset {name} 2>/dev/null"));
             }
         }
         for (name, variable) in state.variables.iter() {
-            if is_own(name) || name == "OPTIND" || name == "OLDPWD" || fresh(name) == Some(variable) {
+            if state.baseline.owns(name) || name == "OPTIND" || name == "OLDPWD" || fresh(name) == Some(variable) {
                 continue;
             }
             if let Some(value) = &variable.value {
@@ -271,7 +271,7 @@ impl Composer<'_> {
 
     fn readonly(&mut self) {
         for (name, variable) in self.state.variables.iter() {
-            if variable.readonly && !is_own(name) && self.state.fresh(name) != Some(variable) {
+            if variable.readonly && !self.state.baseline.owns(name) && self.state.fresh(name) != Some(variable) {
                 self.line(&format!("\\readonly {name}"));
             }
         }
