@@ -26,7 +26,7 @@ pub fn plan(environment: &Environment, container: Option<&Container>, plan: &Pla
         Some(container) => line(format_args!("container {} ({})", container.name, words::state(container.state))),
         None => line(format_args!("no container yet: one will be created from {}", environment.description.image)),
     }
-    if let Some(reason) = plan.replaced {
+    if let Some(reason) = &plan.replaced {
         line(format_args!("it will be replaced by a new one: {}", words::reason(reason)));
     }
     if let Some(number) = plan.unfinished {

@@ -2,22 +2,55 @@
 
 use std::error::Error;
 
-use compeval_interpreter::dispatch::Kind;
+use compeval_interpreter::{
+    dispatch::Kind,
+    stage::fingerprint::{Change, Difference, PartKind},
+};
 use compeval_runtime::{
     engine::ContainerState,
     setup::{notice::Warning, reason::Reason},
 };
 
 /// Why a container is not used.
-pub fn reason(reason: Reason) -> String {
+pub fn reason(reason: &Reason) -> String {
     match reason {
         Reason::LedgerDamaged => "its ledger is damaged".to_owned(),
         Reason::StageFailed(number) => format!("stage {number} failed"),
         Reason::StageUnfinished(number) => format!("stage {number} did not end"),
-        Reason::StageEdited(number) => {
-            format!("what stage {number} depends on is not as it was when it was applied")
+        Reason::StageEdited { number, differences } => {
+            // What was before a stage is told of the stage itself.
+            let own = differences.iter().filter(|difference| difference.kind != PartKind::Previous);
+            let what: Vec<String> = own.map(self::difference).collect();
+            match what.as_slice() {
+                [] => format!("what stage {number} depends on is not as it was when it was applied"),
+                what => format!("stage {number} is not as it was when it was applied: {}", what.join(", ")),
+            }
         }
         Reason::Gone => "the last one ended or was removed meanwhile".to_owned(),
+    }
+}
+
+/// What of the things that a stage depends on is different, and how.
+pub fn difference(Difference { kind, name, change }: &Difference) -> String {
+    let what = match kind {
+        PartKind::Previous => "the stages before it".to_owned(),
+        PartKind::Text => "its text".to_owned(),
+        PartKind::Function => format!("the function `{name}`"),
+        PartKind::Variable => format!("the variable `{name}`"),
+        PartKind::Positional => "the positional parameters".to_owned(),
+        PartKind::Exported if name.is_empty() => "exported variables".to_owned(),
+        PartKind::Exported => format!("the exported variable `{name}`"),
+        PartKind::Directory => "the working directory".to_owned(),
+        PartKind::Options => "options of `set`".to_owned(),
+        PartKind::Settings => "umask, limits, traps or aliases".to_owned(),
+        PartKind::Anything => "commands outside of stages that may do anything".to_owned(),
+        PartKind::File => format!("the file `{name}`"),
+        PartKind::Computation => "a file of the computation".to_owned(),
+    };
+    match change {
+        Change::Added => format!("{what} is new"),
+        Change::Removed => format!("{what} is gone"),
+        Change::Changed => format!("{what} changed"),
     }
 }
 

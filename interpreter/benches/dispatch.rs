@@ -65,7 +65,7 @@ fn plain_shells() -> Duration {
 }
 
 fn dispatches(script: &compeval_interpreter::syntax::Script) -> Duration {
-    let hooks = Hooks { scratch: "/tmp", record: b":" };
+    let hooks = Hooks { scratch: "/tmp", record: None };
     let mut local = Local::new(&["sh"], hooks).output(std::io::sink()).errors(std::io::sink());
     let settings = Settings { split: true, ..Settings::default() };
     let start = Instant::now();

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 
 fn setup() -> Result<u8, Box<dyn std::error::Error>> {
     let Arguments { script, state, split, trace, shell } = arguments()?;
-    let done = state.join("done");
+    let (state, done) = (std::path::absolute(&state)?, state.join("done"));
     let scratch = state.to_str().ok_or("the state directory's name is not UTF-8")?;
     let applied = fs::read_to_string(&done).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
 
@@ -48,7 +48,7 @@ fn setup() -> Result<u8, Box<dyn std::error::Error>> {
         return Ok(SYNTAX_ERROR);
     }
     let shell: Vec<&str> = shell.split(' ').collect();
-    let mut dispatcher = Local::new(&shell, Hooks { scratch, record: b":" });
+    let mut dispatcher = Local::new(&shell, Hooks { scratch, record: None });
     let settings = Settings { split, ..Settings::default() };
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, settings.cancel.flag())?;

@@ -20,7 +20,7 @@
 //! let parsed = parse(Source::new("docker-setup.sh", "next_stage && echo once\neverytime && echo again\n"));
 //! assert!(parsed.errors.is_empty());
 //! let mut printed = Vec::new();
-//! let mut shell = Local::new(&["sh"], Hooks { scratch: "/tmp", record: b":" }).output(&mut printed);
+//! let mut shell = Local::new(&["sh"], Hooks { scratch: "/tmp", record: None }).output(&mut printed);
 //! // One stage is applied already.
 //! let outcome = run(&parsed.script, &Settings::default(), &mut Counted(1), &mut shell, &mut Unobserved)?;
 //! drop(shell);
@@ -43,6 +43,7 @@ pub mod program;
 pub mod stage;
 pub mod state;
 pub mod syntax;
+pub mod text;
 
 pub use analyze::{Facts, analyze};
 pub use diagnostic::{Diagnostic, Label, Severity};

@@ -11,18 +11,14 @@ mod markers;
 mod messages;
 mod record;
 
-use compose::Framing;
+use compose::Composed;
 use frame::Splitter;
-use messages::{Messages, Origins};
+use messages::Messages;
 
-pub use record::Hooks;
+pub use record::{Hooks, Record};
 
 /// A program for `sh -c`, and the readers of its output.
-pub struct Program {
-    text: Vec<u8>,
-    framing: Framing,
-    origins: Origins,
-}
+pub struct Program(Composed);
 
 /// Reads what a program prints as it comes: output of the script goes on, the state is kept, and what the shell says
 /// gets the places of the script.
@@ -46,19 +42,26 @@ pub struct Ended {
 impl Program {
     /// The program that runs the stretch of `request` in its state and prints the state after it.
     pub fn of(request: &Request<'_>, hooks: &Hooks<'_>) -> Program {
-        let (text, framing, origins) = compose::compose(request, hooks);
-        Program { text, framing, origins }
+        Program(compose::compose(request, hooks))
     }
 
     /// The text, any bytes but NUL.
     pub fn text(&self) -> &BStr {
-        self.text.as_slice().into()
+        self.0.text.as_slice().into()
+    }
+
+    /// The text of a second program, for when the first has ended and [`Output::is_complete`] is still false: then what
+    /// the shell had to tell is in a file, for its standard output was that of the script. What the second prints goes to
+    /// the same [`Output::stdout`]; its status and what else it says do not count.
+    pub fn rest(&self) -> &BStr {
+        self.0.rest.as_slice().into()
     }
 
     /// A reader for one run of the program by `shell`, which is the name that shell's messages begin with.
     pub fn output(&self, shell: &str) -> Output {
-        let messages = Messages::new(shell, self.origins.clone());
-        Output { splitter: Splitter::new(self.framing.clone()), messages }
+        let Composed { framing, origins, .. } = &self.0;
+        let messages = Messages::new(shell, &framing.nonce, origins.clone());
+        Output { splitter: Splitter::new(framing.clone()), messages }
     }
 }
 
@@ -73,9 +76,15 @@ impl Output {
         self.messages.push(bytes)
     }
 
-    /// Whether the shell has printed all: later bytes come from processes it left behind.
+    /// Whether the shell has told all: no second program is needed.
     pub fn is_complete(&self) -> bool {
         self.splitter.is_complete()
+    }
+
+    /// Whether the shell has nothing more to do: only its end is awaited. Later bytes come from processes that it leaves
+    /// behind, which may keep its output open.
+    pub fn is_at_end(&self) -> bool {
+        self.is_complete() || self.messages.is_at_end()
     }
 
     /// The program for `request` has ended with `status`.

@@ -15,39 +15,45 @@ mod saved;
 /// Options of `set` that are carried, as the letters of `$-`.
 pub(crate) const CARRIED_OPTIONS: &str = "abCefuvxEIV";
 
-/// Variables that belong to one shell process and are never carried to the next.
-const OWN_VARIABLES: [&str; 22] = [
-    "_",
-    "PPID",
-    "LINENO",
-    "RANDOM",
-    "SECONDS",
-    "UID",
-    "EUID",
-    "SHELLOPTS",
-    "BASHOPTS",
-    "BASHPID",
-    "PIPESTATUS",
-    "FUNCNAME",
-    "GROUPS",
-    "DIRSTACK",
-    "EPOCHREALTIME",
-    "EPOCHSECONDS",
-    "PGRP",
-    "COLUMNS",
-    "LINES",
-    "SHLVL",
-    "SRANDOM",
-    "PWD",
+/// Variables that belong to one process of every shell, and are never carried to the next.
+const OWN_VARIABLES: [&str; 4] = ["_", "PPID", "LINENO", "PWD"];
+
+/// The same in some shells, and by what variable of a fresh one each of those is known: there, assigning them is wrong,
+/// useless, or means something else than keeping a value.
+const OWN_OF_SHELLS: [(&str, &[&str]); 4] = [
+    (
+        "BASH_VERSION",
+        &[
+            "BASH*",
+            "COMP_*",
+            "DIRSTACK",
+            "EPOCHREALTIME",
+            "EPOCHSECONDS",
+            "EUID",
+            "FUNCNAME",
+            "GROUPS",
+            "HISTCMD",
+            "PIPESTATUS",
+            "RANDOM",
+            "SECONDS",
+            "SHELLOPTS",
+            "SHLVL",
+            "SRANDOM",
+            "UID",
+        ],
+    ),
+    (
+        "KSH_VERSION",
+        &["BASHPID", "COLUMNS", "EPOCHREALTIME", "KSH*", "LINES", "PGRP", "PIPESTATUS", "RANDOM", "SECONDS", "USER_ID"],
+    ),
+    ("YASH_VERSION", &["COLUMNS", "DIRSTACK", "LINES", "RANDOM", "YASH*"]),
+    // busybox.
+    ("FUNCNAME", &["EPOCHREALTIME", "EPOCHSECONDS", "RANDOM", "SHLVL"]),
 ];
 
-/// Whether the shell keeps `name` for itself, so that assigning it elsewhere is wrong or useless.
-pub(crate) fn is_own(name: &str) -> bool {
-    OWN_VARIABLES.contains(&name)
-        || name.starts_with("__ce_")
-        || name.starts_with("BASH")
-        || name.starts_with("KSH")
-        || name.starts_with("COMP_")
+/// Whether `pattern` names the variable: itself, or with `*` all that begin so.
+fn names(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == name, |prefix| name.starts_with(prefix))
 }
 
 /// A variable (POSIX 2.5.3).
@@ -159,6 +165,17 @@ pub enum Value<'s> {
     Unknown,
 }
 
+impl Baseline {
+    /// Whether the shell keeps `name` for itself, so that it is not carried; so may any shell before one has told which it
+    /// is.
+    pub(crate) fn owns(&self, name: &str) -> bool {
+        let is_it = |known_by: &str| !self.complete || self.variables.contains_key(known_by);
+        name.starts_with("__ce_")
+            || OWN_VARIABLES.contains(&name)
+            || OWN_OF_SHELLS.iter().any(|(known_by, own)| own.iter().any(|own| names(own, name)) && is_it(known_by))
+    }
+}
+
 impl State {
     /// The state of a shell that finds these variables in its environment, and perhaps others.
     pub fn with_environment(environment: impl IntoIterator<Item = (String, BString)>) -> State {
@@ -169,7 +186,7 @@ impl State {
 
     /// What is known of the variable `name`.
     pub fn variable(&self, name: &str) -> Value<'_> {
-        if self.is_unknown(name) || is_own(name) {
+        if self.is_unknown(name) || self.baseline.owns(name) {
             return Value::Unknown;
         }
         let variable = match self.variables.get(name) {
@@ -190,7 +207,9 @@ impl State {
 
     /// Whether a variable can be assigned without a shell: it is not readonly, and does not belong to the shell.
     pub fn is_assignable(&self, name: &str) -> bool {
-        !is_own(name) && name != "OPTIND" && self.variables.get(name).is_none_or(|variable| !variable.readonly)
+        !self.baseline.owns(name)
+            && name != "OPTIND"
+            && self.variables.get(name).is_none_or(|variable| !variable.readonly)
     }
 
     /// Assigns a variable, keeping its attributes. False when it is not assignable.
@@ -216,7 +235,7 @@ impl State {
 
     /// Exports a variable, whatever its value is.
     pub(crate) fn export(&mut self, name: &str) {
-        if is_own(name) {
+        if self.baseline.owns(name) {
             return;
         }
         if let Some(variable) = Arc::make_mut(&mut self.variables).get_mut(name) {

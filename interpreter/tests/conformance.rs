@@ -18,7 +18,7 @@ use compeval_interpreter::{
     dispatch::{Kind, local::Local},
     execute::{End, Event, Observer},
     parse,
-    program::Hooks,
+    program::{Hooks, Record},
     run,
     stage::Ledger,
 };
@@ -97,7 +97,9 @@ impl Place {
         let stderr = Arc::new(File::create(self.below("stderr")).unwrap());
         let mut stdout = Vec::new();
         let state = self.below("state");
-        let mut dispatcher = Local::new(&["sh"], Hooks { scratch: state.to_str().unwrap(), record: b":" })
+        let file = state.join("records");
+        let record = Some(Record { file: file.to_str().unwrap(), started: &[("commit", "a")] });
+        let mut dispatcher = Local::new(&["sh"], Hooks { scratch: state.to_str().unwrap(), record })
             .output(&mut stdout)
             .prepare(|command| {
                 command.current_dir(&self.root).env_clear().stderr(stderr.try_clone().unwrap());

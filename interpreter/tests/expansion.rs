@@ -38,7 +38,7 @@ static BEGINNINGS: LazyLock<Vec<(&str, State)>> = LazyLock::new(|| {
 
 fn state_after(text: &str) -> State {
     let script = parse(Source::new("beginning", text)).script;
-    let mut local = Local::new(&["dash"], Hooks { scratch: "/nonexistent", record: b":" }).prepare(clean);
+    let mut local = Local::new(&["dash"], Hooks { scratch: "/nonexistent", record: None }).prepare(clean);
     run(&script, &Settings::default(), &mut Counted(0), &mut local, &mut Unobserved).unwrap().state
 }
 

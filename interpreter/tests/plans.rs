@@ -149,7 +149,7 @@ fn a_dry_run_claims_what_a_run_does() {
         let place = tempfile::tempdir().unwrap();
         let state = tempfile::tempdir().unwrap();
         let mut printed = Vec::new();
-        let hooks = Hooks { scratch: state.path().to_str().unwrap(), record: b":" };
+        let hooks = Hooks { scratch: state.path().to_str().unwrap(), record: None };
         let mut shell = Local::new(&["sh"], hooks).output(&mut printed).errors(std::io::sink()).prepare(|command| {
             command.current_dir(place.path()).stdin(Stdio::null());
         });

@@ -3,7 +3,7 @@
 //! A row begins with a line `=== NAME` and is a script up to the next such line. It is sourced by dash, `bash --posix`
 //! and `busybox sh`, and runs through us in several ways, each with the shell it is compared to: *whole*, by stretches
 //! as large as possible; *split*, with every complete command sent by itself; *walked*, with a marker at the beginning
-//! of every list, so that all of it is walked. Standard output, exit status and files must be the same. A row may begin
+//! of every list, so that all of it is walked. What becomes of stages is recorded, as in use. Standard output, exit status and files must be the same. A row may begin
 //! with lines `known: WAY, WAY: REASON` that name the ways to run it that differ, such as `dash split`, or `dash` for
 //! all of them: it fails the day one of them does not.
 
@@ -24,7 +24,7 @@ use compeval_interpreter::{
     dispatch::local::Local,
     execute::Unobserved,
     parse,
-    program::Hooks,
+    program::{Hooks, Record},
     run,
     stage::Counted,
     syntax::{
@@ -123,7 +123,7 @@ impl Place {
         let script = self.below("row.sh");
         fs::write(&script, format!("{text}\nrow_ended=1\n")).unwrap();
         let text = format!(
-            "everytime() {{ return 0; }}\n. {}; row_status=$?; [ \"${{row_ended-}}\" ] && exit 0; exit $row_status",
+            "everytime() {{ return 0; }}; next_stage() {{ return 0; }}\n. {}; row_status=$?; [ \"${{row_ended-}}\" ] && exit 0; exit $row_status",
             script.display()
         );
         self.outcome(|| {
@@ -144,7 +144,9 @@ impl Place {
             let mut stdout = Vec::new();
             let scratch = self.below("state");
             fs::create_dir_all(&scratch).unwrap();
-            let mut dispatcher = Local::new(shell, Hooks { scratch: scratch.to_str().unwrap(), record: b":" })
+            let file = scratch.join("records");
+            let record = Some(Record { file: file.to_str().unwrap(), started: &[("commit", "it's \"x\"\n")] });
+            let mut dispatcher = Local::new(shell, Hooks { scratch: scratch.to_str().unwrap(), record })
                 .output(&mut stdout)
                 .prepare(|command| self.prepare(command));
             let settings = Settings { split, ..Settings::default() };
@@ -179,8 +181,9 @@ fn collect(root: &Path, directory: &Path, files: &mut BTreeMap<PathBuf, BString>
     }
 }
 
-/// A script with a marker at the beginning of each list, so that all is walked and not delegated.
-fn with_markers(text: &str) -> String {
+/// A script with a marker at the beginning of each list, so that all is walked and not delegated. `None` where that is one
+/// list alone, which is walked without a marker.
+fn with_markers(text: &str) -> Option<String> {
     struct Places<'s>(Vec<usize>, &'s Script);
     impl<'t> Visit<'t> for Places<'_> {
         fn visit_list(&mut self, list: &'t List) {
@@ -198,8 +201,10 @@ fn with_markers(text: &str) -> String {
     places.visit_list(&script.list);
     places.0.sort_unstable();
     let mut text = text.to_owned();
-    places.0.iter().rev().for_each(|place| text.insert_str(*place, "everytime; "));
-    text
+    let markers = ["everytime; ", "next_stage; "].into_iter().cycle();
+    let marked: Vec<_> = places.0.iter().zip(markers).collect();
+    marked.into_iter().rev().for_each(|(place, marker)| text.insert_str(*place, marker));
+    (places.0.len() > 1).then_some(text)
 }
 
 /// Runs a row in every way; gives what is not as it must be.
@@ -208,13 +213,10 @@ fn differences(place: &Place, row: &Row) -> Vec<String> {
     let sourced = SHELLS.map(|shell| place.by_shell(shell, &row.script));
     let marked = with_markers(&row.script);
     for (way, shell) in WAYS {
-        // With the one marker at its beginning a script is walked as without it.
-        if way.ends_with("walked") && marked.matches("everytime; ").count() == 1 {
-            continue;
-        }
-        let (text, expected) = match way.ends_with("walked") {
-            true => (&marked, &place.by_shell(SHELLS[shell], &marked)),
-            false => (&row.script, &sourced[shell]),
+        let (text, expected) = match (way.ends_with("walked"), &marked) {
+            (true, Some(marked)) => (marked, &place.by_shell(SHELLS[shell], marked)),
+            (true, None) => continue,
+            (false, _) => (&row.script, &sourced[shell]),
         };
         let ours = place.by_us(SHELLS[shell], text, way.ends_with("split"));
         let name = format!("{}: {}: {way}", row.table, row.name);

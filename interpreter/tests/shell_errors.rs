@@ -48,7 +48,7 @@ fn outcome(shell: &[&str], script: &str, split: bool) -> Outcome {
     let directory = tempfile::tempdir().unwrap();
     let parsed = parse(Source::new("docker-setup.sh", script));
     assert!(parsed.errors.is_empty(), "{script}: {:?}", parsed.errors);
-    let mut local = Local::new(shell, Hooks { scratch: directory.path().to_str().unwrap(), record: b":" })
+    let mut local = Local::new(shell, Hooks { scratch: directory.path().to_str().unwrap(), record: None })
         .output(std::io::sink())
         .errors(std::io::sink());
     let settings = Settings { split, ..Settings::default() };
@@ -104,7 +104,7 @@ fn complaints_have_the_lines_of_the_script() {
     for (shell, told) in [(SHELLS[0], "not found"), (SHELLS[1], "command not found")] {
         for split in [false, true] {
             let mut errors = Vec::new();
-            let mut local = Local::new(shell, Hooks { scratch: "/tmp", record: b":" }).errors(&mut errors);
+            let mut local = Local::new(shell, Hooks { scratch: "/tmp", record: None }).errors(&mut errors);
             let settings = Settings { split, ..Settings::default() };
             run(&parsed.script, &settings, &mut Counted(0), &mut local, &mut Unobserved).unwrap();
             drop(local);

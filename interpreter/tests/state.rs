@@ -52,7 +52,7 @@ fn run_split(shell: &[&str], locale: &str, script: impl Into<Vec<u8>>) -> Ran {
     let parsed = parse(Source::new("script", script.into()));
     assert!(parsed.errors.is_empty(), "{:?}", parsed.errors);
     let mut stdout = Vec::new();
-    let mut dispatcher = Local::new(shell, Hooks { scratch: directory.path().to_str().unwrap(), record: b":" })
+    let mut dispatcher = Local::new(shell, Hooks { scratch: directory.path().to_str().unwrap(), record: None })
         .output(&mut stdout)
         .prepare(|command: &mut Command| {
             command.current_dir(directory.path()).env_clear();
@@ -289,7 +289,7 @@ fn a_state_can_be_saved_and_gone_on_with() {
         assert_eq!(state, before, "{shell:?}");
         let mut stdout = Vec::new();
         let directory = tempfile::tempdir().unwrap();
-        let hooks = Hooks { scratch: directory.path().to_str().unwrap(), record: b":" };
+        let hooks = Hooks { scratch: directory.path().to_str().unwrap(), record: None };
         let mut dispatcher = Local::new(shell, hooks).output(&mut stdout).prepare(|command: &mut Command| {
             command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
         });
@@ -363,5 +363,40 @@ fn output_that_looks_like_ours_is_only_output() {
     let expected = "\nce0000 v\nEVIL=1\nce0000 e\nno newline\n\n\nce1 none\n";
     for (place, ran) in everywhere(script.as_bytes()) {
         assert_eq!(ran.stdout, expected, "{place}");
+    }
+}
+
+#[test]
+fn what_shells_tell_goes_nowhere_else() {
+    let scripts = [
+        "exec 9>lock; false || exit 1",
+        "f() { exit 1; }; f >out 2>&1",
+        "f() { exit 1; }; f 1>&2 2>out",
+        "exec >out 2>&1",
+        "exec 1>&2; exit 3",
+        "exec >&- 2>&-; exit 3",
+        "exec 2>out 5>&2; { next_stage && echo a; } | cat; exit 3",
+        "set -x; exec 2>out; next_stage && (exit 3)",
+    ];
+    for shell in SHELLS {
+        for script in scripts {
+            let (state, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let (mut output, mut errors) = (Vec::new(), Vec::new());
+            let hooks = Hooks { scratch: state.path().to_str().unwrap(), record: None };
+            let mut local = Local::new(shell, hooks).output(&mut output).errors(&mut errors).prepare(|command| {
+                command.current_dir(&work).env("TOKEN", "s3cret");
+            });
+            let parsed = parse(Source::new("s", format!("TOLD='s3cret'\n{script}\n")));
+            let outcome =
+                run(&parsed.script, &Settings::default(), &mut Counted(0), &mut local, &mut Unobserved).unwrap();
+            drop(local);
+            assert!(!matches!(outcome.end, End::Lost { .. }), "{shell:?}: {script}: {outcome:?}");
+            let file = |path: PathBuf| fs::read(path).unwrap_or_default();
+            for text in [output, errors, file(work.path().join("out")), file(work.path().join("lock"))] {
+                assert!(!text.contains_str("s3cret"), "{shell:?}: {script}: {}", text.as_bstr());
+            }
+            let left: Vec<_> = fs::read_dir(state.path()).unwrap().collect();
+            assert!(left.is_empty(), "{shell:?}: {script}: {left:?}");
+        }
     }
 }

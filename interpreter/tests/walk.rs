@@ -25,7 +25,7 @@ fn walk(text: &str, applied: u32, split: bool) -> (Outcome, String, Vec<(Kind, S
     let parsed = parse(Source::new("script", text));
     assert!(parsed.errors.is_empty(), "{text}: {:?}", parsed.errors);
     let mut printed = Vec::new();
-    let mut local = Local::new(&["sh"], Hooks { scratch: directory.path().to_str().unwrap(), record: b":" })
+    let mut local = Local::new(&["sh"], Hooks { scratch: directory.path().to_str().unwrap(), record: None })
         .output(&mut printed)
         .prepare(|command| {
             command.current_dir(directory.path());
@@ -222,7 +222,7 @@ fn cancelling_stops_at_once_and_leaves_no_process() {
     let script = "next_stage && { sleep 61 & echo $! >pid; trap '' TERM; sleep 60; }";
     let parsed = parse(Source::new("script", script));
     let settings = Settings::default();
-    let mut local = Local::new(&["sh"], Hooks { scratch: "/tmp", record: b":" }).prepare(|command| {
+    let mut local = Local::new(&["sh"], Hooks { scratch: "/tmp", record: None }).prepare(|command| {
         command.current_dir(directory.path());
     });
     let pid_file = directory.path().join("pid");

@@ -5,10 +5,11 @@ mod signals;
 
 use std::{io, ops::ControlFlow};
 
+use compeval_interpreter::text::nonce;
+
 use crate::{
     engine::{Engine, EngineError, Exec, Stdin, Stream},
     setup::{Setup, error::SetupError, notice::Watcher},
-    text::nonce,
 };
 
 use self::handshake::{Handshake, Verdict, wrapper};

@@ -13,7 +13,7 @@ use std::{
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 
-use crate::text::nonce;
+use compeval_interpreter::text::nonce;
 
 /// The content of the file at `path`, which may be a symbolic link to one.
 ///

@@ -35,7 +35,6 @@
 //! ```
 
 pub mod file;
-mod text;
 
 pub mod call;
 pub mod computation;

@@ -79,7 +79,7 @@ impl Setup<'_> {
         let mut because = None;
         // A container may have to be replaced once, and be removed by somebody else in between.
         for _ in 0..4 {
-            let container = find::running_container(&site, &watcher, because)?;
+            let container = find::running_container(&site, &watcher, because.as_ref())?;
             match self.set_up_in(&site, &container, &watcher) {
                 Ok(Ended::Ready(fingerprint)) => return Ok(Ready { container: container.id, fingerprint }),
                 Ok(Ended::Unusable(reason)) => {
@@ -125,7 +125,7 @@ impl Setup<'_> {
         let outcome = run(&environment.script, &settings, &mut recorded, &mut shell, &mut Narrator(watcher))?;
         // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
         let reached = (outcome.end == End::Finished).then(|| outcome.fingerprint.clone());
-        if let Some(reason) = self.judge(outcome)? {
+        if let Some(reason) = self.judge(outcome, &ledger)? {
             return Ok(Ended::Unusable(reason));
         }
         let fingerprint =
@@ -137,7 +137,7 @@ impl Setup<'_> {
     }
 
     /// What a walk's end means; the reason when this container cannot be brought up to date.
-    fn judge(&self, outcome: Outcome) -> Result<Option<Reason>, SetupError> {
+    fn judge(&self, outcome: Outcome, ledger: &Records) -> Result<Option<Reason>, SetupError> {
         let computation = self.environment.computation.name.clone();
         let cause = outcome.cause.map(Box::new);
         match outcome.end {
@@ -146,7 +146,7 @@ impl Setup<'_> {
             End::Exited => Err(SetupError::SetupExited { computation, status: outcome.status, cause }),
             End::Cancelled => Err(SetupError::Cancelled { computation }),
             End::Lost { .. } => Err(SetupError::SetupExited { computation, status: outcome.status.max(1), cause }),
-            End::Diverged { number, .. } => Ok(Some(Reason::StageEdited(number))),
+            End::Diverged { number, chain } => Ok(Some(plan::edited(ledger, number, &chain))),
             End::ChainFailed { number, chain, lost } => Err(SetupError::ChainFailed {
                 computation,
                 number,

@@ -69,15 +69,8 @@ impl<'h> Local<'h> {
 
     fn run(&mut self, request: &Request<'_>) -> io::Result<Response> {
         let program = Program::of(request, &self.hooks);
-        let mut words = self.shell.iter();
-        let name = words.next().map_or(OsStr::new("sh"), OsString::as_os_str);
         let mut output = program.output(&called(&self.shell));
-        let mut command = Command::new(name);
-        command.args(words).arg("-c").args(arguments(program.text()));
-        // A group of its own: cancelling ends everything the stretch has started.
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        (self.prepare)(&mut command);
-        let mut child = command.spawn()?;
+        let mut child = self.start(program.text())?;
         let mut pipes = Pipes {
             stdout: child.stdout.take().map(|pipe| File::from(OwnedFd::from(pipe))),
             stderr: child.stderr.take().map(|pipe| File::from(OwnedFd::from(pipe))),
@@ -85,7 +78,7 @@ impl<'h> Local<'h> {
         let mut pause = SHORTEST_PAUSE;
         let status = loop {
             // The usual shell that has printed its last line is gone in no time.
-            let ends = output.is_complete() || pipes.stdout.is_none();
+            let ends = output.is_at_end() || pipes.stdout.is_none();
             self.pass_on(&mut pipes, &mut output, if ends { pause } else { LOOK_AROUND })?;
             if ends {
                 pause = (pause * 2).min(LOOK_AROUND);
@@ -105,10 +98,25 @@ impl<'h> Local<'h> {
             }
         }
         pipes.pass_on_late();
+        if !output.is_complete() && !request.cancel.is_cancelled() {
+            let rest = self.start(program.rest())?.wait_with_output()?;
+            self.show(&output.stdout(&rest.stdout), &[])?;
+        }
         let status = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
         let Ended { stdout, stderr, response } = output.finish(request, status);
         self.show(&stdout, &stderr)?;
         Ok(response)
+    }
+
+    fn start(&self, text: &[u8]) -> io::Result<Child> {
+        let mut words = self.shell.iter();
+        let name = words.next().map_or(OsStr::new("sh"), OsString::as_os_str);
+        let mut command = Command::new(name);
+        command.args(words).arg("-c").args(arguments(text));
+        // A group of its own: cancelling ends everything the stretch has started.
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        (self.prepare)(&mut command);
+        command.spawn()
     }
 
     /// Waits for output, no longer than `pause`, and passes it on. False when there was none.

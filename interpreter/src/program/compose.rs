@@ -8,16 +8,18 @@ use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
 
-use super::{edits, markers, messages::Origins, record::Hooks};
+use super::{
+    edits, markers,
+    messages::Origins,
+    record::{self, Hooks},
+};
 use crate::{
     Source,
     dispatch::request::{Kind, Line, Request},
     language::quoting::quote,
-    state::{Aliases, CARRIED_OPTIONS, Function, State, Value, is_own},
+    state::{Aliases, CARRIED_OPTIONS, Function, State, Value},
+    text::nonce,
 };
-
-/// The file descriptor that keeps the frame's way out open when the stretch itself redirects standard output.
-const SAVED_STDOUT: u8 = 9;
 
 /// What a program prints around the stretch's own output.
 #[derive(Clone, Debug)]
@@ -28,9 +30,19 @@ pub(crate) struct Framing {
     pub(crate) with_baseline: bool,
 }
 
-/// The program for `request`, how to read what it prints, and where its lines come from.
-pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Framing, Origins) {
+/// The program for a request, how to read what it prints, and where its lines come from.
+pub(crate) struct Composed {
+    pub(crate) text: Vec<u8>,
+    /// The program that prints the frame which the first one could not print.
+    pub(crate) rest: Vec<u8>,
+    pub(crate) framing: Framing,
+    pub(crate) origins: Origins,
+}
+
+pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
     let nonce = nonce();
+    let files = format!("{}/{nonce}", hooks.scratch);
+    let frame_file = quote(format!("{files}.frame").as_bytes()).to_str_lossy().into_owned();
     let framing = Framing { with_baseline: !request.state.has_baseline(), nonce };
     let text = Vec::with_capacity(4096 + request.chunk.text.len());
     let mut program = Composer { text, lines: 0, origins: Vec::new(), state: request.state };
@@ -44,7 +56,8 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Fra
     program.variables();
     program.surroundings();
     program.line(HELPERS);
-    program.stage(request, hooks);
+    program.line("__ce_out 1; __ce_1=$__ce_h; __ce_out 2; __ce_2=$__ce_h");
+    program.stage(request, hooks, &files);
     if let Kind::Stage(number) = request.kind {
         program.line(&format!("__ce_record {number} started 0 0"));
     }
@@ -52,17 +65,15 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> (Vec<u8>, Fra
     let runs_text = program.functions(request) || request.chunk.runs_text;
     program.positional();
     program.readonly();
-    program.line(&format!("__ce_end() {{\n{}}}\n__ce_arm", epilogue(request, runs_text)));
-    if request.chunk.redirects_shell {
-        program.line(&format!("\\exec {SAVED_STDOUT}>&1"));
-    }
+    program.line(&format!("__ce_end() {{\n{}}}\n{TELL}", epilogue(request, runs_text, &frame_file)));
+    program.line("__ce_arm");
     if runs_text {
         program.line("\\command alias trap=__ce_trap");
     }
     program.options();
     program.from(&request.place.source, request.chunk.line);
     program.chunk(request);
-    (program.text, framing, program.origins)
+    Composed { text: program.text, rest: rest(&frame_file).into_bytes(), framing, origins: program.origins }
 }
 
 /// Goes to the directory `__ce_d`. A shell stays in a directory that is removed: one of that name takes its place for a
@@ -78,7 +89,7 @@ const ENTER: &str = r#"\command cd -L -- "$__ce_d" 2>/dev/null ||
 /// EXIT trap of its own, and may list those of its parent (`__ce_traps`): only the process id tells. `__ce_living` puts
 /// this shell in place of the first one, which `$$` stands for, among the arguments of `kill`. `__ce_text`
 /// and `__ce_file` put the text that `eval` runs, or the name of the file that `.` does, into `__ce_v`, and report what
-/// may define functions. `ulimit` keeps what limits were set, for the next shell to set them too.
+/// may define functions. `__ce_out N` puts into `__ce_h` which open file a descriptor is, as far as the kernel tells. `ulimit` keeps what limits were set, for the next shell to set them too.
 const HELPERS: &str = r#"__ce_r() { return "$1"; }
 __ce_flow() { \set -- "$?" "$@"; case $2,${3-0} in return,*[!0-9]*) \return "$3";; esac; __ce_w="$2 ${3-}"
 case $2 in return) \exit "${3-$1}";; esac; \exit 0; }
@@ -94,6 +105,8 @@ __ce_note() { case $1 in *"("*")"*) __ce_tn=$((${__ce_tn-0}+1)); \eval "__ce_tt$
 next_stage() { \command echo "next_stage: only a command of this name in the script itself is counted" >&2; \exit 1; }
 everytime() { :; }
 __ce_top() { __ce_h=; \command read -r __ce_h </proc/self/stat; case $__ce_h in "$$ "*|"") return 0;; esac; return 1; } 2>/dev/null
+__ce_out() { __ce_h=; while \command read -r __ce_q; do case $__ce_q in mnt_id:*) __ce_h=$__ce_q;; ino:*) __ce_h=$__ce_h$__ce_q; \return;; esac
+done </proc/self/fdinfo/$1; __ce_h=; } 2>/dev/null
 __ce_arm() { \trap -- '__ce_end "$@"' 0; }
 __ce_traps() { __ce_l=$(\trap); case $__ce_l in *__ce_end*) case ${__ce_t+t} in t) \command echo "trap -- '$__ce_t' EXIT";; esac
 __ce_l=${__ce_l#*__ce_end*EXIT}; case $__ce_l in ?*) \command echo "${__ce_l#?}";; esac;; *) \trap;; esac; }
@@ -138,12 +151,12 @@ impl Composer<'_> {
                 .variables
                 .get(name)
                 .is_none_or(|new| (old.value.is_some() && new.value.is_none()) || (old.exported && !new.exported));
-            if gone && !is_own(name) && !state.all_unknown {
+            if gone && !state.baseline.owns(name) && !state.all_unknown {
                 self.line(&format!("\\unset {name} 2>/dev/null"));
             }
         }
         for (name, variable) in state.variables.iter() {
-            if is_own(name) || name == "OPTIND" || name == "OLDPWD" || fresh(name) == Some(variable) {
+            if state.baseline.owns(name) || name == "OPTIND" || name == "OLDPWD" || fresh(name) == Some(variable) {
                 continue;
             }
             if let Some(value) = &variable.value {
@@ -245,19 +258,20 @@ impl Composer<'_> {
     }
 
     /// The dispatcher's record function, and the two markers where the stretch has some.
-    fn stage(&mut self, request: &Request<'_>, hooks: &Hooks<'_>) {
+    fn stage(&mut self, request: &Request<'_>, hooks: &Hooks<'_>, files: &str) {
         if request.markers.is_some() || matches!(request.kind, Kind::Stage(_)) {
-            self.bytes(&[b"__ce_record() {\n".as_slice(), hooks.record, b"\n}"].concat());
+            let body = record::body(hooks.record.as_ref(), &request.chains);
+            self.line(&format!("__ce_record() {{\n{body}\n}}"));
         }
         if let Some(markers) = &request.markers {
             let holds_stage = matches!(request.kind, Kind::Stage(_));
-            self.bytes(&markers::functions(hooks.scratch, markers, holds_stage));
+            self.bytes(&markers::functions(files, markers, holds_stage));
         }
     }
 
     fn readonly(&mut self) {
         for (name, variable) in self.state.variables.iter() {
-            if variable.readonly && !is_own(name) && self.state.fresh(name) != Some(variable) {
+            if variable.readonly && !self.state.baseline.owns(name) && self.state.fresh(name) != Some(variable) {
                 self.line(&format!("\\readonly {name}"));
             }
         }
@@ -310,11 +324,11 @@ impl Composer<'_> {
 }
 
 /// The action of the EXIT trap. `__ce_x` is the status, `__ce_j` the status a chain is judged by.
-fn epilogue(request: &Request<'_>, runs_text: bool) -> String {
-    // A child that bash starts may die of a signal before it has forgotten this trap.
+fn epilogue(request: &Request<'_>, runs_text: bool, frame_file: &str) -> String {
+    // A child that bash starts may die of a signal before it has forgotten this trap: how it ends is not ours to say.
     let mut text = String::from(
         "{ __ce_x=$? __ce_o=$- __ce_y=$$; \\set +efuvxC; \\set +a; \\unset -f command\n\
-         case ${BASHPID-$$} in $$) ;; *) \\exit \"$__ce_x\";; esac\n\
+         case ${BASHPID-$$} in $$) ;; *) __ce_top || \\return 0;; esac\n\
          case ${BASH_VERSION-} in ?*) \\set -o posix;; esac; } 2>/dev/null\n\
          case ${__ce_done-} in 1) __ce_x=$__ce_s;; esac\n\
          __ce_j=$__ce_x; case ${__ce_w-} in break*|continue*) __ce_j=0;; esac\n",
@@ -333,20 +347,30 @@ fn epilogue(request: &Request<'_>, runs_text: bool) -> String {
         }
         text.push_str("\\command unalias trap 2>/dev/null\n");
     }
-    let out = if request.chunk.redirects_shell { format!(">&{SAVED_STDOUT}") } else { String::new() };
+    // Where no kernel tells what standard output is, it is taken for another when it may be.
+    let may_be_other = if request.chunk.redirects_shell { ":" } else { "\\command [ -z \"${__ce_done-}\" ]" };
     text.push_str(&format!(
         "__ce_n=$# __ce_i=0\n\
          while \\command [ \"$#\" -gt 0 ]; do __ce_i=$((__ce_i+1)); \\eval \"__ce_p$__ce_i=\\$1\"; \\shift; done\n\
-         {{ \\command echo \"$__ce_k v\"; \\set; \\command echo \"$__ce_k x\"; \\export -p; \\command echo \"$__ce_k r\"; \\readonly -p\n\
-         \\command echo \"$__ce_k p\"; \\set +o; \\command echo \"$__ce_k t\"; \\trap; \\command echo \"$__ce_k a\"; \\command alias; \\command echo \"$__ce_k u\"; \\command umask\n\
-         \\command echo \"$__ce_k d\"; \\command pwd -L; \\command echo \"$__ce_k e\"; }} {out} 2>/dev/null\n"
+         __ce_out 1\n\
+         case $__ce_h in \"\") if {may_be_other}; then __ce_1=other; fi;; esac\n\
+         case $__ce_h in \"$__ce_1\") __ce_tell 2>/dev/null; \\return;; esac\n\
+         {{ ( \\command umask 077; : >{frame_file} ); __ce_tell >>{frame_file}; }} 2>/dev/null\n\
+         __ce_out 2; case $__ce_h in \"$__ce_2\") \\command echo \"$__ce_k f\" >&2;; esac\n"
     ));
     text
 }
 
-/// A name nobody can guess, so that no output of a script is taken for a frame.
-fn nonce() -> String {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    let random = || RandomState::new().build_hasher().finish();
-    format!("ce{:016x}{:016x}", random(), random())
+/// Prints the state.
+const TELL: &str = r#"__ce_tell() { \command echo "$__ce_k v"; \set; \command echo "$__ce_k x"; \export -p; \command echo "$__ce_k r"; \readonly -p
+\command echo "$__ce_k p"; \set +o; \command echo "$__ce_k t"; \trap; \command echo "$__ce_k a"; \command alias; \command echo "$__ce_k u"; \command umask
+\command echo "$__ce_k d"; \command pwd -L; \command echo "$__ce_k e"; }"#;
+
+/// Prints the file that a frame was put into, if it was, and removes it.
+fn rest(frame_file: &str) -> String {
+    format!(
+        "if [ -f {frame_file} ]; then\n\
+         if command -v cat >/dev/null 2>&1; then cat; else while IFS= read -r l; do printf '%s\\n' \"$l\"; done; fi <{frame_file}\n\
+         command -p rm -f {frame_file} || : >{frame_file}; fi 2>/dev/null"
+    )
 }

@@ -11,7 +11,7 @@ use super::compose::Framing;
 use crate::{
     dispatch::request::{After, Defined, FailedChain, Left, Marks, Request},
     language::{is_name, quoting::read_word},
-    state::{Baseline, CARRIED_OPTIONS, State, Variable, is_own},
+    state::{Baseline, CARRIED_OPTIONS, State, Variable},
 };
 
 /// Separates a stream of bytes into output and frames as it comes.
@@ -234,7 +234,7 @@ fn read_dump(
             own.extend(variable.value.take().map(|value| (name.to_owned(), value)));
             return false;
         }
-        !is_own(name)
+        !fresh.owns(name)
     });
     let count: usize = std::str::from_utf8(own.get("n")?).ok()?.parse().ok()?;
     let positional = (1..=count).map(|index| own.remove(&format!("p{index}"))).collect::<Option<Vec<_>>>()?;

@@ -17,12 +17,21 @@ pub(crate) struct Messages {
     origins: Origins,
     held: Vec<u8>,
     last: Option<Message>,
+    /// What the shell says when it has put the frame into a file, and whether it did.
+    in_file: Vec<u8>,
+    is_at_end: bool,
 }
 
 impl Messages {
-    /// For a program whose shell begins its messages with the name `shell`.
-    pub(crate) fn new(shell: &str, origins: Origins) -> Messages {
-        Messages { shell: shell.to_owned(), origins, held: Vec::new(), last: None }
+    /// For a program with that nonce whose shell begins its messages with the name `shell`.
+    pub(crate) fn new(shell: &str, nonce: &str, origins: Origins) -> Messages {
+        let in_file = format!("{nonce} f\n").into_bytes();
+        Messages { shell: shell.to_owned(), origins, held: Vec::new(), last: None, in_file, is_at_end: false }
+    }
+
+    /// Whether the shell has put what it tells into a file.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.is_at_end
     }
 
     /// Takes the next bytes of standard error; gives those to be shown. The end of a line may be waited for.
@@ -45,13 +54,17 @@ impl Messages {
     }
 
     fn may_be_message(&self) -> bool {
-        let begins = |name: &str| self.held.iter().zip(name.as_bytes()).all(|(a, b)| a == b);
-        begins(&self.shell) || begins(IN_FUNCTION)
+        let begins = |name: &[u8]| self.held.iter().zip(name).all(|(a, b)| a == b);
+        begins(self.shell.as_bytes()) || begins(IN_FUNCTION.as_bytes()) || begins(&self.in_file)
     }
 
     /// Shows the line that was held: `SHELL: 7: text` or `SHELL: line 7: text` with the script's name and line.
     fn show(&mut self, shown: &mut Vec<u8>) {
-        let held = std::mem::take(&mut self.held);
+        let mut held = std::mem::take(&mut self.held);
+        if held.ends_with(&self.in_file) {
+            self.is_at_end = true;
+            held.truncate(held.len() - self.in_file.len());
+        }
         match self.complaint(&held) {
             Some((line, text)) => {
                 if let Some(line) = &line {
@@ -105,7 +118,7 @@ mod tests {
 
     fn messages() -> Messages {
         let line = |number| Some(Line { source: Arc::new(Source::new("s", "\n\n\n\n\n\n\n")), number });
-        Messages::new("sh", vec![(1, None), (4, line(2)), (6, None), (10, line(5))])
+        Messages::new("sh", "ce0", vec![(1, None), (4, line(2)), (6, None), (10, line(5))])
     }
 
     #[test]
@@ -121,6 +134,8 @@ mod tests {
             ("s", "s"),
             ("sh: 10", "sh: 10"),
             ("no newline", "no newline"),
+            ("ce0 f\nce0 f", "ce0 f"),
+            ("no newlince0 f\nx", "no newlinx"),
         ] {
             for length in [1, 3, 100] {
                 let mut messages = messages();

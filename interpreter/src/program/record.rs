@@ -1,11 +1,78 @@
-//! The contract between a program and whoever keeps a ledger: what a dispatcher adds to a program.
+//! The contract between a program and whoever keeps a ledger: what is recorded of stages, and where.
+//!
+//! A record is a `[[record]]` table of TOML, appended by the shell that runs the chain: with built-ins only and in one
+//! write, so that it is right even when whoever started the shell is gone meanwhile.
+
+use bstr::ByteSlice;
+
+use crate::{language::quoting::quote, stage::chain::Chain};
 
 /// What a dispatcher adds to a program.
 #[derive(Clone, Copy, Debug)]
 pub struct Hooks<'h> {
-    /// A directory there that the program may write to, for stretches with markers.
+    /// A directory there that the program may write to, by an absolute name. What a program writes there is readable by its
+    /// user alone, and is gone at its end.
     pub scratch: &'h str,
-    /// Shell commands, built-ins only, that record what became of a stage. Their arguments: the stage's number;
-    /// `started`, `applied` or `failed`; its exit status; and the index of its chain in [`Request::chains`].
-    pub record: &'h [u8],
+    /// Where to record what becomes of stages; `None` to record nothing.
+    pub record: Option<Record<'h>>,
+}
+
+/// Records of stages.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'h> {
+    /// The file there that a record is appended to for each stage that is started, applied or failed.
+    pub file: &'h str,
+    /// Keys and texts that are told of each stage that is started, besides its number, line, text, fingerprint and its parts, the
+    /// process id of its shell and how long the machine is up.
+    pub started: &'h [(&'h str, &'h str)],
+}
+
+/// The body of `__ce_record NUMBER STATE STATUS CHAIN`, where the state is `started`, `applied` or `failed`, and the
+/// chain an index of `chains`. It sets only names that begin with `__ce_rec_`.
+pub(crate) fn body(record: Option<&Record<'_>>, chains: &[Chain]) -> String {
+    let Some(Record { file, started }) = record else { return ":".to_owned() };
+    let (file, started) = (quoted(file), quoted(&lines(started)));
+    let arm = |(index, chain): (usize, &Chain)| format!("{index}) __ce_rec_q={};;\n", quoted(&lines_of(chain)));
+    let arms: String = chains.iter().enumerate().map(arm).collect();
+    format!(
+        "__ce_rec_q= __ce_rec_u=0.0\ncase $4 in\n{arms}esac\n\
+         if \\command [ -r /proc/uptime ]; then IFS=' ' \\command read -r __ce_rec_u __ce_rec_y </proc/uptime; fi\n\
+         case $2 in\n\
+         started) \\command printf '\\n[[record]]\\nstage = %s\\nstate = \"started\"\\npid = %s\\nuptime = %s\\n%s\\n%s\\n' \
+         \"$1\" \"$$\" \"$__ce_rec_u\" {started} \"$__ce_rec_q\" >>{file};;\n\
+         *) \\command printf '\\n[[record]]\\nstage = %s\\nstate = \"%s\"\\nstatus = %s\\nuptime = %s\\n' \
+         \"$1\" \"$2\" \"$3\" \"$__ce_rec_u\" >>{file};;\n\
+         esac"
+    )
+}
+
+fn lines(pairs: &[(&str, &str)]) -> String {
+    let lines: Vec<String> = pairs.iter().map(|(key, text)| format!("{key} = {}", toml_string(text))).collect();
+    lines.join("\n")
+}
+
+fn lines_of(chain: &Chain) -> String {
+    let (text, fingerprint) = (chain.text.to_str_lossy(), &chain.fingerprint.hash);
+    let parts: Vec<String> = chain.fingerprint.parts.iter().map(|part| toml_string(&part.to_string())).collect();
+    let told = lines(&[("text", &text), ("fingerprint", fingerprint)]);
+    format!("line = {}\n{told}\nparts = [{}]", chain.place.line(), parts.join(", "))
+}
+
+fn quoted(text: &str) -> String {
+    quote(text.as_bytes()).to_str_lossy().into_owned()
+}
+
+/// A basic string on one line: no line of a script may look like one of ours.
+fn toml_string(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            '\n' => quoted.push_str("\\n"),
+            character if character.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(character))),
+            character => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
 }

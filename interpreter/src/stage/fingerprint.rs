@@ -3,11 +3,12 @@
 //!
 //! A fingerprint is `ce2:` and the SHA-256 of its parts, each with its length, chained to that of the stage before.
 
+use std::fmt;
+
 use bstr::BString;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::analyze::mentions::Hash;
+use crate::{analyze::mentions::Hash, text::hex};
 
 /// What a stage depends on, as one hash and in its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct Fingerprint {
 }
 
 /// One of the things that a stage depends on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// What it is.
     pub kind: PartKind,
@@ -30,8 +31,7 @@ pub struct Part {
 }
 
 /// The kinds of things that a stage depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PartKind {
     /// The stages before it, or what the container was made from.
     Previous,
@@ -57,6 +57,61 @@ pub enum PartKind {
     File,
     /// Everything in the computation's directory.
     Computation,
+}
+
+/// `KIND DIGEST NAME`, as a ledger keeps it.
+impl fmt::Display for Part {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {} {}", self.kind.word(), self.digest, self.name)
+    }
+}
+
+impl Part {
+    /// Reads what [`Display`](fmt::Display) writes; `None` for anything else, such as a kind that a later version knows.
+    pub fn parse(text: &str) -> Option<Part> {
+        let mut words = text.splitn(3, ' ');
+        let kind = PartKind::named(words.next()?)?;
+        let digest = words.next()?.to_owned();
+        Some(Part { kind, name: words.next()?.into(), digest })
+    }
+}
+
+impl PartKind {
+    const ALL: [PartKind; 12] = [
+        PartKind::Previous,
+        PartKind::Text,
+        PartKind::Function,
+        PartKind::Variable,
+        PartKind::Positional,
+        PartKind::Exported,
+        PartKind::Directory,
+        PartKind::Options,
+        PartKind::Settings,
+        PartKind::Anything,
+        PartKind::File,
+        PartKind::Computation,
+    ];
+
+    fn word(self) -> &'static str {
+        match self {
+            PartKind::Previous => "previous",
+            PartKind::Text => "text",
+            PartKind::Function => "function",
+            PartKind::Variable => "variable",
+            PartKind::Positional => "positional",
+            PartKind::Exported => "exported",
+            PartKind::Directory => "directory",
+            PartKind::Options => "options",
+            PartKind::Settings => "settings",
+            PartKind::Anything => "anything",
+            PartKind::File => "file",
+            PartKind::Computation => "computation",
+        }
+    }
+
+    fn named(word: &str) -> Option<PartKind> {
+        PartKind::ALL.into_iter().find(|kind| kind.word() == word)
+    }
 }
 
 /// Why a fingerprint is not what it was.
@@ -173,14 +228,4 @@ pub(crate) fn hash(parts: &[&[u8]]) -> Hash {
         hasher.update(part);
     }
     hasher.finalize().into()
-}
-
-/// Lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

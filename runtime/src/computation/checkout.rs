@@ -18,7 +18,9 @@ use super::{
     error::ComputationError,
     layout,
 };
-use crate::{file, text::hex};
+use compeval_interpreter::text::hex;
+
+use crate::file;
 
 /// A directory in a checked-out repository.
 pub(super) struct Checkout {

@@ -16,7 +16,9 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::layout;
-use crate::{file, text::hex};
+use compeval_interpreter::text::hex;
+
+use crate::file;
 
 /// Hashes of content. A file is read once, as a stream, for as long as its size, times and inode stay.
 #[derive(Debug, Default)]
@@ -138,7 +140,7 @@ mod tests {
             fs::write(top.path().join(name), text).unwrap();
             assert!(known.insert(at(top.path())), "{name}");
         }
-        for name in ["d/.git/x", "docker-container", "docker-container.ce0123456789abcdef"] {
+        for name in ["d/.git/x", "docker-container", "docker-container.ce0123456789abcdef0123456789abcdef"] {
             fs::write(top.path().join(name), "").unwrap();
             assert!(known.contains(&at(top.path())), "{name}");
         }

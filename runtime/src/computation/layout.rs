@@ -11,6 +11,6 @@ pub const MAPPING: &str = "docker-container";
 
 /// Whether a file of this name in a computation's directory is the mapping, or one on its way to become it.
 pub fn is_mapping(name: &[u8]) -> bool {
-    let is_nonce = |rest: &[u8]| rest.strip_prefix(b".ce").is_some_and(|digits| digits.len() == 16);
+    let is_nonce = |rest: &[u8]| rest.strip_prefix(b".ce").is_some_and(|digits| digits.len() == 32);
     name.strip_prefix(MAPPING.as_bytes()).is_some_and(|rest| rest.is_empty() || is_nonce(rest))
 }

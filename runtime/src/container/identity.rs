@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
+use compeval_interpreter::text::hex;
+
 use crate::{
     computation::Computation,
     engine::containers::{Container, ContainerSpec, ContainerState},
-    text::hex,
 };
 
 /// The version of the labels.

@@ -311,7 +311,7 @@ mod tests {
             return;
         };
         let mut said = Vec::new();
-        let exec = Exec::new(["sh", "-c", "echo first; sleep 0.5; echo last; exit 5"]);
+        let exec = Exec::new(["sh", "-c", "echo first; sleep 0.05; echo last; exit 5"]);
         let status = container.docker.exec(&container.id, &exec, &mut |_, piece| {
             said.extend_from_slice(piece);
             Ok(ControlFlow::Break(()))

@@ -21,7 +21,7 @@ use super::{
     exec::{Exec, Execs, Sink, Stdin, Stream},
     images::{Image, Images},
 };
-use crate::text::hex;
+use compeval_interpreter::text::hex;
 
 /// The directory inside a container that holds what we know of it.
 const LEDGER_DIRECTORY: &str = "/var/lib/compeval";

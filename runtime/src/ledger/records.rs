@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bstr::ByteSlice;
+use compeval_interpreter::stage::fingerprint::{Difference, Fingerprint, Part};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -29,6 +30,9 @@ pub struct Record {
     pub state: StageState,
     /// The chain's fingerprint.
     pub fingerprint: Option<String>,
+    /// What the fingerprint is made of, each part as [`Part`] writes it.
+    #[serde(default)]
+    pub parts: Vec<String>,
     /// The chain's text, as the script had it.
     pub text: Option<String>,
     /// The line of its marker, from 1.
@@ -88,6 +92,14 @@ struct Header {
 #[derive(Deserialize)]
 struct Table {
     record: [Record; 1],
+}
+
+impl Record {
+    /// What is different now in what the stage depends on; empty where its parts were not recorded.
+    pub fn differences(&self, now: &Fingerprint) -> Vec<Difference> {
+        let parts: Vec<Part> = self.parts.iter().filter_map(|part| Part::parse(part)).collect();
+        if parts.is_empty() { Vec::new() } else { now.differences(&parts) }
+    }
 }
 
 impl Records {

@@ -42,7 +42,7 @@ pub(crate) fn find(site: &Site<'_>) -> Result<Option<Container>, SetupError> {
 pub(super) fn running_container(
     site: &Site<'_>,
     watcher: &RefCell<&mut dyn Watcher>,
-    because: Option<Reason>,
+    because: Option<&Reason>,
 ) -> Result<Container, SetupError> {
     for _ in 0..4 {
         let container = match find(site)? {
@@ -104,7 +104,7 @@ pub(super) fn unstable(Environment { computation, description, .. }: &Environmen
 fn create(
     site: &Site<'_>,
     watcher: &RefCell<&mut dyn Watcher>,
-    because: Option<Reason>,
+    because: Option<&Reason>,
 ) -> Result<Option<Container>, SetupError> {
     let Environment { computation, description, script, .. } = site.environment;
     let image = image_id(site)?;

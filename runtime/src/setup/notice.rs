@@ -17,7 +17,7 @@ pub enum Notice<'n> {
         /// The image it is made from.
         image: &'n str,
         /// Why an existing one is not used; `None` when there was none.
-        because: Option<Reason>,
+        because: Option<&'n Reason>,
     },
     /// An earlier call was ended while this stage ran; the stage still runs, and is waited for.
     WaitingForStage(u32),

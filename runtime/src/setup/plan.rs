@@ -136,14 +136,20 @@ pub(crate) fn plan(environment: &Environment, mounts: &Mounts, base: &str, ledge
     let mut recorded = Recorded { environment, base: base.to_owned(), ledger };
     let outcome = run(&environment.script, &settings(mounts), &mut recorded, &mut DryRun, &mut steps);
     if let Ok(outcome) = outcome
-        && let End::Diverged { number, .. } = outcome.end
+        && let End::Diverged { number, chain } = outcome.end
     {
         let anew = plan(environment, mounts, base, &Records::default());
-        return Plan { replaced: Some(Reason::StageEdited(number)), ready: None, ..anew };
+        return Plan { replaced: Some(edited(ledger, number, &chain)), ready: None, ..anew };
     }
     let all_applied = steps.0.iter().all(|step| step.fate == Fate::Applied);
     let ready = all_applied.then(|| ready_fingerprint(environment, mounts, base.to_owned())).flatten();
     Plan { steps: steps.0, replaced: None, unfinished: None, ready }
+}
+
+/// Why a container is not used in which stage `number` is no longer what `chain` is now.
+pub(super) fn edited(ledger: &Records, number: u32, chain: &Chain) -> Reason {
+    let differences = ledger.stage(number).map(|record| record.differences(&chain.fingerprint)).unwrap_or_default();
+    Reason::StageEdited { number, differences }
 }
 
 /// How the script is walked: what is known of the shell before it begins.

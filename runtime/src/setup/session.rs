@@ -2,6 +2,8 @@
 
 use std::{cell::RefCell, io, ops::ControlFlow};
 
+use compeval_interpreter::language::quoting::quote;
+
 use super::{
     error::{SetupError, doing},
     notice::{Notice, Watcher},
@@ -10,7 +12,6 @@ use super::{
 use crate::{
     engine::{Container, EngineError, Exec, LONGEST_FILE, Stream},
     ledger::{DIRECTORY, FILE, LedgerError, READY, Records, format},
-    text::quote,
 };
 
 /// How much is kept of what a shell complains of, in bytes.
@@ -43,11 +44,11 @@ impl Session<'_> {
 
     /// Puts down that a setup has ended with this fingerprint.
     pub(super) fn set_ready(&self, fingerprint: &str) -> Result<(), SetupError> {
-        self.in_shell(&format!("printf '%s\\n' {} >{READY}", quote(fingerprint))).map(drop)
+        self.in_shell(&format!("printf '%s\\n' {} >{READY}", quoted(fingerprint))).map(drop)
     }
 
     fn read_ledger(&self) -> Result<Option<Records>, SetupError> {
-        let header = quote(&format::header());
+        let header = quoted(&format::header());
         let read = format!(
             "[ -d {DIRECTORY} ] || mkdir -p {DIRECTORY} || exit\n\
              : >{READY}; [ -f {FILE} ] || printf '%s' {header} >{FILE} || exit\n\
@@ -86,6 +87,11 @@ impl Session<'_> {
             }
         }
     }
+}
+
+/// One word of the shell that stands for `text`.
+fn quoted(text: &str) -> String {
+    String::from_utf8_lossy(&quote(text.as_bytes())).into_owned()
 }
 
 /// The ledger of a container; `None` when it is damaged.

@@ -6,13 +6,13 @@ use bstr::ByteSlice;
 use compeval_interpreter::{
     Dispatcher, Request, Response,
     dispatch::DispatchError,
-    program::{Ended, Hooks, Program},
+    program::{Ended, Hooks, Program, Record},
 };
 
 use super::notice::Watcher;
 use crate::{
-    engine::{Engine, Exec, Stream},
-    ledger::{DIRECTORY, format},
+    engine::{Engine, EngineError, Exec, Stream},
+    ledger::{DIRECTORY, FILE},
 };
 
 /// One argument may have 128 KiB on Linux, its end included.
@@ -35,8 +35,9 @@ pub(super) struct ContainerShell<'a, 'w> {
 impl Dispatcher for ContainerShell<'_, '_> {
     fn dispatch(&mut self, request: &Request<'_>) -> Result<Response, DispatchError> {
         let start = jiff::Timestamp::now().to_string();
-        let record = format::record_commands(&request.chains, self.commit, &start);
-        let program = Program::of(request, &Hooks { scratch: DIRECTORY, record: record.as_bytes() });
+        let started = [("commit", self.commit), ("start", &start)];
+        let record = Some(Record { file: FILE, started: &started });
+        let program = Program::of(request, &Hooks { scratch: DIRECTORY, record });
         let mut output = program.output(self.shell);
         let argv = shell_arguments(self.shell, program.text());
         let exec = Exec { user: Some("0".to_owned()), ..Exec::new(argv) };
@@ -47,12 +48,25 @@ impl Dispatcher for ContainerShell<'_, '_> {
             };
             self.watcher.borrow_mut().output(stream, &shown);
             // What the script leaves running may keep the output open for as long as it likes.
-            Ok(if output.is_complete() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            Ok(if output.is_at_end() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         };
-        let status = self.engine.exec(self.container, &exec, &mut show).map_err(|error| DispatchError {
+        let failed = |error: EngineError| DispatchError {
             doing: format!("cannot run line {} of `{}` in the container", request.line(), request.place.source.name()),
             source: error.into(),
-        })?;
+        };
+        let status = self.engine.exec(self.container, &exec, &mut show).map_err(failed)?;
+        if !output.is_complete() {
+            let argv = shell_arguments(self.shell, program.rest());
+            let exec = Exec { user: Some("0".to_owned()), ..Exec::new(argv) };
+            let mut tell = |stream: Stream, bytes: &[u8]| -> io::Result<ControlFlow<()>> {
+                if stream == Stream::Stdout {
+                    let shown = output.stdout(bytes);
+                    self.watcher.borrow_mut().output(stream, &shown);
+                }
+                Ok(ControlFlow::Continue(()))
+            };
+            self.engine.exec(self.container, &exec, &mut tell).map_err(failed)?;
+        }
         let Ended { stdout, stderr, response } = output.finish(request, status);
         self.watcher.borrow_mut().output(Stream::Stdout, &stdout);
         self.watcher.borrow_mut().output(Stream::Stderr, &stderr);
