@@ -99,6 +99,8 @@ fn a_file_that_git_ignores_counts() {
     computation.write("other", "1\n");
     computation.call(&["true"]).text();
     computation.write("other", "2\n");
+    let plan = computation.call(&["--dry-run"]).text();
+    assert!(plan.contains("the file `other` changed"), "{plan}");
     computation.call(&["true"]).text();
     assert_eq!(computation.lines("ran"), ["one", "1", "one", "2"]);
 }

@@ -45,6 +45,7 @@ fn setup() -> Result<u8, Box<dyn std::error::Error>> {
         eprintln!("setup-sh: {}:{}:{}: {}", script.display(), place.line, place.column, error.message);
     }
     if !parsed.errors.is_empty() {
+        eprintln!("setup-sh: nothing was run");
         return Ok(SYNTAX_ERROR);
     }
     let shell: Vec<&str> = shell.split(' ').collect();

@@ -183,7 +183,10 @@ mod tests {
             ("true", false),
             ("touch -d yesterday align/exec", false),
             ("echo c >other/file; echo d >other/new", false),
-            ("echo x >align/docker-container; echo x >align/docker-container.ce0123456789abcdef0123456789abcdef", false),
+            (
+                "echo x >align/docker-container; echo x >align/docker-container.ce0123456789abcdef0123456789abcdef",
+                false,
+            ),
             ("echo ignored >.git/info/exclude; echo x >align/ignored", false),
             ("echo b >align/exec", true),
             ("chmod +x align/exec", true),

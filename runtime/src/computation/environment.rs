@@ -71,7 +71,7 @@ impl EnvironmentError {
                 Some("write one, such as `next_stage && apt-get update`; an empty file sets up nothing".to_owned())
             }
             EnvironmentError::Script { .. } => None,
-            EnvironmentError::Syntax { .. } => Some("`ce-lint` shows these and more".to_owned()),
+            EnvironmentError::Syntax { .. } => Some("nothing was run; `ce-lint` shows these and more".to_owned()),
         }
     }
 }
