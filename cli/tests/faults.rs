@@ -143,6 +143,26 @@ fn a_stage_that_goes_on_when_ce_run_is_interrupted_is_told() {
 }
 
 #[test]
+fn signals_are_sent_through_the_shell_of_the_container() {
+    let Some(computation) = computation("a shell elsewhere", "next_stage && rm /bin/sh\n") else { return };
+    let image = computation.git("cat docker.conf");
+    let more = "shell = \"/bb/sh\"\nmounts = [{ source = \"bb\", target = \"/bb\" }]\n";
+    computation.write("docker.conf", format!("{image}\n{more}"));
+    computation.git("mkdir bb && cp \"$(command -v busybox)\" bb/sh");
+    computation.commit("a shell of its own");
+    computation.call(&["--setup-only"]).text();
+    let script = "trap 'exit 40' TERM; echo >$GFSDIR/ready; while :; do sleep 0.05; done";
+    let mut child = computation.command(&["--entrypoint", "/bb/sh", "--", "-c", script]).spawn().unwrap();
+    let began = Instant::now();
+    while !computation.storage().join("ready").exists() {
+        assert!(began.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    computation.git(&format!("kill -TERM {}", child.id()));
+    assert_eq!(child.wait().unwrap().code(), Some(40));
+}
+
+#[test]
 fn of_a_list_of_paths_all_are_translated_or_none() {
     let Some(computation) = computation("lists", "") else { return };
     let gfs = computation.storage().display().to_string();
