@@ -472,6 +472,20 @@ impl SimpleCommand {
 }
 
 impl Word {
+    /// What it begins with, as far as that is literal.
+    pub(crate) fn leading_text(&self) -> BString {
+        let mut text = BString::default();
+        for part in &self.parts {
+            match &part.kind {
+                PartKind::Literal(bytes) | PartKind::SingleQuoted(bytes) | PartKind::Escaped(bytes) => {
+                    text.extend_from_slice(bytes);
+                }
+                _ => break,
+            }
+        }
+        text
+    }
+
     /// The text of a word that is one unquoted literal, where that is UTF-8.
     pub fn unquoted(&self) -> Option<&str> {
         match self.parts.as_slice() {

@@ -389,7 +389,7 @@ pub(super) enum Hit<'i> {
 }
 
 /// What of an and-or list runs behind a marker at `index` that returned 0; nothing for a marker alone.
-fn chain_behind(and_or: &AndOrList, index: usize) -> Option<ListItem> {
+pub(super) fn chain_behind(and_or: &AndOrList, index: usize) -> Option<ListItem> {
     let first = and_or.rest.iter().skip(index).position(|part| part.operator == AndOr::And)?;
     Some(part_of(and_or, index + 1 + first..and_or.rest.len() + 1))
 }

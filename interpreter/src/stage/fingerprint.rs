@@ -39,6 +39,8 @@ pub enum PartKind {
     Text,
     /// A function that it calls, with all that calls in turn.
     Function,
+    /// An alias that it uses.
+    Alias,
     /// A variable that it mentions, as the script sets it outside of stages.
     Variable,
     /// The positional parameters, which it mentions.
@@ -49,7 +51,7 @@ pub enum PartKind {
     Directory,
     /// Options of `set`.
     Options,
-    /// The mode of new files, limits, traps and aliases.
+    /// The mode of new files, limits, traps, open files: by the built-in that sets it.
     Settings,
     /// Commands outside of stages that may do anything to the shell.
     Anything,
