@@ -403,6 +403,14 @@ impl List {
 }
 
 impl ListItem {
+    /// The function that it defines, when that is all it does.
+    pub(crate) fn plain_definition(&self) -> Option<&Arc<FunctionDefinition>> {
+        match self.and_or.first.single().filter(|_| self.and_or.rest.is_empty() && !self.background)? {
+            Command::Function(definition) => Some(definition),
+            _ => None,
+        }
+    }
+
     /// The assignments of one that is nothing else.
     pub(crate) fn plain_assignments(&self) -> Option<&[Assignment]> {
         let command = self.and_or.first.single().filter(|_| self.and_or.rest.is_empty() && !self.background)?;

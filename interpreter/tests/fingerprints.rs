@@ -15,6 +15,8 @@ use std::{fs, path::Path, sync::Mutex};
 
 use compeval_interpreter::stage::{Fingerprint, fingerprint::Difference};
 
+#[path = "fingerprints/random.rs"]
+mod random;
 #[path = "fingerprints/three_ways.rs"]
 mod three_ways;
 

@@ -1,5 +1,7 @@
 //! A stretch of script on its way to the shell and back: what is sent, and what the answer means.
 
+use std::sync::Arc;
+
 use super::{
     list::chain_behind,
     outcome::{End, Event},
@@ -94,7 +96,8 @@ impl Walk<'_> {
             .sent_as(chunk)
             .with_chains(chains, markers)
             .ignoring_errexit(stretch.errexit == Errexit::Ignored);
-        let before = self.applied;
+        let (before, hits) = (self.applied, self.hits);
+        let has_inside = request.chains.len() > usize::from(stretch.marker.is_some());
         // Doubts about the numbers of stages do not touch what has none.
         let depends_on = if is_stage { self.doubt.of_stage() } else { self.doubt.of_command() };
         self.observer.event(Event::Started { request: &request, depends_on });
@@ -120,7 +123,10 @@ impl Walk<'_> {
         match fingerprint {
             _ if each.link.is_some() => self.link = each.link.unwrap_or_else(|| self.link.clone()),
             Some(fingerprint) if is_stage => self.link.push(fingerprint.hash),
-            Some(fingerprint) if stretch.markers => self.link.push(fingerprint.behind(self.hits).hash),
+            // Where no stage was, as in a text that turned out to have none, nothing is chained.
+            Some(fingerprint) if stretch.markers && (has_inside || self.hits > hits) => {
+                self.link.push(fingerprint.behind(self.hits).hash)
+            }
             _ => {}
         }
         if !is_unknown {
@@ -334,8 +340,12 @@ impl Walk<'_> {
     }
 
     /// A chain that was not run is taken to succeed: if it does not, nothing behind it is reached. What it is sure to have
-    /// assigned then is known.
+    /// assigned then is known; so are the functions that commands define in any case.
     fn judge_unknown(&mut self, request: &Request<'_>, stretch: &Stretch<'_>) {
+        for definition in stretch.items.iter().filter_map(ListItem::plain_definition) {
+            let function = self.function(definition);
+            Arc::make_mut(&mut self.state.functions).insert(definition.name.clone(), function);
+        }
         if request.markers.is_some() {
             self.list_inside(request, stretch);
         }

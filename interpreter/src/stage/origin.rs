@@ -260,7 +260,7 @@ impl Origin {
             return;
         }
         *self.exports.get_mut() = None;
-        if let Some(definition) = plain_definition(item) {
+        if let Some(definition) = item.plain_definition() {
             return self.define(definition);
         }
         let Some(item) = outside::of_item(item) else { return };
@@ -374,11 +374,14 @@ impl Origin {
                 let mask = mask.trim_start_with(|digit| digit == '0');
                 Arc::make_mut(&mut self.settings).insert("umask", Made::known(&[b"umask", mask]));
             }
-            (b"cd", [path]) if path.starts_with(b"/") => {
+            (b"cd", [path]) if !path.starts_with(b"-") && self.variable("CDPATH").is_none() => {
                 self.follow_command(command);
-                self.directory = Some(Made::known(&[b"path", path]));
+                let before = self.directory.filter(|_| !path.starts_with(b"/"));
+                self.directory = Some(Made::known(&[b"path", path]).after(before));
                 self.forget_made(&["PWD", "OLDPWD"]);
             }
+            (b"trap", operands) => self.setting("trap", operands),
+            (b"ulimit", operands) => self.setting("ulimit", operands),
             (b"unset", names) if names.iter().all(|name| is_name(name)) => {
                 for name in names.iter().map(|name| name.to_str_lossy()) {
                     self.values.forget(&name);
@@ -402,6 +405,13 @@ impl Origin {
             _ => return false,
         }
         true
+    }
+
+    fn setting(&mut self, name: &'static str, operands: &[BString]) {
+        let settings = Arc::make_mut(&mut self.settings);
+        let made = Made::known(&operands.iter().map(|operand| operand.as_slice()).collect::<Vec<_>>());
+        let before = settings.get(name).copied();
+        settings.insert(name, made.after(before));
     }
 
     fn alias(&mut self, name: &[u8], text: Option<BString>, made: Made) {
@@ -574,14 +584,6 @@ fn is_root(name: &str, value: &BString) -> bool {
 fn plain_command(item: &ListItem) -> Option<&SimpleCommand> {
     match item.and_or.first.single().filter(|_| item.and_or.rest.is_empty() && !item.background)? {
         Command::Simple(command) if command.assignments.is_empty() && command.redirections.is_empty() => Some(command),
-        _ => None,
-    }
-}
-
-/// The function that an and-or list defines when it does nothing else.
-fn plain_definition(item: &ListItem) -> Option<&Arc<FunctionDefinition>> {
-    match item.and_or.first.single().filter(|_| item.and_or.rest.is_empty() && !item.background)? {
-        Command::Function(definition) => Some(definition),
         _ => None,
     }
 }

@@ -50,15 +50,23 @@ pub(crate) struct Told {
 /// The same from a dry run.
 #[derive(Debug, Default)]
 struct Planned {
-    /// As long as nothing was in doubt.
+    told: Told,
+    /// What it told while nothing was in doubt.
     sure: Told,
-    /// Whether all was.
+    /// Whether nothing was.
     all: bool,
 }
 
 impl Case {
     pub(crate) fn new(script: &str) -> Case {
         Case { script: script.to_owned(), ..Case::default() }
+    }
+
+    /// What a dry run tells.
+    pub(crate) fn planned(&self) -> Result<Told, String> {
+        let place = Place::new("one");
+        place.write(&self.files);
+        Ok(place.plan(self, &Told::default())?.told)
     }
 
     /// What all ways tell.
@@ -75,6 +83,13 @@ impl Case {
         agree("a run and the next", &Told { stages: again.stages.clone(), ..first.clone() }, &again)?;
         one.plan(self, &first)?.agree("a run and the next dry run", &first)?;
         Ok(first)
+    }
+}
+
+impl Told {
+    /// All that matters of it.
+    pub(crate) fn hashes(&self) -> Vec<&str> {
+        self.stages.values().chain(&self.everytime).map(|fingerprint| fingerprint.hash.as_str()).collect()
     }
 }
 
@@ -98,6 +113,10 @@ impl Planned {
     fn agree(&self, what: &str, run: &Told) -> Result<(), String> {
         agree(what, run, &self.sure)?;
         let counts = |told: &Told| (told.stages.len(), told.everytime.len());
+        // What was in doubt has come true.
+        if counts(&self.told) == counts(run) {
+            agree(what, run, &self.told)?;
+        }
         match self.all && counts(&self.sure) != counts(run) {
             true => Err(format!("{what}: {:?} and {:?} chains", counts(&self.sure), counts(run))),
             false => Ok(()),
@@ -266,11 +285,14 @@ struct Planner(Planned);
 impl Planner {
     fn note(&mut self, kind: Kind, chain: Option<&Chain>, is_sure: bool) {
         self.0.all &= is_sure;
-        let Some(chain) = chain.filter(|_| self.0.all) else { return };
-        match (kind, chain.marker) {
-            (Kind::Stage(number), _) => drop(self.0.sure.stages.insert(number, chain.fingerprint.clone())),
-            (Kind::Everytime, Marker::Everytime) => self.0.sure.everytime.push(chain.fingerprint.clone()),
-            _ => {}
+        let Some(chain) = chain else { return };
+        let all = [Some(&mut self.0.told), self.0.all.then_some(&mut self.0.sure)];
+        for told in all.into_iter().flatten() {
+            match (kind, chain.marker) {
+                (Kind::Stage(number), _) => drop(told.stages.insert(number, chain.fingerprint.clone())),
+                (Kind::Everytime, Marker::Everytime) => told.everytime.push(chain.fingerprint.clone()),
+                _ => {}
+            }
         }
     }
 }
