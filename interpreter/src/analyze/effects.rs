@@ -26,6 +26,8 @@ pub(crate) struct Effects {
     pub(crate) assigns: Option<BTreeSet<String>>,
     /// The names of variables that may be exported.
     pub(crate) exports: BTreeSet<String>,
+    /// Whether later assignments may export (`set -a`).
+    pub(crate) exports_all: bool,
     /// Whether the working directory may change.
     pub(crate) changes_directory: bool,
     /// Whether options of `set` or positional parameters may change.
@@ -52,6 +54,7 @@ impl Effects {
         Effects {
             assigns: Some(BTreeSet::new()),
             exports: BTreeSet::new(),
+            exports_all: false,
             changes_directory: false,
             changes_options: false,
             changes_rest: BTreeSet::new(),
@@ -70,6 +73,7 @@ impl Effects {
             _ => self.assigns = None,
         }
         self.exports.extend(other.exports.iter().cloned());
+        self.exports_all |= other.exports_all;
         self.changes_directory |= other.changes_directory;
         self.changes_options |= other.changes_options;
         self.changes_rest.extend(&other.changes_rest);
@@ -216,6 +220,12 @@ impl Finder {
                     [b'-', letters @ ..] => letters.contains(&b'n'),
                     _ => false,
                 };
+                let exports_all = |word: &Word| match word.literal().unwrap_or_default().as_slice() {
+                    b"allexport" => true,
+                    [b'-', letters @ ..] => letters.contains(&b'a'),
+                    _ => false,
+                };
+                self.effects.exports_all |= name == b"set" && command.words.iter().any(exports_all);
                 self.effects.stops_reading |= name == b"set" && command.words.iter().any(is_noexec);
             }
             Effect::Mask => drop(self.effects.changes_rest.insert("umask")),

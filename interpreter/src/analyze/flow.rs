@@ -10,6 +10,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use bstr::{BString, ByteSlice};
 
 use super::{
+    calls,
     effects::{self, Effects},
     files::{self, Argument, Files, Root},
 };
@@ -138,6 +139,12 @@ impl Values {
         self.state.forget(name);
     }
 
+    /// The variable is known not to be set by the script.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.state.forget(name);
+        self.tainted.remove(name);
+    }
+
     fn forget_positional(&mut self) {
         self.tainted_positional |= self.is_tainted(&Parameter::Special(b'@'));
         self.state.forget_positional();
@@ -159,6 +166,9 @@ impl Values {
                 }
                 self.tainted_others |= tainted;
             }
+        }
+        if effects.exports_all {
+            self.state.set_option('a', true);
         }
         effects.exports.iter().for_each(|name| self.state.export(name));
         if effects.changes_options {
@@ -227,7 +237,8 @@ impl Values {
 }
 
 fn names_computation(value: &[u8]) -> bool {
-    value.contains_str(Root::Computation.stand_in())
+    // Its variable's name is in what stands for it, and may be in a text that is run.
+    value.contains_str(Root::Computation.variable())
 }
 
 /// What a call of a function comes to.
@@ -284,7 +295,9 @@ impl<'c, 't> Flow<'c, 't> {
     fn apart(&mut self, go: impl FnOnce(&mut Self)) {
         let before = self.values.clone();
         go(self);
-        *self.values = before;
+        // What was done to files stays.
+        let linked = self.values.linked;
+        *self.values = Values { linked, ..before };
     }
 
     fn and_or(&mut self, and_or: &'t AndOrList) {
@@ -415,9 +428,12 @@ impl<'c, 't> Flow<'c, 't> {
         let reads_more = is_opaque || name.as_ref().is_some_and(|name| builtins::reads_more(name));
         let mut files = operands.unwrap_or_default();
         let named = files.clone();
+        let mut gets_path = false;
         for redirection in &command.redirections {
-            self.redirection(redirection, &mut files);
+            gets_path |= self.redirection(redirection, &mut files);
         }
+        let writes = command.redirections.iter().any(calls::writes_file);
+        self.values.linked |= writes && gets_path;
         self.read(&files);
         if !command.words.is_empty() && command.marker().is_none() {
             let effect = name.as_ref().map_or(Effect::None, |name| builtins::effect_of(name));
@@ -428,7 +444,7 @@ impl<'c, 't> Flow<'c, 't> {
             self.depends(takes_all, reads_more, mentions);
             let tells = is_opaque || name.as_ref().is_some_and(|name| name == "pwd");
             self.prints_taint |= tells && self.values.standing != Standing::Elsewhere;
-            self.values.linked |= mentions && takes_all && Self::links(name.as_ref());
+            self.values.linked |= mentions && takes_all && (writes || Self::links(name.as_ref()));
             if self.values.standing != Standing::Elsewhere && command.words.iter().any(|word| self.may_be_pattern(word))
             {
                 self.inputs.whole = true;
@@ -466,7 +482,8 @@ impl<'c, 't> Flow<'c, 't> {
 
     /// Whether a command makes other names for files.
     fn links(name: Option<&BString>) -> bool {
-        name.is_none_or(|name| builtins::find(name).is_none_or(|utility| utility.operands == Operands::Linked))
+        let utility = name.and_then(|name| builtins::find(name));
+        utility.is_some_and(|utility| utility.operands == Operands::Linked)
     }
 
     /// Whether pathname expansion may look at what is in the working directory.
@@ -632,9 +649,14 @@ impl<'c, 't> Flow<'c, 't> {
         tainted
     }
 
-    fn redirection(&mut self, redirection: &'t Redirection, files: &mut Files) {
+    /// Whether it is a here-document that mentions a path of the computation.
+    fn redirection(&mut self, redirection: &'t Redirection, files: &mut Files) -> bool {
         match redirection.here_document() {
-            Some(document) => self.inputs.whole |= self.word(&document.body),
+            Some(document) => {
+                let mentions = self.word(&document.body);
+                self.inputs.whole |= mentions;
+                mentions
+            }
             None => {
                 let mentions = self.word(&redirection.target);
                 let before = files.reads.len() + files.writes.len();
@@ -643,6 +665,7 @@ impl<'c, 't> Flow<'c, 't> {
                 let added = files.reads.len() + files.writes.len() > before;
                 let unknown = is_unknown(files.reads.last()) || is_unknown(files.writes.last());
                 self.inputs.whole |= mentions && added && unknown;
+                false
             }
         }
     }

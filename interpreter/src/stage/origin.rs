@@ -376,15 +376,17 @@ impl Origin {
             }
             (b"cd", [path]) if !path.starts_with(b"-") && self.variable("CDPATH").is_none() => {
                 self.follow_command(command);
+                let left = self.directory.unwrap_or_else(|| Made::known(&[b"start"]));
+                Arc::make_mut(&mut self.made).insert("OLDPWD".to_owned(), left);
                 let before = self.directory.filter(|_| !path.starts_with(b"/"));
                 self.directory = Some(Made::known(&[b"path", path]).after(before));
-                self.forget_made(&["PWD", "OLDPWD"]);
+                self.forget_made(&["PWD"]);
             }
             (b"trap", operands) => self.setting("trap", operands),
             (b"ulimit", operands) => self.setting("ulimit", operands),
             (b"unset", names) if names.iter().all(|name| is_name(name)) => {
                 for name in names.iter().map(|name| name.to_str_lossy()) {
-                    self.values.forget(&name);
+                    self.values.unset(&name);
                     Arc::make_mut(&mut self.made).insert(name.into_owned(), Made::known(&[b"unset"]));
                 }
             }
