@@ -15,7 +15,8 @@ use crate::{
         names_in,
     },
     syntax::{
-        FunctionDefinition, ListItem, Parameter, Part, PartKind, SimpleCommand, Word, print,
+        CompoundCommand, CompoundKind, FunctionDefinition, ListItem, Parameter, Part, PartKind, SimpleCommand, Word,
+        print,
         visit::{self, Visit},
     },
 };
@@ -165,6 +166,13 @@ impl Finder {
         self.mentions.positional |= text.0.contains(&b'$');
     }
 
+    /// What may be names of commands in a word.
+    fn names(&mut self, word: &Word) {
+        let mut text = Literals(BString::default());
+        text.visit_word(word);
+        names_in(&text.0).for_each(|name| insert(&mut self.mentions.words, name));
+    }
+
     /// What a built-in looks at by itself, and what it runs.
     fn command(&mut self, command: &SimpleCommand) {
         let [name, arguments @ ..] = command.words.as_slice() else { return };
@@ -220,7 +228,17 @@ impl<'t> Visit<'t> for Finder {
         let name: Option<BString> = command.literal_name();
         self.calls.extend(name.and_then(|name| name.to_str().ok().map(str::to_owned)));
         self.command(command);
+        // The name of a command that is literal is a call, if it is one.
+        command.assignments.iter().for_each(|assignment| self.names(&assignment.value));
+        command.words.iter().skip(1).for_each(|word| self.names(word));
         visit::walk_simple_command(self, command);
+    }
+
+    fn visit_compound_command(&mut self, command: &'t CompoundCommand) {
+        if let CompoundKind::For(body) = &command.kind {
+            body.words.iter().flatten().for_each(|word| self.names(word));
+        }
+        visit::walk_compound_command(self, command);
     }
 
     fn visit_part(&mut self, part: &'t Part) {
@@ -230,9 +248,6 @@ impl<'t> Visit<'t> for Finder {
                 Parameter::Positional(_) | Parameter::Special(b'@' | b'*' | b'#') => self.mentions.positional = true,
                 Parameter::Special(_) => {}
             },
-            PartKind::Literal(text) | PartKind::SingleQuoted(text) => {
-                names_in(text).for_each(|name| insert(&mut self.mentions.words, name));
-            }
             PartKind::Arithmetic(parts) => {
                 for part in parts {
                     if let PartKind::Literal(text) = &part.kind {
