@@ -7,6 +7,7 @@
 use bstr::{BString, ByteSlice};
 
 use crate::{
+    language::STAND_IN,
     state::{State, Value},
     syntax::{Operation, Parameter, ParameterExpansion, Part, PartKind, Substitution, Word},
 };
@@ -79,6 +80,11 @@ fn separators(state: &State) -> Result<&[u8], NeedsShell> {
         Value::Unknown if state.has_baseline() || state.is_unknown("IFS") => Err(NeedsShell),
         Value::Unknown => Ok(b" \t\n"),
     }
+}
+
+/// Whether a value is made from what stands for a directory, of which nobody knows more than that.
+fn is_stand_in(value: &[u8]) -> bool {
+    value.contains(&STAND_IN)
 }
 
 /// How the parts of a word stand.
@@ -189,6 +195,9 @@ impl<'s> Expansion<'s> {
             Operation::Value => {
                 let value = self.checked(value)?;
                 self.value(&value, context);
+            }
+            Operation::Length | Operation::Remove { .. } if value.as_ref().is_some_and(|value| is_stand_in(value)) => {
+                return Err(NeedsShell);
             }
             Operation::Length => {
                 // The length is counted in characters of a locale that is not known here.

@@ -4,6 +4,34 @@ pub mod builtins;
 pub mod marker;
 pub mod quoting;
 pub(crate) mod reserved;
+pub(crate) mod set;
+
+/// Variables that programs find in their environment nearly everywhere, whatever a script exports (POSIX 8.3, Other
+/// Environment Variables, and the dynamic linker's).
+pub(crate) const ENVIRONMENT: [&str; 19] = [
+    "HOME",
+    "LANG",
+    "LANGUAGE",
+    "LC_ALL",
+    "LC_COLLATE",
+    "LC_CTYPE",
+    "LC_MESSAGES",
+    "LC_MONETARY",
+    "LC_NUMERIC",
+    "LC_TIME",
+    "LD_LIBRARY_PATH",
+    "LOGNAME",
+    "PATH",
+    "SHELL",
+    "TERM",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "HOSTNAME",
+];
+
+/// What stands for a path that is not known begins and ends with this byte.
+pub(crate) const STAND_IN: u8 = 1;
 
 /// Whether `text` is a name (POSIX 3.235): a letter or `_`, then letters, digits and `_`.
 pub fn is_name(text: &[u8]) -> bool {

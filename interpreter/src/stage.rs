@@ -5,6 +5,7 @@ mod content;
 pub(crate) mod dependencies;
 pub mod fingerprint;
 pub mod ledger;
+mod made;
 pub(crate) mod origin;
 
 pub use chain::Chain;

@@ -326,6 +326,11 @@ impl State {
         self.baseline.variables.get(name)
     }
 
+    /// The names of variables that a fresh shell is known to find exported.
+    pub(crate) fn inherited(&self) -> impl Iterator<Item = &str> {
+        self.baseline.variables.iter().filter(|(_, variable)| variable.exported).map(|(name, _)| name.as_str())
+    }
+
     /// Whether what a fresh shell is like is already known.
     pub(crate) fn has_baseline(&self) -> bool {
         self.baseline.complete

@@ -403,6 +403,14 @@ impl List {
 }
 
 impl ListItem {
+    /// The function that it defines, when that is all it does.
+    pub(crate) fn plain_definition(&self) -> Option<&Arc<FunctionDefinition>> {
+        match self.and_or.first.single().filter(|_| self.and_or.rest.is_empty() && !self.background)? {
+            Command::Function(definition) => Some(definition),
+            _ => None,
+        }
+    }
+
     /// The assignments of one that is nothing else.
     pub(crate) fn plain_assignments(&self) -> Option<&[Assignment]> {
         let command = self.and_or.first.single().filter(|_| self.and_or.rest.is_empty() && !self.background)?;
@@ -419,6 +427,23 @@ impl AndOrList {
     /// All pipelines, in order.
     pub fn pipelines(&self) -> impl Iterator<Item = &Pipeline> {
         std::iter::once(&self.first).chain(self.rest.iter().map(|part| &part.pipeline))
+    }
+
+    /// What runs behind a marker at `index` that returned 0; nothing for a marker alone.
+    pub(crate) fn chain_behind(&self, index: usize) -> Option<ListItem> {
+        let first = self.rest.iter().skip(index).position(|part| part.operator == AndOr::And)?;
+        Some(self.part(index + 1 + first..self.rest.len() + 1))
+    }
+
+    /// Some of its pipelines as an and-or list of their own. What stands before the first decides whether it runs, so
+    /// that its operator is left out.
+    pub(crate) fn part(&self, range: std::ops::Range<usize>) -> ListItem {
+        let mut pipelines = self.pipelines().skip(range.start).cloned();
+        let first = pipelines.next().unwrap_or_else(|| self.first.clone());
+        let rest: Vec<AndOrPart> =
+            self.rest.iter().skip(range.start).take(range.len().saturating_sub(1)).cloned().collect();
+        let span = rest.last().map_or(first.span, |part| first.span.to(part.pipeline.span));
+        ListItem { and_or: AndOrList { first, rest, span }, background: false }
     }
 }
 
@@ -472,6 +497,20 @@ impl SimpleCommand {
 }
 
 impl Word {
+    /// What it begins with, as far as that is literal.
+    pub(crate) fn leading_text(&self) -> BString {
+        let mut text = BString::default();
+        for part in &self.parts {
+            match &part.kind {
+                PartKind::Literal(bytes) | PartKind::SingleQuoted(bytes) | PartKind::Escaped(bytes) => {
+                    text.extend_from_slice(bytes);
+                }
+                _ => break,
+            }
+        }
+        text
+    }
+
     /// The text of a word that is one unquoted literal, where that is UTF-8.
     pub fn unquoted(&self) -> Option<&str> {
         match self.parts.as_slice() {

@@ -17,6 +17,18 @@ impl Definitions {
         self.functions.insert(function.number, function);
     }
 
+    /// Takes all definitions of a name away.
+    pub(crate) fn remove(&mut self, name: &str) {
+        for number in self.names.remove(name).into_iter().flatten() {
+            self.functions.remove(&number);
+        }
+    }
+
+    /// The names that are defined.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(String::as_str)
+    }
+
     pub(crate) fn numbered(&self, number: u32) -> Option<&Function> {
         self.functions.get(&number)
     }

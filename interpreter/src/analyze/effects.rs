@@ -24,12 +24,16 @@ pub(crate) const MOST_NAMES: usize = 64;
 pub(crate) struct Effects {
     /// The names of variables that may be assigned or unset; `None` when any may be.
     pub(crate) assigns: Option<BTreeSet<String>>,
+    /// The names of variables that may be exported.
+    pub(crate) exports: BTreeSet<String>,
+    /// Whether later assignments may export (`set -a`).
+    pub(crate) exports_all: bool,
     /// Whether the working directory may change.
     pub(crate) changes_directory: bool,
     /// Whether options of `set` or positional parameters may change.
     pub(crate) changes_options: bool,
-    /// Whether the mode of new files, limits, traps or aliases may change.
-    pub(crate) changes_rest: bool,
+    /// The built-ins that may change the mode of new files, limits, traps or aliases.
+    pub(crate) changes_rest: BTreeSet<&'static str>,
     /// Whether `exec` may redirect the shell's own descriptors.
     pub(crate) redirects_shell: bool,
     /// Whether `set -n` may keep the shell from doing anything more.
@@ -49,9 +53,11 @@ impl Effects {
     pub(crate) fn none() -> Effects {
         Effects {
             assigns: Some(BTreeSet::new()),
+            exports: BTreeSet::new(),
+            exports_all: false,
             changes_directory: false,
             changes_options: false,
-            changes_rest: false,
+            changes_rest: BTreeSet::new(),
             redirects_shell: false,
             stops_reading: false,
             leaves: false,
@@ -66,9 +72,11 @@ impl Effects {
             }
             _ => self.assigns = None,
         }
+        self.exports.extend(other.exports.iter().cloned());
+        self.exports_all |= other.exports_all;
         self.changes_directory |= other.changes_directory;
         self.changes_options |= other.changes_options;
-        self.changes_rest |= other.changes_rest;
+        self.changes_rest.extend(&other.changes_rest);
         self.redirects_shell |= other.redirects_shell;
         self.stops_reading |= other.stops_reading;
         self.leaves |= other.leaves;
@@ -82,7 +90,8 @@ impl Effects {
 
     fn anything(&mut self) {
         self.assigns = None;
-        (self.changes_directory, self.changes_options, self.changes_rest) = (true, true, true);
+        (self.changes_directory, self.changes_options) = (true, true);
+        self.changes_rest.extend(["alias", "trap", "ulimit", "umask"]);
     }
 }
 
@@ -133,6 +142,34 @@ impl Finder {
         }
     }
 
+    /// `command` and `builtin` run their operands, which may be a built-in, or only tell what those are.
+    fn operands(&mut self, command: &SimpleCommand) {
+        let literals = command.words.iter().skip(1).map(|word| word.literal());
+        let options = literals.take_while(|word| word.as_ref().is_some_and(|word| word.starts_with(b"-")));
+        let options: Vec<BString> = options.flatten().collect();
+        if options.iter().any(|option| option.contains(&b'v') || option.contains(&b'V')) {
+            return;
+        }
+        let words: Vec<Word> = command.words.iter().skip(1 + options.len()).cloned().collect();
+        match words.first().map(Word::literal) {
+            None => {}
+            Some(None) => self.anything(),
+            Some(Some(name)) => {
+                let run = SimpleCommand { words, ..command.clone() };
+                // What it names is no function.
+                if builtins::effect_of(&name) != Effect::None {
+                    self.named(&name, &run);
+                }
+            }
+        }
+    }
+
+    /// Any command.
+    fn anything(&mut self) {
+        self.effects.anything();
+        (self.effects.leaves, self.effects.redirects_shell) = (true, true);
+    }
+
     /// `exit`, `return`, `break` and `continue`.
     fn leave(&mut self, name: &[u8], command: &SimpleCommand) {
         self.effects.leaves |= match name {
@@ -145,19 +182,15 @@ impl Finder {
 
     /// Operands such as `NAME` and `NAME=value`; one that is not literal may name anything.
     fn named_operands(&mut self, command: &SimpleCommand) {
+        let exports = command.unquoted_name() == Some("export");
         for word in command.words.iter().skip(1) {
-            let mut text = BString::default();
-            for part in &word.parts {
-                match &part.kind {
-                    PartKind::Literal(bytes) | PartKind::SingleQuoted(bytes) | PartKind::Escaped(bytes) => {
-                        text.extend_from_slice(bytes);
-                    }
-                    _ => break,
-                }
-            }
+            let text = word.leading_text();
             match leading_name(&text) {
                 Some((name, rest)) if rest.is_empty() || rest.starts_with(b"=") => {
                     self.effects.assign(&name.to_str_lossy());
+                    if exports {
+                        self.effects.exports.insert(name.to_str_lossy().into_owned());
+                    }
                 }
                 _ if text.starts_with(b"-") => {}
                 _ => self.effects.assigns = None,
@@ -169,10 +202,8 @@ impl Finder {
     fn named(&mut self, name: &[u8], command: &SimpleCommand) {
         match builtins::effect_of(name) {
             Effect::None => drop(self.calls.insert(name.to_str_lossy().into_owned())),
-            Effect::Text | Effect::Operands => {
-                self.effects.anything();
-                (self.effects.leaves, self.effects.redirects_shell) = (true, true);
-            }
+            Effect::Operands => self.operands(command),
+            Effect::Text => self.anything(),
             Effect::Names | Effect::LocalNames => self.named_operands(command),
             Effect::ReadsOptions => {
                 self.named_operands(command);
@@ -189,9 +220,18 @@ impl Finder {
                     [b'-', letters @ ..] => letters.contains(&b'n'),
                     _ => false,
                 };
+                let exports_all = |word: &Word| match word.literal().unwrap_or_default().as_slice() {
+                    b"allexport" => true,
+                    [b'-', letters @ ..] => letters.contains(&b'a'),
+                    _ => false,
+                };
+                self.effects.exports_all |= name == b"set" && command.words.iter().any(exports_all);
                 self.effects.stops_reading |= name == b"set" && command.words.iter().any(is_noexec);
             }
-            Effect::Mask | Effect::Limits | Effect::Traps | Effect::Aliases => self.effects.changes_rest = true,
+            Effect::Mask => drop(self.effects.changes_rest.insert("umask")),
+            Effect::Limits => drop(self.effects.changes_rest.insert("ulimit")),
+            Effect::Traps => drop(self.effects.changes_rest.insert("trap")),
+            Effect::Aliases => drop(self.effects.changes_rest.insert("alias")),
             Effect::Leaves => self.leave(name, command),
             Effect::Exec => self.effects.redirects_shell |= !command.redirections.is_empty(),
             Effect::Jobs => {}

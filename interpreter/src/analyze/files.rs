@@ -92,6 +92,8 @@ pub(crate) fn of_operands(arguments: &[Argument]) -> Option<Files> {
     match utility.operands {
         Operands::Unknown => return None,
         Operands::None => return Some(files),
+        Operands::Tested => return Some(Files { reads: tested(arguments), writes: Vec::new() }),
+        Operands::Unpacked => return unpacked(arguments, utility),
         _ => {}
     }
     // An unknown argument may be an option that changes what the operands are.
@@ -100,9 +102,9 @@ pub(crate) fn of_operands(arguments: &[Argument]) -> Option<Files> {
     if by_place && arguments.first().is_some_and(is_unknown) {
         return None;
     }
-    let Taken { mut operands, values, has_script } = operands(arguments, utility)?;
+    let Taken { mut operands, values, has_script, looks_around } = operands(arguments, utility)?;
     match utility.operands {
-        Operands::Unknown | Operands::None => {}
+        Operands::Unknown | Operands::None | Operands::Values | Operands::Tested | Operands::Unpacked => {}
         Operands::Read => files.reads = operands,
         Operands::ReadBehindScript => files.reads = operands.into_iter().skip(usize::from(!has_script)).collect(),
         Operands::Written | Operands::Moved => files.writes = operands,
@@ -112,8 +114,79 @@ pub(crate) fn of_operands(arguments: &[Argument]) -> Option<Files> {
             files.reads = operands;
         }
     }
+    if looks_around && files.reads.is_empty() {
+        files.reads.push(Argument::Literal(".".into()));
+    }
     files.reads.extend(values);
     Some(files)
+}
+
+/// The files that `test` looks at (POSIX 3, test).
+fn tested(arguments: &[Argument]) -> Vec<Argument> {
+    let is_unary = |text: &[u8]| matches!(text, [b'-', letter] if b"bcdefghkprsuwxLSGNO".contains(letter));
+    let is_binary = |text: &[u8]| matches!(text, b"-nt" | b"-ot" | b"-ef");
+    let text = |index: usize| match arguments.get(index) {
+        Some(Argument::Literal(text)) => text.as_slice(),
+        _ => b"",
+    };
+    let is_file = |index: usize| {
+        let before = index.checked_sub(1).map_or(b"".as_slice(), text);
+        is_unary(before) || is_binary(before) || is_binary(text(index + 1))
+    };
+    arguments.iter().enumerate().filter(|(index, _)| is_file(*index)).map(|(_, argument)| argument.clone()).collect()
+}
+
+/// The archive that `tar` takes apart; `None` where it does anything else.
+fn unpacked(arguments: &[Argument], utility: &Utility) -> Option<Files> {
+    let mut files = Files::default();
+    let mut is_unpacked = false;
+    let mut arguments = arguments.iter().enumerate();
+    while let Some((index, argument)) = arguments.next() {
+        let Argument::Literal(text) = argument else { continue };
+        let letters = match text.as_slice() {
+            b"--extract" | b"--list" | b"--get" => {
+                is_unpacked = true;
+                continue;
+            }
+            [b'-', b'-', name @ ..] if is_harmless(name, utility) => continue,
+            [b'-', b'-', ..] => return None,
+            [b'-', letters @ ..] => letters,
+            // The first may do without its dash.
+            letters if index == 0 => letters,
+            _ => continue,
+        };
+        is_unpacked |= letters.iter().any(|letter| b"xt".contains(letter));
+        for (at, letter) in letters.iter().enumerate() {
+            let has_dash = text.starts_with(b"-");
+            let rest = letters.get(at + 1..).filter(|rest| has_dash && !rest.is_empty());
+            match letter {
+                b'f' | b'C' => {
+                    let value = match rest {
+                        Some(rest) => Argument::Literal(rest.into()),
+                        None => arguments.next()?.1.clone(),
+                    };
+                    if *letter == b'f' {
+                        files.reads.push(value);
+                    }
+                    if has_dash {
+                        break;
+                    }
+                }
+                letter if b"xtvzjJpokmhOaPsSlUw".contains(letter) => {}
+                _ => return None,
+            }
+        }
+    }
+    is_unpacked.then_some(files)
+}
+
+/// Whether a long option, without its dashes, is known to name no file and to leave operands what they are.
+fn is_harmless(option: &[u8], utility: &Utility) -> bool {
+    let (name, has_value) = option.split_once_str("=").map_or((option, false), |(name, _)| (name, true));
+    utility.long.split_ascii_whitespace().any(|known| match known.strip_suffix('=') {
+        Some(known) => has_value && known.as_bytes() == name,
+        None => !has_value && known.as_bytes() == name,
+    })
 }
 
 /// The arguments of a utility, taken apart.
@@ -123,12 +196,15 @@ struct Taken {
     values: Vec<Argument>,
     /// Whether an option gave what the first operand would have been.
     has_script: bool,
+    /// Whether it looks at the working directory when there is no operand.
+    looks_around: bool,
 }
 
 /// Takes arguments apart (POSIX 12.2, Utility Syntax Guidelines); `None` where an option is long, or changes what the
 /// operands are.
 fn operands(arguments: &[Argument], utility: &Utility) -> Option<Taken> {
-    let mut taken = Taken { operands: Vec::new(), values: Vec::new(), has_script: false };
+    let looks_around = utility.here == Some("");
+    let mut taken = Taken { operands: Vec::new(), values: Vec::new(), has_script: false, looks_around };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         let text: &[u8] = match argument {
@@ -139,6 +215,9 @@ fn operands(arguments: &[Argument], utility: &Utility) -> Option<Taken> {
             b"--" => {
                 taken.operands.extend(arguments.cloned());
                 break;
+            }
+            [b'-', b'-', option @ ..] if is_harmless(option, utility) => {
+                taken.looks_around |= option == b"recursive";
             }
             [b'-', b'-', ..] => return None,
             [b'-', letters @ ..] if !letters.is_empty() => options(letters, utility, &mut arguments, &mut taken)?,
@@ -160,6 +239,7 @@ fn options<'a>(
         if is_in(utility.changing, *letter) {
             return None;
         }
+        taken.looks_around |= utility.here.is_some_and(|letters| is_in(letters, *letter));
         if is_in(utility.valued, *letter) {
             let rest = letters.get(index + 1..).unwrap_or_default();
             let value = match rest {

@@ -10,12 +10,17 @@ use std::{collections::BTreeSet, sync::Arc};
 use bstr::{BString, ByteSlice};
 
 use super::{
+    calls,
     effects::{self, Effects},
     files::{self, Argument, Files, Root},
 };
 use crate::{
     expand,
-    language::builtins::{self, Effect, Operands},
+    language::{
+        ENVIRONMENT,
+        builtins::{self, Effect, Operands, Others},
+        set,
+    },
     state::{State, Value},
     syntax::{
         AndOr, AndOrList, Assignment, Command, CompoundCommand, CompoundKind, List, ListItem, Parameter, Part,
@@ -76,7 +81,13 @@ pub(crate) struct Values {
     pub(crate) tainted: BTreeSet<String>,
     /// The same for positional parameters.
     pub(crate) tainted_positional: bool,
+    /// The same for all variables of which nothing is known.
+    tainted_others: bool,
     pub(crate) standing: Standing,
+    /// Whether it has stood in the computation: `$OLDPWD` may tell.
+    stood_inside: bool,
+    /// Whether other names may lead into the computation: links to it were made.
+    linked: bool,
 }
 
 impl Values {
@@ -85,16 +96,26 @@ impl Values {
         let roots = Root::ALL.map(|root| (root.variable().to_owned(), root.stand_in().into()));
         let mut state = State::with_environment(roots);
         state.forget_status();
-        Values { state, tainted: BTreeSet::new(), tainted_positional: false, standing: Standing::Elsewhere }
+        Values {
+            state,
+            tainted: BTreeSet::new(),
+            tainted_positional: false,
+            tainted_others: false,
+            standing: Standing::Elsewhere,
+            stood_inside: false,
+            linked: false,
+        }
     }
 
     /// Whether the value of a parameter is, or may be made from, a path of the computation.
     fn is_tainted(&self, parameter: &Parameter) -> bool {
         match parameter {
+            Parameter::Variable(name) if name == "PWD" => self.standing != Standing::Elsewhere,
+            Parameter::Variable(name) if name == "OLDPWD" => self.stood_inside,
             Parameter::Variable(name) => match self.state.variable(name) {
                 Value::Set(value) => names_computation(value),
                 Value::Unset => false,
-                Value::Unknown => self.tainted.contains(name),
+                Value::Unknown => self.tainted_others || self.tainted.contains(name),
             },
             Parameter::Positional(_) | Parameter::Special(b'@' | b'*') => {
                 self.tainted_positional || self.state.positional.iter().any(|value| names_computation(value))
@@ -106,7 +127,8 @@ impl Values {
     /// Whether programs find such a path in their environment, beside `COMPDIR` itself.
     fn exports_taint(&self) -> bool {
         // One that was made from such a path is among these, known or not.
-        let is_other = |name: &&String| *name != Root::Computation.variable() && self.state.exported.contains(*name);
+        let is_exported = |name: &String| self.state.exported.contains(name) || ENVIRONMENT.contains(&name.as_str());
+        let is_other = |name: &&String| *name != Root::Computation.variable() && is_exported(name);
         self.tainted.iter().filter(is_other).any(|name| self.is_tainted(&Parameter::Variable(name.clone())))
     }
 
@@ -115,6 +137,12 @@ impl Values {
             self.tainted.insert(name.to_owned());
         }
         self.state.forget(name);
+    }
+
+    /// The variable is known not to be set by the script.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.state.forget(name);
+        self.tainted.remove(name);
     }
 
     fn forget_positional(&mut self) {
@@ -129,17 +157,57 @@ impl Values {
             Some(names) => names.iter().for_each(|name| self.forget(name)),
             None => {
                 let names: Vec<String> = self.state.variables.keys().cloned().collect();
+                let roots = Root::ALL.map(|root| (root.variable(), self.is_still(root)));
                 names.iter().for_each(|name| self.forget(name));
                 self.state.forget_all();
+                // Nobody sets these in a text that is not to be seen.
+                for (name, value) in roots.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+                    self.assign(name, Ok(value));
+                }
+                self.tainted_others |= tainted;
             }
         }
+        if effects.exports_all {
+            self.state.set_option('a', true);
+        }
+        effects.exports.iter().for_each(|name| self.state.export(name));
         if effects.changes_options {
             self.forget_positional();
         }
         if effects.changes_directory {
             let stays = self.standing == Standing::Elsewhere && !tainted;
-            self.standing = if stays { Standing::Elsewhere } else { Standing::Perhaps };
+            self.stand(if stays { Standing::Elsewhere } else { Standing::Perhaps });
         }
+    }
+
+    fn stand(&mut self, standing: Standing) {
+        self.stood_inside |= self.standing != Standing::Elsewhere || standing == Standing::Perhaps;
+        self.standing = standing;
+    }
+
+    /// The value of a root's variable, while it is that.
+    fn is_still(&self, root: Root) -> Option<BString> {
+        match self.state.variable(root.variable()) {
+            Value::Set(value) if value == root.stand_in() => Some(value.clone()),
+            _ => None,
+        }
+    }
+
+    /// `set` with operands that are known.
+    pub(crate) fn set(&mut self, set: &set::Set) {
+        for (name, on) in &set.options {
+            set::letter(name).into_iter().for_each(|letter| self.state.set_option(letter, *on));
+        }
+        if let Some(positional) = &set.positional {
+            self.tainted_positional = false;
+            self.state.swap_positional(Some(positional.clone()));
+        }
+    }
+
+    /// `shift`; false where the positional parameters are not known, or too few.
+    pub(crate) fn shift(&mut self, count: usize) -> bool {
+        let rest = self.state.known_positional().and_then(|positional| positional.get(count..)).map(<[_]>::to_vec);
+        rest.map(|rest| self.state.swap_positional(Some(rest))).is_some()
     }
 
     /// Assigns a value that is known; false where a variable cannot be assigned without a shell.
@@ -161,12 +229,16 @@ impl Values {
         }
         if !known {
             self.state.forget(name);
+            if self.state.has_option('a') {
+                self.state.export(name);
+            }
         }
     }
 }
 
 fn names_computation(value: &[u8]) -> bool {
-    value.contains_str(Root::Computation.stand_in())
+    // Its variable's name is in what stands for it, and may be in a text that is run.
+    value.contains_str(Root::Computation.variable())
 }
 
 /// What a call of a function comes to.
@@ -223,7 +295,9 @@ impl<'c, 't> Flow<'c, 't> {
     fn apart(&mut self, go: impl FnOnce(&mut Self)) {
         let before = self.values.clone();
         go(self);
-        *self.values = before;
+        // What was done to files stays.
+        let linked = self.values.linked;
+        *self.values = Values { linked, ..before };
     }
 
     fn and_or(&mut self, and_or: &'t AndOrList) {
@@ -269,6 +343,11 @@ impl<'c, 't> Flow<'c, 't> {
         }
     }
 
+    /// A simple command that is known not to call a function.
+    pub(crate) fn command_alone(&mut self, command: &'t SimpleCommand) {
+        self.simple_command(command);
+    }
+
     fn compound_command(&mut self, command: &'t CompoundCommand) {
         let mut files = Files::default();
         for redirection in &command.redirections {
@@ -299,6 +378,8 @@ impl<'c, 't> Flow<'c, 't> {
             }
             CompoundKind::For(body) => {
                 let tainted = body.words.iter().flatten().fold(false, |tainted, word| self.word(word) | tainted);
+                let stands_inside = self.values.standing != Standing::Elsewhere;
+                self.inputs.whole |= stands_inside && body.words.iter().flatten().any(|word| self.may_be_pattern(word));
                 self.forget_list(&body.body);
                 self.values.assign(&body.variable, Err(tainted));
                 self.list(&body.body);
@@ -342,24 +423,39 @@ impl<'c, 't> Flow<'c, 't> {
         let called = name.as_ref().and_then(|name| (self.calls)(&name.to_str_lossy()));
         let is_known = command.words.is_empty() || command.marker().is_some() || called.is_some();
         let operands = if is_known { Some(Files::default()) } else { files::of_operands(&arguments) };
-        let is_opaque = operands.is_none();
+        let utility = name.as_ref().and_then(|name| builtins::find(name));
+        let is_opaque = operands.is_none() || utility.is_some_and(|utility| utility.others == Others::Anything);
+        let reads_more = is_opaque || name.as_ref().is_some_and(|name| builtins::reads_more(name));
         let mut files = operands.unwrap_or_default();
         let named = files.clone();
+        let mut gets_path = false;
         for redirection in &command.redirections {
-            self.redirection(redirection, &mut files);
+            gets_path |= self.redirection(redirection, &mut files);
         }
+        let writes = command.redirections.iter().any(calls::writes_file);
+        self.values.linked |= writes && gets_path;
         self.read(&files);
         if !command.words.is_empty() && command.marker().is_none() {
             let effect = name.as_ref().map_or(Effect::None, |name| builtins::effect_of(name));
             let is_mentioned = |(word, mentioned): (&'t Word, bool)| mentioned.then_some(word);
             let words: Vec<&Word> = command.words.iter().zip(mentioned).filter_map(is_mentioned).collect();
-            let takes_all = called.is_some() || !self.reads_just_operands(name.as_ref(), &named, &words);
-            self.depends(takes_all, is_opaque, mentions);
+            let for_it = command.assignments.iter().any(|assignment| self.mentions(&assignment.value));
+            let takes_all = called.is_some() || for_it || !self.reads_just_operands(name.as_ref(), &named, &words);
+            self.depends(takes_all, reads_more, mentions);
+            let tells = is_opaque || name.as_ref().is_some_and(|name| name == "pwd");
+            self.prints_taint |= tells && self.values.standing != Standing::Elsewhere;
+            self.values.linked |= mentions && takes_all && (writes || Self::links(name.as_ref()));
+            if self.values.standing != Standing::Elsewhere && command.words.iter().any(|word| self.may_be_pattern(word))
+            {
+                self.inputs.whole = true;
+            }
             if let Some(called) = &called {
                 self.call(called, mentions);
             }
             self.changes(command, effect, &arguments, mentions);
         }
+        // An archive that is taken apart leaves its members.
+        let is_opaque = is_opaque || utility.is_some_and(|utility| utility.operands == Operands::Unpacked);
         (self.told)(command, Known { arguments, files, is_opaque });
     }
 
@@ -368,12 +464,39 @@ impl<'c, 't> Flow<'c, 't> {
     fn reads_just_operands(&self, name: Option<&BString>, named: &Files, words: &[&Word]) -> bool {
         let Some(utility) = name.and_then(|name| builtins::find(name)) else { return words.is_empty() };
         let keeps = matches!(utility.effect, Effect::Directory | Effect::Names | Effect::LocalNames | Effect::Options);
-        let reads = matches!(utility.operands, Operands::Read | Operands::ReadBehindScript | Operands::Copied);
+        let reads = matches!(
+            utility.operands,
+            Operands::Read
+                | Operands::ReadBehindScript
+                | Operands::Copied
+                | Operands::Values
+                | Operands::Tested
+                | Operands::Unpacked
+        );
         let is_operand = |word: &&Word| {
             let fields = files::fields(word, &self.values.state);
             fields.iter().all(|field| matches!(field, Argument::Below(..)) && named.reads.contains(field))
         };
         keeps || words.iter().all(|word| reads && is_operand(word))
+    }
+
+    /// Whether a command makes other names for files.
+    fn links(name: Option<&BString>) -> bool {
+        let utility = name.and_then(|name| builtins::find(name));
+        utility.is_some_and(|utility| utility.operands == Operands::Linked)
+    }
+
+    /// Whether pathname expansion may look at what is in the working directory.
+    fn may_be_pattern(&self, word: &Word) -> bool {
+        let is_pattern = |text: &[u8]| text.find_byteset(b"*?").is_some() || text.contains(&b'[') && text.len() > 1;
+        word.parts.iter().any(|part| match &part.kind {
+            PartKind::Literal(text) => is_pattern(text),
+            PartKind::Parameter(_) | PartKind::CommandSubstitution(_) => {
+                let word = Word { parts: vec![part.clone()], ..word.clone() };
+                expand::expand_fields([&word], &self.values.state).is_err()
+            }
+            _ => false,
+        }) && !self.values.state.has_option('f')
     }
 
     /// A function was called.
@@ -385,16 +508,16 @@ impl<'c, 't> Flow<'c, 't> {
             None => (true, true),
         };
         let tainted = mentions || names_root || uses_other;
-        self.inputs.whole |= self.values.standing != Standing::Elsewhere || uses_other;
+        self.inputs.whole |= self.values.standing != Standing::Elsewhere || uses_other || self.values.linked;
         self.inputs.merge(&called.inputs);
         self.values.tainted.extend(called.effects.assigns.iter().flatten().filter(|_| tainted).cloned());
         self.values.forget_effects(&called.effects, tainted);
     }
 
     /// Notes what a command depends on beside the files it names.
-    fn depends(&mut self, takes_all: bool, is_opaque: bool, mentions: bool) {
-        let stands_inside = self.values.standing != Standing::Elsewhere;
-        let is_whole = mentions && takes_all || is_opaque && (stands_inside || self.values.exports_taint());
+    fn depends(&mut self, takes_all: bool, reads_more: bool, mentions: bool) {
+        let leads_inside = self.values.standing != Standing::Elsewhere || self.values.linked;
+        let is_whole = mentions && takes_all || reads_more && (leads_inside || self.values.exports_taint());
         self.inputs.whole |= is_whole;
         self.prints_taint |= mentions && takes_all;
     }
@@ -404,6 +527,7 @@ impl<'c, 't> Flow<'c, 't> {
         for file in files.reads.iter().chain(&files.writes) {
             match (file, &self.values.standing) {
                 (Argument::Below(Root::Computation, path), _) => self.file(b"", path),
+                _ if self.values.linked => self.inputs.whole = true,
                 (Argument::Below(Root::Storage, _), _) => {}
                 (Argument::Literal(path), _) if path.starts_with(b"/") || path == "-" => {}
                 (Argument::Literal(path), Standing::Inside(directory)) => self.file(&directory.clone(), path),
@@ -434,8 +558,31 @@ impl<'c, 't> Flow<'c, 't> {
                 if mentions && effect == Effect::Options {
                     self.values.tainted_positional = true;
                 }
-                self.forget(effects::of_command(command), mentions);
+                if !self.set(arguments) {
+                    self.forget(effects::of_command(command), mentions);
+                }
             }
+        }
+    }
+
+    /// `set` and `shift` with operands that are known.
+    fn set(&mut self, arguments: &[Argument]) -> bool {
+        let text = |argument: &Argument| match argument {
+            Argument::Literal(text) => Some(text.clone()),
+            Argument::Below(root, path) => Some([root.stand_in().as_bytes(), path].concat().into()),
+            Argument::Unknown(_) => None,
+        };
+        let Some(words) = arguments.iter().map(text).collect::<Option<Vec<BString>>>() else { return false };
+        match words.split_first().map(|(name, operands)| (name.as_slice(), operands)) {
+            Some((b"set", operands)) => match set::of_set(operands) {
+                Some(set) => {
+                    self.values.set(&set);
+                    true
+                }
+                None => false,
+            },
+            Some((b"shift", [])) => self.values.shift(1),
+            _ => false,
         }
     }
 
@@ -458,7 +605,7 @@ impl<'c, 't> Flow<'c, 't> {
                 None => self.values.assign(&text.to_str_lossy(), Err(false)),
             },
             Err(expand::NeedsShell) => {
-                let name = leading_text(word);
+                let name = word.leading_text();
                 if let Some((name, _)) = name.split_once_str("=") {
                     let name = name.to_str_lossy().into_owned();
                     self.values.assign(&name, Err(tainted));
@@ -474,7 +621,7 @@ impl<'c, 't> Flow<'c, 't> {
     fn stand(&mut self, arguments: &[Argument], mentions: bool) {
         let options = |argument: &&Argument| matches!(argument, Argument::Literal(text) if text.starts_with(b"-") && text.len() > 1);
         let operand = arguments.iter().skip(1).find(|argument| !options(argument));
-        self.values.standing = match (operand, &self.values.standing) {
+        let standing = match (operand, &self.values.standing) {
             (None, _) => Standing::Elsewhere,
             (Some(Argument::Below(Root::Computation, path)), _) => {
                 below(b"", path).map_or(Standing::Perhaps, Standing::Inside)
@@ -485,9 +632,11 @@ impl<'c, 't> Flow<'c, 't> {
                 below(directory, path).map_or(Standing::Perhaps, Standing::Inside)
             }
             (Some(Argument::Literal(path)), Standing::Elsewhere) if path != "-" => Standing::Elsewhere,
+            (Some(Argument::Literal(_)), Standing::Elsewhere) if !self.values.stood_inside => Standing::Elsewhere,
             (Some(Argument::Unknown(_)), Standing::Elsewhere) if !mentions => Standing::Elsewhere,
             _ => Standing::Perhaps,
         };
+        self.values.stand(standing);
     }
 
     /// Whether it mentions a path of the computation.
@@ -500,9 +649,14 @@ impl<'c, 't> Flow<'c, 't> {
         tainted
     }
 
-    fn redirection(&mut self, redirection: &'t Redirection, files: &mut Files) {
+    /// Whether it is a here-document that mentions a path of the computation.
+    fn redirection(&mut self, redirection: &'t Redirection, files: &mut Files) -> bool {
         match redirection.here_document() {
-            Some(document) => self.inputs.whole |= self.word(&document.body),
+            Some(document) => {
+                let mentions = self.word(&document.body);
+                self.inputs.whole |= mentions;
+                mentions
+            }
             None => {
                 let mentions = self.word(&redirection.target);
                 let before = files.reads.len() + files.writes.len();
@@ -511,6 +665,7 @@ impl<'c, 't> Flow<'c, 't> {
                 let added = files.reads.len() + files.writes.len() > before;
                 let unknown = is_unknown(files.reads.last()) || is_unknown(files.writes.last());
                 self.inputs.whole |= mentions && added && unknown;
+                false
             }
         }
     }
@@ -553,20 +708,6 @@ fn below(directory: &[u8], path: &[u8]) -> Option<BString> {
         }
     }
     Some(bstr::join("/", names).into())
-}
-
-/// What a word begins with as far as that is literal.
-fn leading_text(word: &Word) -> BString {
-    let mut text = BString::default();
-    for part in &word.parts {
-        match &part.kind {
-            PartKind::Literal(bytes) | PartKind::SingleQuoted(bytes) | PartKind::Escaped(bytes) => {
-                text.extend_from_slice(bytes);
-            }
-            _ => break,
-        }
-    }
-    text
 }
 
 /// Collects the lists of command substitutions, outermost ones only.
@@ -621,7 +762,7 @@ impl<'t> Visit<'t> for Taints<'_> {
         if let Some(Effect::Names | Effect::LocalNames) =
             command.unquoted_name().map(|name| builtins::effect_of(name.as_bytes()))
         {
-            let names = command.words.iter().skip(1).map(leading_text);
+            let names = command.words.iter().skip(1).map(Word::leading_text);
             self.names
                 .extend(names.map(|text| text.split_str("=").next().unwrap_or_default().to_str_lossy().into_owned()));
         }

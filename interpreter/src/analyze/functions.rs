@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -22,6 +22,8 @@ pub(crate) struct Functions {
     /// How often one was added: what was told before may not be so any more.
     version: u64,
     circles: RefCell<Circles>,
+    /// Names that were asked for and are none of a function: what was told counts on that.
+    missing: RefCell<HashSet<String>>,
 }
 
 /// What a call comes to, all definitions of the function's name and all that they call taken together.
@@ -50,9 +52,41 @@ struct Direct {
 
 impl Functions {
     pub(crate) fn insert(&mut self, function: Function) {
+        self.changes(&function.definition.name);
         self.definitions.insert(function);
+    }
+
+    /// The function has no other definition any more.
+    pub(crate) fn replace(&mut self, function: Function) {
+        self.remove(&function.definition.name);
+        self.insert(function);
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.changes(name);
+        self.definitions.remove(name);
+    }
+
+    /// Forgets what was told if a function of this name has to do with it.
+    fn changes(&mut self, name: &str) {
         self.version += 1;
-        *self.circles.get_mut() = Circles::default();
+        if self.is_defined(name) || self.missing.get_mut().contains(name) {
+            *self.circles.get_mut() = Circles::default();
+            self.missing.get_mut().clear();
+        }
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.definitions.names()
+    }
+
+    /// Whether a command of this name calls a function, for what is told and kept.
+    fn is_called(&self, name: &str) -> bool {
+        let is_defined = self.is_defined(name);
+        if !is_defined && !self.missing.borrow().contains(name) {
+            self.missing.borrow_mut().insert(name.to_owned());
+        }
+        is_defined
     }
 
     pub(crate) fn numbered(&self, number: u32) -> Option<&Function> {
@@ -109,10 +143,11 @@ impl Functions {
             let body = &function.definition.body;
             let effects::Found { effects, calls } = effects::of_body(body);
             let (ties, _) = ties::of_body(body);
-            let (mentions, mentioned) = mentions::of_function(&function.definition, &|name| self.is_defined(name));
+            let (mentions, mentioned) = mentions::of_function(&function.definition, &|name| self.is_called(name));
+            let mentions = mentions.with_words(|word| self.is_called(word));
             direct.merge(&Direct { effects, ties, mentions });
             // What runs in a subshell is called there too, only without effect on this shell.
-            all_calls.extend(calls.into_iter().chain(mentioned).filter(|called| self.is_defined(called)));
+            all_calls.extend(calls.into_iter().chain(mentioned).filter(|called| self.is_called(called)));
         }
         (direct, all_calls)
     }

@@ -10,9 +10,13 @@ use super::{
     flow::{Called, Flow, Inputs, Values},
 };
 use crate::{
-    language::names_in,
+    language::{
+        builtins::{self, Effect},
+        names_in,
+    },
     syntax::{
-        FunctionDefinition, ListItem, Parameter, Part, PartKind, SimpleCommand, Word, print,
+        CompoundCommand, CompoundKind, FunctionDefinition, ListItem, Parameter, Part, PartKind, SimpleCommand, Word,
+        print,
         visit::{self, Visit},
     },
 };
@@ -25,8 +29,16 @@ pub(crate) type Hash = [u8; 32];
 pub(crate) struct Mentions {
     /// The names of variables; `None` when there are too many to tell apart.
     pub(crate) variables: Option<BTreeSet<String>>,
+    /// Variables that the shell itself looks at for what they do.
+    pub(crate) implied: BTreeSet<&'static str>,
     /// Whether positional parameters are among it; those of a function are its own.
     pub(crate) positional: bool,
+    /// Names in their words: of functions, where commands are run whose names are made; of aliases.
+    pub(crate) words: Option<BTreeSet<String>>,
+    /// Whether they run commands whose names or texts are made at run time.
+    pub(crate) runs_made: bool,
+    /// The variables that such names and texts may be made from.
+    pub(crate) made_from: Option<BTreeSet<String>>,
     /// Of functions: their texts, and those of what they call.
     pub(crate) texts: BTreeSet<Hash>,
     /// What of the computation functions depend on, wherever they are called.
@@ -35,20 +47,34 @@ pub(crate) struct Mentions {
 
 impl Mentions {
     pub(crate) fn none() -> Mentions {
-        let (variables, texts) = (Some(BTreeSet::new()), BTreeSet::new());
-        Mentions { variables, positional: false, texts, inputs: Inputs::default() }
+        let names = || Some(BTreeSet::new());
+        Mentions {
+            variables: names(),
+            implied: BTreeSet::new(),
+            positional: false,
+            words: names(),
+            runs_made: false,
+            made_from: names(),
+            texts: BTreeSet::new(),
+            inputs: Inputs::default(),
+        }
     }
 
     pub(crate) fn merge(&mut self, other: &Mentions) {
-        match (&mut self.variables, &other.variables) {
-            (Some(names), Some(more)) if names.len().max(more.len()) <= MOST_NAMES => {
-                names.extend(more.iter().cloned())
-            }
-            _ => self.variables = None,
-        }
+        merge_names(&mut self.variables, &other.variables);
+        merge_names(&mut self.words, &other.words);
+        merge_names(&mut self.made_from, &other.made_from);
+        self.implied.extend(&other.implied);
         self.positional |= other.positional;
+        self.runs_made |= other.runs_made;
         self.texts.extend(&other.texts);
         self.inputs.merge(&other.inputs);
+    }
+
+    /// The same with only some of the words.
+    pub(crate) fn with_words(mut self, keeps: impl Fn(&str) -> bool) -> Mentions {
+        self.words.iter_mut().for_each(|words| words.retain(|word| keeps(word)));
+        self
     }
 
     /// The same with one text for all: that of functions of which nothing more will be learnt.
@@ -56,6 +82,14 @@ impl Mentions {
         let mut hasher = Sha256::new();
         self.texts.iter().for_each(|text| hasher.update(text));
         Mentions { texts: BTreeSet::from([hasher.finalize().into()]), ..self }
+    }
+}
+
+/// Adds names to others; `None` stands for more than are told apart.
+pub(crate) fn merge_names(names: &mut Option<BTreeSet<String>>, more: &Option<BTreeSet<String>>) {
+    match (names.as_mut(), more) {
+        (Some(names), Some(more)) if names.len().max(more.len()) <= MOST_NAMES => names.extend(more.iter().cloned()),
+        _ => *names = None,
     }
 }
 
@@ -108,11 +142,84 @@ impl Finder {
     }
 
     fn variable(&mut self, name: &str) {
-        if let Some(variables) = &mut self.mentions.variables
-            && !variables.contains(name)
-        {
-            variables.insert(name.to_owned());
+        insert(&mut self.mentions.variables, name);
+    }
+
+    /// Commands whose names or texts are made from these words may be any.
+    fn runs(&mut self, words: &[Word]) {
+        self.mentions.runs_made = true;
+        words.iter().for_each(|word| self.made_from(word));
+    }
+
+    fn made_from(&mut self, word: &Word) {
+        let mut finder = Finder::new();
+        finder.visit_word(word);
+        merge_names(&mut self.mentions.made_from, &finder.mentions.variables);
+    }
+
+    /// A text that the shell reads: what looks like a name in it may be one.
+    fn text(&mut self, words: &[Word]) {
+        self.runs(words);
+        let mut text = Literals(BString::default());
+        words.iter().for_each(|word| text.visit_word(word));
+        names_in(&text.0).for_each(|name| self.variable(name));
+        self.mentions.positional |= text.0.contains(&b'$');
+    }
+
+    /// What may be names of commands in a word.
+    fn names(&mut self, word: &Word) {
+        let mut text = Literals(BString::default());
+        text.visit_word(word);
+        names_in(&text.0).for_each(|name| insert(&mut self.mentions.words, name));
+    }
+
+    /// What a built-in looks at by itself, and what it runs.
+    fn command(&mut self, command: &SimpleCommand) {
+        let [name, arguments @ ..] = command.words.as_slice() else { return };
+        let Some(name) = name.literal() else { return self.runs(std::slice::from_ref(name)) };
+        let Some(utility) = builtins::find(&name) else {
+            // A function may run its arguments.
+            return arguments.first().into_iter().for_each(|word| self.made_from(word));
+        };
+        match utility.effect {
+            Effect::Text | Effect::Traps | Effect::Aliases => self.text(arguments),
+            Effect::Operands => self.runs(arguments.get(..1).unwrap_or_default()),
+            Effect::Directory => {
+                self.mentions.implied.insert("CDPATH");
+            }
+            Effect::ReadsOptions => {
+                self.mentions.positional = true;
+                self.mentions.implied.insert("OPTIND");
+            }
+            _ if name == "read" => {
+                self.mentions.implied.insert("IFS");
+            }
+            Effect::Options => self.mentions.positional = true,
+            _ => {}
         }
+    }
+}
+
+fn insert(names: &mut Option<BTreeSet<String>>, name: &str) {
+    if let Some(names) = names
+        && !names.contains(name)
+    {
+        names.insert(name.to_owned());
+    }
+}
+
+/// All that is literal in words.
+struct Literals(BString);
+
+impl<'t> Visit<'t> for Literals {
+    fn visit_part(&mut self, part: &'t Part) {
+        match &part.kind {
+            PartKind::Literal(text) | PartKind::SingleQuoted(text) | PartKind::Escaped(text) => {
+                self.0.extend_from_slice(text);
+            }
+            _ => self.0.push(b' '),
+        }
+        visit::walk_part(self, part);
     }
 }
 
@@ -120,7 +227,18 @@ impl<'t> Visit<'t> for Finder {
     fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
         let name: Option<BString> = command.literal_name();
         self.calls.extend(name.and_then(|name| name.to_str().ok().map(str::to_owned)));
+        self.command(command);
+        // The name of a command that is literal is a call, if it is one.
+        command.assignments.iter().for_each(|assignment| self.names(&assignment.value));
+        command.words.iter().skip(1).for_each(|word| self.names(word));
         visit::walk_simple_command(self, command);
+    }
+
+    fn visit_compound_command(&mut self, command: &'t CompoundCommand) {
+        if let CompoundKind::For(body) = &command.kind {
+            body.words.iter().flatten().for_each(|word| self.names(word));
+        }
+        visit::walk_compound_command(self, command);
     }
 
     fn visit_part(&mut self, part: &'t Part) {
@@ -139,6 +257,10 @@ impl<'t> Visit<'t> for Finder {
             }
             PartKind::Foreign(foreign) => names_in(&foreign.text).for_each(|name| self.variable(name)),
             _ => {}
+        }
+        // What an expansion gives is split by it.
+        if let PartKind::Parameter(_) | PartKind::Arithmetic(_) | PartKind::CommandSubstitution(_) = part.kind {
+            self.mentions.implied.insert("IFS");
         }
         visit::walk_part(self, part);
     }

@@ -21,7 +21,7 @@ use crate::{
     expand,
     language::{is_name, marker::Marker},
     program::edits,
-    syntax::{AndOr, AndOrList, AndOrPart, Assignment, Command, List, ListItem, Pipeline, SimpleCommand, Word},
+    syntax::{AndOr, AndOrList, Assignment, Command, List, ListItem, Pipeline, SimpleCommand, Word},
 };
 
 impl Walk<'_> {
@@ -48,7 +48,7 @@ impl Walk<'_> {
                 match flow {
                     Flow::Next => items = rest,
                     Flow::Together(index) => {
-                        let mut together = vec![part_of(&item.and_or, index..item.and_or.rest.len() + 1)];
+                        let mut together = vec![item.and_or.part(index..item.and_or.rest.len() + 1)];
                         together.extend(rest.iter().cloned());
                         let flow = self.send_undecorated(&together, errexit);
                         items.iter().for_each(|item| self.ran(item));
@@ -216,7 +216,7 @@ impl Walk<'_> {
             let errexit_of = |length| if index + length == pipelines.len() { errexit } else { Errexit::Ignored };
             let mut length = 1;
             if let Some(marker) = pipeline.marker() {
-                let items: Vec<ListItem> = chain_behind(and_or, index).into_iter().collect();
+                let items: Vec<ListItem> = and_or.chain_behind(index).into_iter().collect();
                 match self.marker(marker, Span { end: and_or.span.end, ..pipeline.span }, &items)? {
                     Hit::Chain(stretch) => return self.stretch(stretch),
                     Hit::Stop(flow) => return Ok(flow),
@@ -236,18 +236,18 @@ impl Walk<'_> {
                     Walked::NeedsShellWithRest => return Ok(Flow::Together(index)),
                     Walked::NeedsShell => {
                         // A chain that begins in it reaches to the end of the list.
-                        let alone = part_of(and_or, index..index + 1);
+                        let alone = and_or.part(index..index + 1);
                         if reach::begins_chain(&self.markers, &alone.and_or) {
                             length = pipelines.len() - index;
                         }
-                        let items = [part_of(and_or, index..index + length)];
+                        let items = [and_or.part(index..index + length)];
                         next!(self.undecorated(&items, errexit_of(length)));
                     }
                 }
             } else {
                 let behind = pipelines.get(index + 1..).unwrap_or_default();
                 length += behind.iter().take_while(|pipeline| !self.walked().in_pipeline(pipeline)).count();
-                let item = part_of(and_or, index..index + length);
+                let item = and_or.part(index..index + length);
                 let may_exit = errexit_of(length) == Errexit::Counts && self.state.has_option('e');
                 match pure::status_of_and_or(&item.and_or, &self.state).filter(|_| !may_exit) {
                     Some(status) => self.set_status(status),
@@ -386,21 +386,4 @@ pub(super) enum Hit<'i> {
     /// The stage is applied; the marker gave 1.
     Skipped,
     Stop(Flow),
-}
-
-/// What of an and-or list runs behind a marker at `index` that returned 0; nothing for a marker alone.
-fn chain_behind(and_or: &AndOrList, index: usize) -> Option<ListItem> {
-    let first = and_or.rest.iter().skip(index).position(|part| part.operator == AndOr::And)?;
-    Some(part_of(and_or, index + 1 + first..and_or.rest.len() + 1))
-}
-
-/// Some of an and-or list's pipelines as an and-or list of their own. What stands before the first decides whether
-/// it runs, so that its operator is left out.
-fn part_of(and_or: &AndOrList, range: std::ops::Range<usize>) -> ListItem {
-    let mut pipelines = and_or.pipelines().skip(range.start).cloned();
-    let first = pipelines.next().unwrap_or_else(|| and_or.first.clone());
-    let rest: Vec<AndOrPart> =
-        and_or.rest.iter().skip(range.start).take(range.len().saturating_sub(1)).cloned().collect();
-    let span = rest.last().map_or(first.span, |part| first.span.to(part.pipeline.span));
-    ListItem { and_or: AndOrList { first, rest, span }, background: false }
 }

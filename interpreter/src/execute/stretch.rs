@@ -1,5 +1,7 @@
 //! A stretch of script on its way to the shell and back: what is sent, and what the answer means.
 
+use std::sync::Arc;
+
 use super::{
     outcome::{End, Event},
     walk::{Errexit, Flow, Walk},
@@ -14,7 +16,7 @@ use crate::{
     expand,
     language::marker::Marker,
     program::edits::{self, Edited},
-    stage::{Chain, Fingerprint},
+    stage::{Chain, Fingerprint, fingerprint::Link},
     syntax::{AndOrList, ListItem},
 };
 
@@ -28,6 +30,29 @@ pub(super) struct Stretch<'i> {
     pub(super) markers: bool,
     /// For a chain, its marker and the place from there to its end.
     pub(super) marker: Option<(Marker, Span)>,
+}
+
+/// The fingerprints of and-or lists that are sent together.
+#[derive(Default)]
+struct Each {
+    /// The place of each, whether it is a chain itself, and its fingerprint.
+    items: Vec<(Span, bool, Fingerprint)>,
+    /// The chain of fingerprints behind them.
+    link: Option<Link>,
+}
+
+impl Each {
+    /// That of the chain that begins at `span`. Chains are asked about in order; `last` is the item that the one before
+    /// stood in, and how many stood in it so far.
+    fn of(&self, span: Span, last: &mut (usize, usize)) -> Option<Fingerprint> {
+        let at = self.items.partition_point(|(item, ..)| item.end < span.end);
+        let (item, is_chain, fingerprint) = self.items.get(at).filter(|(item, ..)| item.contains(span))?;
+        *last = if last.0 == at { (at, last.1 + 1) } else { (at, 0) };
+        Some(match *is_chain && item.start == span.start {
+            true => fingerprint.clone(),
+            false => fingerprint.inside(last.1),
+        })
+    }
 }
 
 /// What came back.
@@ -57,16 +82,22 @@ impl Walk<'_> {
         let is_stage = matches!(stretch.kind, Kind::Stage(_));
         let has_chains = stretch.marker.is_some() || stretch.markers;
         let fingerprint = has_chains.then(|| self.fingerprint(stretch.items, is_stage || stretch.markers));
+        let each = if stretch.marker.is_none() && stretch.markers && stretch.items.len() > 1 {
+            self.fingerprints(stretch.items)
+        } else {
+            Each::default()
+        };
         let own = stretch.marker.zip(fingerprint.clone());
         let own = own.map(|((marker, span), fingerprint)| self.chain(marker, span, text.clone(), fingerprint));
-        let (chunk, chains) = self.chunk(&stretch, span, own, fingerprint.as_ref(), &effects);
+        let (chunk, chains) = self.chunk(&stretch, span, own, fingerprint.as_ref(), &each, &effects);
         let state = self.state.clone();
         let markers = stretch.markers.then_some(Count { hits: self.hits, applied: self.applied });
         let request = Request::new(stretch.kind, place.clone(), text, &state, &self.settings.cancel)
             .sent_as(chunk)
             .with_chains(chains, markers)
             .ignoring_errexit(stretch.errexit == Errexit::Ignored);
-        let before = self.applied;
+        let (before, hits) = (self.applied, self.hits);
+        let has_inside = request.chains.len() > usize::from(stretch.marker.is_some());
         // Doubts about the numbers of stages do not touch what has none.
         let depends_on = if is_stage { self.doubt.of_stage() } else { self.doubt.of_command() };
         self.observer.event(Event::Started { request: &request, depends_on });
@@ -90,8 +121,12 @@ impl Walk<'_> {
             Answer::Ended { flow, judged, lost, marks } => self.judge(&request, flow, judged, lost, marks),
         };
         match fingerprint {
+            _ if each.link.is_some() => self.link = each.link.unwrap_or_else(|| self.link.clone()),
             Some(fingerprint) if is_stage => self.link.push(fingerprint.hash),
-            Some(fingerprint) if stretch.markers => self.link.push(fingerprint.behind(self.hits).hash),
+            // Where no stage was, as in a text that turned out to have none, nothing is chained.
+            Some(fingerprint) if stretch.markers && (has_inside || self.hits > hits) => {
+                self.link.push(fingerprint.behind(self.hits).hash)
+            }
             _ => {}
         }
         if !is_unknown {
@@ -99,6 +134,39 @@ impl Walk<'_> {
             self.observer.event(Event::Ended { kind, place: &place, status, applied });
         }
         Ok(flow)
+    }
+
+    /// The fingerprints of and-or lists that are sent together: each counts what stands before it, as if it was walked.
+    fn fingerprints(&mut self, items: &[ListItem]) -> Each {
+        let (origin, link) = (self.origin.clone(), self.link.clone());
+        let mut each = Each::default();
+        for item in items {
+            let marker = item.and_or.first.marker().filter(|_| !item.background);
+            let own = marker.map(|marker| (marker, Vec::from_iter(item.and_or.chain_behind(0))));
+            let fingerprint = match own {
+                Some((marker, chain)) => {
+                    let fingerprint = self.fingerprint(&chain, marker == Marker::NextStage);
+                    if marker == Marker::NextStage {
+                        self.link.push(fingerprint.hash.clone());
+                    }
+                    fingerprint
+                }
+                None if self.markers.in_and_or(&item.and_or) => {
+                    let fingerprint = self.fingerprint(std::slice::from_ref(item), true);
+                    self.link.push(fingerprint.behind(0).hash);
+                    fingerprint
+                }
+                None => {
+                    self.ran(item);
+                    continue;
+                }
+            };
+            each.items.push((item.and_or.span, marker.is_some(), fingerprint));
+            self.ran(item);
+        }
+        self.origin = origin;
+        each.link = Some(std::mem::replace(&mut self.link, link));
+        each
     }
 
     /// Whether what follows a stretch may not be reached. A chain that fails ends the setup, and is not thought of here.
@@ -121,6 +189,7 @@ impl Walk<'_> {
         span: Span,
         own: Option<Chain>,
         fingerprint: Option<&Fingerprint>,
+        each: &Each,
         effects: &Effects,
     ) -> (Chunk, Vec<Chain>) {
         let mut chains: Vec<Chain> = own.into_iter().collect();
@@ -138,9 +207,11 @@ impl Walk<'_> {
             // Whether a stage is done must be known before the next one is counted.
             text.extend_from_slice(b"\n\\wait");
         }
+        let mut last = (usize::MAX, 0);
         for (index, (marker, span)) in inside.into_iter().enumerate() {
             let text = edits::verbatim(&self.source, span, std::iter::empty::<&AndOrList>());
-            chains.extend(fingerprint.map(|whole| self.chain(marker, span, text, whole.inside(index))));
+            let one = each.of(span, &mut last).or_else(|| fingerprint.map(|whole| whole.inside(index)));
+            chains.extend(one.map(|fingerprint| self.chain(marker, span, text, fingerprint)));
         }
         let line = self.source.line_number(span.start);
         (Chunk { text, line, redirects_shell: effects.redirects_shell, runs_text }, chains)
@@ -270,8 +341,12 @@ impl Walk<'_> {
     }
 
     /// A chain that was not run is taken to succeed: if it does not, nothing behind it is reached. What it is sure to have
-    /// assigned then is known.
+    /// assigned then is known; so are the functions that commands define in any case.
     fn judge_unknown(&mut self, request: &Request<'_>, stretch: &Stretch<'_>) {
+        for definition in stretch.items.iter().filter_map(ListItem::plain_definition) {
+            let function = self.function(definition);
+            Arc::make_mut(&mut self.state.functions).insert(definition.name.clone(), function);
+        }
         if request.markers.is_some() {
             self.list_inside(request, stretch);
         }

@@ -52,12 +52,11 @@ pub fn run(
         next_number: 0,
         markers: Markers::default(),
         functions: Functions::default(),
-        own_functions: None,
         state: settings.state.clone(),
         hits: 0,
         applied: ledger.applied(),
         link: Link::new(ledger.base()),
-        origin: Origin::new(),
+        origin: Origin::new(&settings.state),
         loops: 0,
         calls: 0,
         doubt: Doubt::default(),
@@ -131,9 +130,6 @@ pub(super) struct Walk<'a> {
     pub(super) markers: Markers,
     /// The function definitions of all texts so far.
     pub(super) functions: Functions,
-    /// The same for the texts that are known without running anything, where there are others too: what stages depend on is
-    /// told from these.
-    pub(super) own_functions: Option<Functions>,
     pub(super) state: State,
     pub(super) hits: u32,
     pub(super) applied: u32,
@@ -178,6 +174,7 @@ impl Walk<'_> {
                 if let Some(old) = functions.get(&definition.name).filter(is_it) {
                     let function = Function { aliases: Arc::clone(&old.aliases), ..self.function(&definition) };
                     Arc::make_mut(&mut self.state.functions).insert(definition.name.clone(), function);
+                    self.origin.define(&definition);
                 }
             }
             (self.source, self.first_number) = outer;
@@ -192,11 +189,6 @@ impl Walk<'_> {
         self.next_number = self.next_number.saturating_add(length).saturating_add(1);
         for definition in self.markers.add(script) {
             let function = self.function(&definition);
-            match (&mut self.own_functions, self.origin.is_outside()) {
-                (Some(own), true) => own.insert(function.clone()),
-                (own @ None, false) => *own = Some(self.functions.clone()),
-                _ => {}
-            }
             self.functions.insert(function);
         }
         (source, first_number)
@@ -216,14 +208,12 @@ impl Walk<'_> {
 
     /// The fingerprint of the chain that is about to run or be skipped.
     pub(super) fn fingerprint(&mut self, items: &[ListItem], with_files: bool) -> Fingerprint {
-        let functions = self.own_functions.as_ref().unwrap_or(&self.functions);
-        dependencies::of_chain(&self.link, items, &self.origin, functions, self.ledger, with_files)
+        dependencies::of_chain(&self.link, items, &self.origin, self.ledger, with_files)
     }
 
     /// An and-or list has run outside of stages.
     pub(super) fn ran(&mut self, item: &ListItem) {
-        let functions = self.own_functions.as_ref().unwrap_or(&self.functions);
-        self.origin.run(item, functions, self.ledger);
+        self.origin.run(item, self.ledger);
     }
 
     /// Why a run failed that ended with the last stretch that was sent.
@@ -288,9 +278,7 @@ impl Walk<'_> {
     /// A text was run that defines functions.
     fn define_text(&mut self, source: Source) {
         let script = parse(source).script;
-        self.origin.enter();
         let outer = self.enter(&script);
-        self.origin.leave();
         for definition in definitions_in(&script.list) {
             let function = self.function(&definition);
             Arc::make_mut(&mut self.state.functions).insert(definition.name.clone(), function);

@@ -22,6 +22,23 @@ pub struct Utility {
     pub reading: &'static str,
     /// The letters of options that change what the operands are, or name files in other ways.
     pub changing: &'static str,
+    /// The long options that are known to do neither, separated by blanks.
+    pub long: &'static str,
+    /// Whether it reads what is in the working directory when it has no operands: always, or with one of these options.
+    pub here: Option<&'static str>,
+    /// What else it may do to files.
+    pub others: Others,
+}
+
+/// What a utility may do to files that its operands do not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// Nothing.
+    Nothing,
+    /// Its script may read some by relative names.
+    Reads,
+    /// It works in the directory that it is run in, or changes the system.
+    Anything,
 }
 
 /// Who carries a utility out.
@@ -102,10 +119,18 @@ pub enum Operands {
     Moved,
     /// The last is written as a name of the others, through which they can be reached.
     Linked,
+    /// Only values of options are files.
+    Values,
+    /// Those behind `-e`, `-nt` and the like are looked at.
+    Tested,
+    /// They are members of an archive, which an option names, and which is taken apart.
+    Unpacked,
 }
 
 const fn row(name: &'static str, kind: UtilityKind, effect: Effect, operands: Operands) -> Utility {
-    Utility { name, kind, effect, status: Status::Varies, operands, valued: "", reading: "", changing: "" }
+    let (valued, reading, changing, long) = ("", "", "", "");
+    let (status, here, others) = (Status::Varies, None, Others::Nothing);
+    Utility { name, kind, effect, status, operands, valued, reading, changing, long, here, others }
 }
 
 /// A special built-in.
@@ -137,6 +162,19 @@ impl Utility {
         Utility { valued, reading, changing, ..self }
     }
 
+    const fn long(self, long: &'static str) -> Utility {
+        Utility { long, ..self }
+    }
+
+    /// Without operands, and with one of these options or always, it looks at the working directory.
+    const fn here(self, letters: &'static str) -> Utility {
+        Utility { here: Some(letters), ..self }
+    }
+
+    const fn others(self, others: Others) -> Utility {
+        Utility { others, ..self }
+    }
+
     /// Whether the shell carries it out itself.
     pub fn is_built_in(&self) -> bool {
         self.kind != UtilityKind::Program
@@ -148,14 +186,17 @@ const UTILITIES: &[Utility] = {
     use Effect::{
         Aliases, Directory, Exec, Jobs, Leaves, Limits, LocalNames, Mask, Names, Options, ReadsOptions, Text, Traps,
     };
-    use Operands::{Copied, Linked, Moved, None, Read, ReadBehindScript, Written, WrittenBehindFirst};
+    use Operands::{
+        Copied, Linked, Moved, None, Read, ReadBehindScript, Tested, Unpacked, Values, Written, WrittenBehindFirst,
+    };
+    use Others::{Anything, Reads};
     use Status::{Fixed, Operands as OfOperands};
     &[
         special(".", Text).opaque(),
         special(":", Effect::None).status(Fixed),
-        regular("[", Effect::None).status(OfOperands),
+        Utility { operands: Tested, ..regular("[", Effect::None).status(OfOperands) },
         regular("alias", Aliases),
-        program("awk", ReadBehindScript).options("Fvf", "f", ""),
+        program("awk", ReadBehindScript).options("Fvf", "f", "").others(Reads),
         program("basename", None).options("s", "", ""),
         regular("bg", Jobs),
         special("break", Leaves).status(OfOperands),
@@ -170,13 +211,16 @@ const UTILITIES: &[Utility] = {
         program("cmp", Read).options("in", "", ""),
         regular("command", Effect::Operands).opaque(),
         special("continue", Leaves).status(OfOperands),
-        program("cp", Copied).options("S", "", "tls"),
+        program("cp", Copied).options("S", "", "tls").long("archive recursive force verbose no-clobber preserve="),
         program("cut", Read).options("bcdf", "", ""),
         program("date", None).options("d", "", "fr"),
         regular("declare", LocalNames),
         program("diff", Read).options("UC", "", ""),
         program("dirname", None),
+        program("dpkg", Read).others(Anything),
+        program("du", Read).here(""),
         regular("echo", Effect::None).status(Fixed),
+        program("egrep", ReadBehindScript).options("efmABC", "f", "").here("rR"),
         special("eval", Text).opaque(),
         special("exec", Exec).opaque(),
         special("exit", Leaves).status(OfOperands),
@@ -185,23 +229,31 @@ const UTILITIES: &[Utility] = {
         regular("false", Effect::None).status(Fixed),
         regular("fc", Effect::None),
         regular("fg", Jobs),
+        program("fgrep", ReadBehindScript).options("efmABC", "f", "").here("rR"),
         regular("getopts", ReadsOptions),
-        program("grep", ReadBehindScript).options("efmABC", "f", ""),
+        program("grep", ReadBehindScript).options("efmABC", "f", "").here("rR").long(
+            "quiet silent ignore-case invert-match line-number only-matching recursive fixed-strings extended-regexp",
+        ),
+        program("gunzip", Read).options("S", "", "").long("stdout force keep").others(Anything),
+        program("gzip", Read).options("S", "", "").long("stdout force keep decompress").others(Anything),
         regular("hash", Effect::None),
         program("head", Read).options("nc", "", ""),
         program("id", None),
-        program("install", Copied).options("mogS", "", "dt"),
+        program("install", Copied).options("mogS", "", "dt").long("mode= owner= group="),
         regular("jobs", Jobs),
         regular("kill", Jobs).options("s", "", ""),
         regular("let", Options).opaque(),
         program("ln", Linked).options("S", "", "t"),
         regular("local", LocalNames).status(Fixed),
-        program("ls", Read),
+        program("ls", Read).here(""),
         program("md5sum", Read).options("", "", "c"),
         program("mkdir", Written).options("m", "", ""),
         program("mkfifo", Written).options("m", "", ""),
         program("mv", Moved).options("S", "", "t"),
         program("paste", Read).options("d", "", ""),
+        program("patch", Values).options("BdDFiopVzr", "i", "").long("quiet silent forward batch").others(Anything),
+        program("pip", Values).options("cirt", "cr", "ef").long(PIP).others(Anything),
+        program("pip3", Values).options("cirt", "cr", "ef").long(PIP).others(Anything),
         regular("popd", Directory),
         regular("printf", Effect::None).status(Fixed),
         regular("pushd", Directory),
@@ -211,7 +263,8 @@ const UTILITIES: &[Utility] = {
         special("return", Leaves).status(OfOperands),
         program("rm", Written),
         program("rmdir", Written),
-        program("sed", ReadBehindScript).options("ef", "f", "iwW"),
+        program("rsync", Copied).options("e", "", "Tf").long("archive recursive verbose quiet delete").others(Anything),
+        program("sed", ReadBehindScript).options("ef", "f", "iwW").others(Reads),
         special("set", Options).status(Fixed),
         program("sha1sum", Read).options("", "", "c"),
         program("sha256sum", Read).options("", "", "c"),
@@ -221,8 +274,9 @@ const UTILITIES: &[Utility] = {
         program("sort", Read).options("kotSTo", "", "To"),
         regular("source", Text).opaque(),
         program("tail", Read).options("nc", "", ""),
+        program("tar", Unpacked).long(TAR),
         program("tee", Written),
-        regular("test", Effect::None).status(OfOperands),
+        Utility { operands: Tested, ..regular("test", Effect::None).status(OfOperands) },
         special("times", Effect::None),
         program("touch", Written).options("drt", "", "r"),
         program("tr", None),
@@ -237,15 +291,32 @@ const UTILITIES: &[Utility] = {
         program("uname", None),
         program("uniq", Copied).options("fsw", "", ""),
         special("unset", Names).status(Fixed),
+        program("unzip", Read).options("dxP", "", "").others(Anything),
         regular("wait", Jobs),
         program("wc", Read),
+        program("xz", Read).long("stdout force keep decompress").others(Anything),
+        program("zcat", Read),
     ]
 };
+
+/// Options of pip that name no files.
+const PIP: &str = "no-cache-dir no-deps no-index upgrade user quiet require-hashes disable-pip-version-check \
+    break-system-packages root-user-action= index-url= extra-index-url= no-build-isolation no-input prefer-binary";
+
+/// The same of tar.
+const TAR: &str = "extract list gzip bzip2 xz zstd auto-compress verbose strip-components= strip= directory= exclude= \
+    no-same-owner same-owner no-same-permissions preserve-permissions overwrite wildcards keep-old-files owner= group= \
+    no-overwrite-dir skip-old-files touch absolute-names";
 
 /// The utility of this name.
 pub fn find(name: &[u8]) -> Option<&'static Utility> {
     let index = UTILITIES.binary_search_by_key(&name, |utility| utility.name.as_bytes()).ok()?;
     UTILITIES.get(index)
+}
+
+/// Whether a program of this name may read files that it does not name, where it is run among them.
+pub(crate) fn reads_more(name: &[u8]) -> bool {
+    find(name).is_some_and(|utility| utility.others != Others::Nothing)
 }
 
 /// What a built-in of this name does to the shell.

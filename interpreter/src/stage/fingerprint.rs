@@ -39,6 +39,8 @@ pub enum PartKind {
     Text,
     /// A function that it calls, with all that calls in turn.
     Function,
+    /// An alias that it uses.
+    Alias,
     /// A variable that it mentions, as the script sets it outside of stages.
     Variable,
     /// The positional parameters, which it mentions.
@@ -49,7 +51,7 @@ pub enum PartKind {
     Directory,
     /// Options of `set`.
     Options,
-    /// The mode of new files, limits, traps and aliases.
+    /// The mode of new files, limits, traps, open files: by the built-in that sets it.
     Settings,
     /// Commands outside of stages that may do anything to the shell.
     Anything,
@@ -59,10 +61,17 @@ pub enum PartKind {
     Computation,
 }
 
+/// Its word in a ledger.
+impl fmt::Display for PartKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.word())
+    }
+}
+
 /// `KIND DIGEST NAME`, as a ledger keeps it.
 impl fmt::Display for Part {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {} {}", self.kind.word(), self.digest, self.name)
+        write!(formatter, "{} {} {}", self.kind, self.digest, self.name)
     }
 }
 
@@ -77,10 +86,11 @@ impl Part {
 }
 
 impl PartKind {
-    const ALL: [PartKind; 12] = [
+    const ALL: [PartKind; 13] = [
         PartKind::Previous,
         PartKind::Text,
         PartKind::Function,
+        PartKind::Alias,
         PartKind::Variable,
         PartKind::Positional,
         PartKind::Exported,
@@ -97,6 +107,7 @@ impl PartKind {
             PartKind::Previous => "previous",
             PartKind::Text => "text",
             PartKind::Function => "function",
+            PartKind::Alias => "alias",
             PartKind::Variable => "variable",
             PartKind::Positional => "positional",
             PartKind::Exported => "exported",

@@ -11,24 +11,32 @@ use std::{
     sync::Arc,
 };
 
-use bstr::{BStr, BString};
+use bstr::{BStr, BString, ByteSlice};
 
 use super::{
     content::{files, text_of},
-    fingerprint::{PartKind, hash},
+    fingerprint::PartKind,
     ledger::Ledger,
+    made::Made,
 };
 use crate::{
+    Source,
     analyze::{
         effects::Effects,
         files::Root,
         flow::{Flow, Inputs, Values},
         functions::Functions,
-        mentions::{self, Hash},
+        mentions::{self, Mentions},
+        outside,
     },
     expand,
-    state::Value,
-    syntax::{Command, ListItem, Word, print::canonical_word},
+    language::{ENVIRONMENT, is_name, set},
+    state::{Function, State, Value},
+    syntax::{
+        Command, FunctionDefinition, ListItem, PartKind as Parts, SimpleCommand, Word,
+        print::canonical_word,
+        visit::{self, Visit, definitions_in_and_or, definitions_in_body},
+    },
 };
 
 /// How many exported variables are told apart.
@@ -38,7 +46,7 @@ const MOST_EXPORTS: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Positional {
     known: Option<Vec<BString>>,
-    made: Option<Hash>,
+    made: Option<Made>,
 }
 
 /// What was done to the shell outside of stages so far.
@@ -46,32 +54,52 @@ pub(crate) struct Positional {
 pub(crate) struct Origin {
     /// What is known from the text.
     values: Values,
-    /// What commands gave: a hash of those.
-    made: Arc<BTreeMap<String, Hash>>,
-    made_positional: Option<Hash>,
-    directory: Option<Hash>,
-    options: Option<Hash>,
-    settings: Option<Hash>,
-    /// A hash of all exported variables, where it was told since the last change.
-    exports: RefCell<Option<Hash>>,
+    /// What commands gave.
+    made: Arc<BTreeMap<String, Made>>,
+    made_positional: Option<Made>,
+    directory: Option<Made>,
+    /// Options by their long names, and whether they are on; under no name, what is not known of them.
+    options: Arc<BTreeMap<String, Made>>,
+    /// The mode of new files and the like, by the built-in that sets it.
+    settings: Arc<BTreeMap<&'static str, Made>>,
+    /// Aliases by name, with their text where it is known.
+    aliases: Arc<BTreeMap<BString, (Made, Option<BString>)>>,
+    /// All exported variables as one, where that was told since the last change.
+    exports: RefCell<Option<Made>>,
+    /// What became of exported variables since there were too many to tell apart.
+    exports_since: Option<Made>,
     /// Commands that may do anything to the shell.
-    anything: Option<Hash>,
+    anything: Option<Made>,
     /// What runs now is part of such a command: what it does counts already.
     inside: usize,
+    /// Functions as they are defined by now.
+    functions: Arc<Functions>,
+    /// The same without their stages.
+    outside: Arc<Functions>,
+    definitions: u32,
+    /// Variables that programs find in their environment without the script's doing.
+    inherited: Arc<BTreeSet<String>>,
 }
 
 impl Origin {
-    pub(crate) fn new() -> Origin {
+    /// A shell that finds the exported variables of `state`.
+    pub(crate) fn new(state: &State) -> Origin {
         Origin {
             values: Values::unknown(),
             made: Arc::default(),
             made_positional: None,
             directory: None,
-            options: None,
-            settings: None,
+            options: Arc::default(),
+            settings: Arc::default(),
+            aliases: Arc::default(),
             exports: RefCell::default(),
+            exports_since: None,
             anything: None,
             inside: 0,
+            functions: Arc::default(),
+            outside: Arc::default(),
+            definitions: 0,
+            inherited: Arc::new(state.inherited().map(str::to_owned).collect()),
         }
     }
 
@@ -81,22 +109,33 @@ impl Origin {
     }
 
     /// What is known of a variable; `None` for one that was not set.
-    pub(crate) fn variable(&self, name: &str) -> Option<Hash> {
-        if Root::ALL.iter().any(|root| root.variable() == name) {
-            // Where that is says nothing; what is in it counts where it is used.
-            return self.made.get(name).copied();
+    pub(crate) fn variable(&self, name: &str) -> Option<Made> {
+        if let Some(made) = self.made.get(name) {
+            return Some(*made);
         }
-        match self.made.get(name) {
-            Some(made) => Some(*made),
-            None => match self.values.state.variable(name) {
-                Value::Set(value) => Some(hash(&[b"value", value])),
-                Value::Unset | Value::Unknown => None,
-            },
+        match self.values.state.variable(name) {
+            // Where a root is says nothing; what is in it counts where it is used.
+            Value::Set(value) if is_root(name, value) => None,
+            Value::Set(value) => Some(Made::known(&[b"value", value])),
+            Value::Unset | Value::Unknown => None,
         }
     }
 
+    /// The value of a variable that is known from the text.
+    pub(crate) fn known(&self, name: &str) -> Option<&BString> {
+        match self.values.state.variable(name) {
+            Value::Set(value) if !self.made.contains_key(name) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Whether commands gave the value of a variable.
+    pub(crate) fn is_made(&self, name: &str) -> bool {
+        self.made.contains_key(name)
+    }
+
     /// What is known of variables, by name; of all of them for `None`.
-    pub(crate) fn variables<'n>(&'n self, names: Option<&'n BTreeSet<String>>) -> Vec<(&'n str, Hash)> {
+    pub(crate) fn variables<'n>(&'n self, names: Option<&'n BTreeSet<String>>) -> Vec<(&'n str, Made)> {
         let known = |name: &'n String| Some((name.as_str(), self.variable(name)?));
         match names {
             Some(names) => names.iter().filter_map(known).collect(),
@@ -107,79 +146,202 @@ impl Origin {
         }
     }
 
-    pub(crate) fn positional(&self) -> Option<Hash> {
+    /// The variables that commands mention, by name, and those that the shell looks at for what they do.
+    pub(crate) fn mentioned<'n>(&'n self, mentions: &'n Mentions) -> Vec<(&'n str, Made)> {
+        let mut variables = self.variables(mentions.variables.as_ref());
+        let is_new = |name: &&&str| mentions.variables.as_ref().is_some_and(|names| !names.contains(**name));
+        let implied = mentions.implied.iter().filter(is_new);
+        variables.extend(implied.filter_map(|name| Some((*name, self.variable(name)?))));
+        variables
+    }
+
+    pub(crate) fn positional(&self) -> Option<Made> {
         match (self.made_positional, self.values.state.positional.as_slice()) {
             (None, []) => None,
-            (None, values) => Some(hash(&values.iter().map(|value| value.as_slice()).collect::<Vec<_>>())),
+            (None, values) => Some(Made::known(&values.iter().map(|value| value.as_slice()).collect::<Vec<_>>())),
             (made, _) => made,
         }
     }
 
-    /// The variables that were exported, by name; with many, one hash of all without a name.
-    pub(crate) fn exported(&self) -> Vec<(&str, Hash)> {
-        let names = self.values.state.exported.iter();
-        let value = |name: &str| self.variable(name).unwrap_or_else(|| hash(&[b"exported"]));
-        if names.len() <= MOST_EXPORTS {
-            return names.map(|name| (name.as_str(), value(name))).collect();
+    /// The variables that programs find in their environment by the script's doing, by name; with many, all as one without
+    /// a name.
+    pub(crate) fn exported(&self) -> Vec<(&str, Made)> {
+        let explicit = &self.values.state.exported;
+        let is_set = |name: &&str| self.variable(name).is_some();
+        let inherited = ENVIRONMENT.into_iter().chain(self.inherited.iter().map(String::as_str)).filter(is_set);
+        let others: BTreeSet<&str> = inherited.filter(|name| !explicit.contains(*name)).collect();
+        let is_root = |name: &&str| self.known(name).is_some_and(|value| is_root(name, value));
+        let names = explicit.iter().map(String::as_str).chain(others).filter(|name| !is_root(name));
+        let value = |name: &str| self.variable(name).unwrap_or_else(|| Made::known(&[b"exported"]));
+        if explicit.len() <= MOST_EXPORTS {
+            return names.map(|name| (name, value(name))).collect();
         }
-        let all = *self.exports.borrow_mut().get_or_insert_with(|| {
-            let each: Vec<Hash> = names.map(|name| hash(&[name.as_bytes(), &value(name)])).collect();
-            hash(&each.iter().map(|hash| hash.as_slice()).collect::<Vec<_>>())
-        });
+        let all = *self
+            .exports
+            .borrow_mut()
+            .get_or_insert_with(|| Made::of(&names.map(|name| value(name).named(name.as_bytes())).collect::<Vec<_>>()));
         vec![("", all)]
     }
 
     /// The working directory and the rest, where something was done to it.
-    pub(crate) fn settings(&self) -> impl Iterator<Item = (PartKind, Hash)> {
-        let all = [
-            (PartKind::Directory, self.directory),
-            (PartKind::Options, self.options),
-            (PartKind::Settings, self.settings),
-            (PartKind::Anything, self.anything),
-        ];
-        all.into_iter().filter_map(|(kind, hash)| Some((kind, hash?)))
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (PartKind, &'static str, Made)> {
+        let options = self.options.iter().map(|(name, made)| made.named(name.as_bytes())).collect::<Vec<_>>();
+        let options = (!options.is_empty()).then(|| Made::of(&options));
+        let directory = self.directory.map(|made| (PartKind::Directory, "", made));
+        let options = options.map(|made| (PartKind::Options, "", made));
+        let settings = self.settings.iter().map(|(name, made)| (PartKind::Settings, *name, *made));
+        let anything = self.anything.map(|made| (PartKind::Anything, "", made));
+        directory.into_iter().chain(options).chain(settings).chain(anything)
+    }
+
+    /// The aliases that commands use which have these names and words, and those that they use in turn.
+    pub(crate) fn aliases<'s>(&'s self, names: &mut dyn Iterator<Item = &'s str>) -> Vec<(&'s BStr, Made)> {
+        let mut found: BTreeMap<&BStr, Made> = BTreeMap::new();
+        if self.aliases.is_empty() {
+            return Vec::new();
+        }
+        let mut open: Vec<BString> = names.map(BString::from).collect();
+        while let Some(name) = open.pop() {
+            let Some((name, (made, text))) = self.aliases.get_key_value(&name) else { continue };
+            if found.insert(name.as_bstr(), *made).is_none() {
+                match text {
+                    Some(text) => open.extend(text.split_str(" ").map(BString::from)),
+                    None => open.extend(self.aliases.keys().cloned()),
+                }
+            }
+        }
+        found.into_iter().collect()
+    }
+
+    pub(crate) fn all_aliases(&self) -> Vec<(&BStr, Made)> {
+        self.aliases.iter().map(|(name, (made, _))| (name.as_bstr(), *made)).collect()
+    }
+
+    /// Whether an alias ends with a blank, so that the next word is looked up too (POSIX 2.3.1).
+    pub(crate) fn alias_looks_further(&self) -> bool {
+        self.aliases.values().any(|(_, text)| text.as_ref().is_none_or(|text| text.ends_with(b" ")))
+    }
+
+    /// A function is defined now.
+    pub(crate) fn define(&mut self, definition: &Arc<FunctionDefinition>) {
+        self.add_function(definition, Functions::replace);
+        let inner = definitions_in_body(&definition.body);
+        inner.iter().for_each(|definition| self.add_function(definition, Functions::insert));
+    }
+
+    fn add_function(&mut self, definition: &Arc<FunctionDefinition>, add: fn(&mut Functions, Function)) {
+        self.definitions = self.definitions.saturating_add(1);
+        let function = |definition| Function {
+            definition,
+            source: Arc::new(Source::new("", "")),
+            number: self.definitions,
+            aliases: Arc::default(),
+        };
+        let (whole, outside) = (function(Arc::clone(definition)), function(outside::of_function(definition)));
+        add(Arc::make_mut(&mut self.functions), whole);
+        add(Arc::make_mut(&mut self.outside), outside);
+    }
+
+    /// The functions, with those that commands define themselves.
+    pub(crate) fn functions_with(&self, items: &[ListItem]) -> Arc<Functions> {
+        let definitions: Vec<_> = items.iter().flat_map(|item| definitions_in_and_or(&item.and_or)).collect();
+        if definitions.is_empty() {
+            return Arc::clone(&self.functions);
+        }
+        let mut with = Origin { functions: Arc::clone(&self.functions), ..Origin::new(&State::default()) };
+        with.definitions = self.definitions;
+        definitions.iter().for_each(|definition| with.add_function(definition, Functions::insert));
+        with.functions
     }
 
     /// An and-or list runs outside of stages.
-    pub(crate) fn run(&mut self, item: &ListItem, functions: &Functions, ledger: &mut dyn Ledger) {
+    pub(crate) fn run(&mut self, item: &ListItem, ledger: &mut dyn Ledger) {
         if self.inside > 0 {
             return;
         }
         *self.exports.get_mut() = None;
-        let items = std::slice::from_ref(item);
-        if self.assign_known(item) {
+        if let Some(definition) = item.plain_definition() {
+            return self.define(definition);
+        }
+        let Some(item) = outside::of_item(item) else { return };
+        for definition in definitions_in_and_or(&item.and_or) {
+            self.add_function(&definition, Functions::insert);
+        }
+        let item = self.with_known_name(item);
+        if self.assign_known(&item) || plain_command(&item).is_some_and(|command| self.built_in(command)) {
             return;
         }
-        let effects = functions.effects_of(items);
+        let items = std::slice::from_ref(&item);
+        let outside = Arc::clone(&self.outside);
+        let effects = outside.effects_of(items);
         if effects == (Effects { leaves: effects.leaves, stops_reading: effects.stops_reading, ..Effects::none() }) {
+            // A link to the computation may have been made.
+            drop(self.follow(items, &outside));
             return;
         }
         // What it depends on is what was there before it.
-        let mut parts = self.depended_on(items, functions);
-        let inputs = self.follow(items, functions);
-        parts.extend(files(&inputs, ledger).iter().map(|(_, name, content)| hash(&[name, content])));
-        let made = hash(&parts.iter().map(|part| part.as_slice()).collect::<Vec<_>>());
+        let mut parts = self.depended_on(items, &outside);
+        let before = self.known_variables(&effects);
+        let positional = self.positional();
+        let keeps_options = plain_command(&item).is_some_and(sets_positional);
+        let inputs = self.follow(items, &outside);
+        parts.extend(files(&inputs, ledger).into_iter().map(|(_, name, with_files)| Made {
+            with_files: Made::known(&[&name, &with_files]).with_files,
+            without: Made::known(&[&name]).without,
+        }));
+        let made = Made::of(&parts);
+        if keeps_options {
+            self.made_positional = Some(made.after(self.made_positional.or(positional)));
+            return;
+        }
+        self.is_done(&effects, made, before, alias_names(&item));
+    }
+
+    /// Commands with these effects were run. `before` holds the variables that were known before, `aliases` the names of
+    /// those that may be other ones now.
+    fn is_done(&mut self, effects: &Effects, made: Made, before: BTreeMap<String, Made>, aliases: Vec<BString>) {
         match &effects.assigns {
-            Some(names) => names.iter().for_each(|name| self.assigned(name, made)),
+            Some(names) => names.iter().for_each(|name| self.assigned(name, made, before.get(name).copied())),
             None => {
-                self.anything = Some(after(self.anything, made));
-                self.made = Arc::default();
+                // What was there before may be there still.
+                let known = before.into_iter().filter(|(name, _)| self.known(name).is_none());
+                let known: Vec<(String, Made)> = known.collect();
+                Arc::make_mut(&mut self.made).extend(known);
+                self.anything = Some(made.after(self.anything));
+                return;
             }
         }
         if effects.changes_directory {
-            self.directory = Some(match directory_of(item) {
-                Some(path) => hash(&[b"path", &path]),
-                None => after(self.directory, made),
-            });
+            self.directory = Some(made.after(self.directory));
         }
         if effects.changes_options {
-            self.options = Some(after(self.options, made));
             if self.values.state.known_positional().is_none() {
-                self.made_positional = self.options;
+                self.made_positional = Some(made.after(self.made_positional));
             }
+            let options = Arc::make_mut(&mut self.options);
+            let before = options.get("").copied();
+            options.insert(String::new(), made.after(before));
         }
-        if effects.changes_rest || effects.redirects_shell {
-            self.settings = Some(after(self.settings, made));
+        let has_names = !aliases.is_empty();
+        let rest = effects.changes_rest.iter().copied().filter(|name| *name != "alias" || !has_names);
+        let names = rest.chain(effects.redirects_shell.then_some("exec"));
+        for name in aliases {
+            let before = self.aliases.get(&name).map(|(made, _)| *made);
+            self.alias(&name, None, made.after(before));
+        }
+        for name in names {
+            let settings = Arc::make_mut(&mut self.settings);
+            let before = settings.get(name).copied();
+            settings.insert(name, made.after(before));
+        }
+    }
+
+    /// The variables that are known and that something with these effects may assign.
+    fn known_variables(&self, effects: &Effects) -> BTreeMap<String, Made> {
+        let known = |name: &String| Some((name.clone(), self.known(name).and_then(|_| self.variable(name))?));
+        match &effects.assigns {
+            Some(names) => names.iter().filter_map(known).collect(),
+            None => self.values.state.variables.keys().filter_map(known).collect(),
         }
     }
 
@@ -188,10 +350,122 @@ impl Origin {
         let Some([assignment]) = item.plain_assignments() else { return false };
         let value = expand::expand_value(&assignment.value, &self.values.state);
         let is_known = value.is_ok_and(|value| self.values.assign_known(&assignment.name, value));
-        if is_known && self.made.contains_key(&assignment.name) {
-            Arc::make_mut(&mut self.made).remove(&assignment.name);
+        if is_known {
+            self.forget_made(&[&assignment.name]);
+            self.exports_changed(&assignment.name);
         }
         is_known
+    }
+
+    /// Does what a built-in does whose operands are known; false where it is for others to do.
+    fn built_in(&mut self, command: &SimpleCommand) -> bool {
+        let Ok(fields) = expand::expand_fields(&command.words, &self.values.state) else { return false };
+        let Some((name, operands)) = fields.split_first() else { return false };
+        if self.functions.is_defined(&name.to_str_lossy()) {
+            return false;
+        }
+        match (name.as_slice(), operands) {
+            (b"set", operands) => return self.set(operands),
+            (b"shift", []) => return self.shift(1),
+            (b"shift", [count]) => {
+                return count.to_str().ok().and_then(|count| count.parse().ok()).is_some_and(|count| self.shift(count));
+            }
+            (b"umask", [mask]) if mask.iter().all(u8::is_ascii_digit) => {
+                let mask = mask.trim_start_with(|digit| digit == '0');
+                Arc::make_mut(&mut self.settings).insert("umask", Made::known(&[b"umask", mask]));
+            }
+            (b"cd", [path]) if !path.starts_with(b"-") && self.variable("CDPATH").is_none() => {
+                self.follow_command(command);
+                let left = self.directory.unwrap_or_else(|| Made::known(&[b"start"]));
+                Arc::make_mut(&mut self.made).insert("OLDPWD".to_owned(), left);
+                let before = self.directory.filter(|_| !path.starts_with(b"/"));
+                self.directory = Some(Made::known(&[b"path", path]).after(before));
+                self.forget_made(&["PWD"]);
+            }
+            (b"trap", operands) => self.setting("trap", operands),
+            (b"ulimit", operands) => self.setting("ulimit", operands),
+            (b"unset", names) if names.iter().all(|name| is_name(name)) => {
+                for name in names.iter().map(|name| name.to_str_lossy()) {
+                    self.values.unset(&name);
+                    Arc::make_mut(&mut self.made).insert(name.into_owned(), Made::known(&[b"unset"]));
+                }
+            }
+            (b"unset", [option, names @ ..]) if option == "-f" => {
+                for name in names {
+                    Arc::make_mut(&mut self.functions).remove(&name.to_str_lossy());
+                    Arc::make_mut(&mut self.outside).remove(&name.to_str_lossy());
+                }
+            }
+            (b"alias", operands) if operands.iter().all(|operand| operand.contains(&b'=')) => {
+                for (name, text) in operands.iter().filter_map(|operand| operand.split_once_str("=")) {
+                    self.alias(name, Some(text.into()), Made::known(&[text]));
+                }
+            }
+            (b"unalias", names) if names.iter().all(|name| !name.starts_with(b"-")) => {
+                names.iter().for_each(|name| drop(Arc::make_mut(&mut self.aliases).remove(name)));
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn setting(&mut self, name: &'static str, operands: &[BString]) {
+        let settings = Arc::make_mut(&mut self.settings);
+        let made = Made::known(&operands.iter().map(|operand| operand.as_slice()).collect::<Vec<_>>());
+        let before = settings.get(name).copied();
+        settings.insert(name, made.after(before));
+    }
+
+    fn alias(&mut self, name: &[u8], text: Option<BString>, made: Made) {
+        Arc::make_mut(&mut self.aliases).insert(name.into(), (made, text));
+    }
+
+    fn set(&mut self, operands: &[BString]) -> bool {
+        let Some(set) = set::of_set(operands).filter(|_| !operands.is_empty()) else { return false };
+        for (name, on) in &set.options {
+            let options = Arc::make_mut(&mut self.options);
+            match (on, options.contains_key("")) {
+                // A fresh shell has it off.
+                (false, false) => drop(options.remove(name)),
+                _ => drop(options.insert(name.clone(), Made::known(&[&[u8::from(*on)]]))),
+            }
+        }
+        self.values.set(&set);
+        if set.positional.is_some() {
+            self.made_positional = None;
+        }
+        true
+    }
+
+    fn shift(&mut self, count: usize) -> bool {
+        self.values.shift(count)
+    }
+
+    fn follow_command(&mut self, command: &SimpleCommand) {
+        let calls = |_: &str| None;
+        let mut told = |_: &_, _| {};
+        Flow::new(&mut self.values, &calls, &mut told).command_alone(command);
+    }
+
+    fn forget_made(&mut self, names: &[&str]) {
+        for name in names {
+            if self.made.contains_key(*name) {
+                Arc::make_mut(&mut self.made).remove(*name);
+            }
+        }
+    }
+
+    /// The same command under its name, where a variable holds that.
+    fn with_known_name(&self, mut item: ListItem) -> ListItem {
+        let Some(Command::Simple(command)) = item.and_or.first.commands.first_mut() else { return item };
+        let Some(name) = command.words.first_mut().filter(|name| name.literal().is_none()) else { return item };
+        if let Ok(fields) = expand::expand_fields([&*name], &self.values.state)
+            && let [field] = fields.as_slice()
+        {
+            let part = crate::syntax::Part { kind: Parts::SingleQuoted(field.clone()), span: name.span };
+            *name = Word { parts: vec![part], ..name.clone() };
+        }
+        item
     }
 
     /// The variable of a `for` that is walked has the next field; `turn` counts from 0.
@@ -202,11 +476,9 @@ impl Origin {
         *self.exports.get_mut() = None;
         self.values.forget(variable);
         match field {
-            Some(field) if self.values.state.assign(variable, field.to_owned()) => {
-                Arc::make_mut(&mut self.made).remove(variable);
-            }
+            Some(field) if self.values.state.assign(variable, field.to_owned()) => self.forget_made(&[variable]),
             _ => {
-                let made = hash(&[&turn.to_le_bytes(), &self.words(words)]);
+                let made = self.words(words).named(&turn.to_le_bytes());
                 Arc::make_mut(&mut self.made).insert(variable.to_owned(), made);
             }
         }
@@ -226,20 +498,16 @@ impl Origin {
         self.made_positional = positional.made;
     }
 
-    /// A hash of words with all that they depend on.
-    fn words(&self, words: &[Word]) -> Hash {
-        let mut parts: Vec<Hash> = Vec::new();
+    /// Words with all that they depend on.
+    fn words(&self, words: &[Word]) -> Made {
+        let mut parts: Vec<Made> = Vec::new();
         for word in words {
             let (mentioned, _) = mentions::of_word(word);
-            parts.push(hash(&[&canonical_word(word)]));
-            parts.extend(self.variables(mentioned.variables.as_ref()).into_iter().map(|(_, value)| value));
+            parts.push(Made::known(&[&canonical_word(word)]));
+            parts.extend(self.mentioned(&mentioned).into_iter().map(|(name, value)| value.named(name.as_bytes())));
+            parts.extend(self.positional().filter(|_| mentioned.positional));
         }
-        hash(&parts.iter().map(|part| part.as_slice()).collect::<Vec<_>>())
-    }
-
-    /// Whether what runs now is known without running anything.
-    pub(crate) fn is_outside(&self) -> bool {
-        self.inside == 0
+        Made::of(&parts)
     }
 
     /// Goes through a text that only a run knows: that of a file, or one that a command gave. What it does to the shell is
@@ -262,45 +530,85 @@ impl Origin {
     }
 
     /// A variable may have been assigned by commands with this hash.
-    fn assigned(&mut self, name: &str, made: Hash) {
+    fn assigned(&mut self, name: &str, made: Made, known_before: Option<Made>) {
         match self.values.state.variable(name) {
-            Value::Set(_) if self.made.contains_key(name) => drop(Arc::make_mut(&mut self.made).remove(name)),
-            Value::Set(_) => {}
+            Value::Set(_) => self.forget_made(&[name]),
             Value::Unset | Value::Unknown => {
                 // What was there before may be there still.
-                let before = self.made.get(name).copied();
-                Arc::make_mut(&mut self.made).insert(name.to_owned(), after(before, made));
+                let before = self.made.get(name).copied().or(known_before);
+                Arc::make_mut(&mut self.made).insert(name.to_owned(), made.after(before));
             }
+        }
+        self.exports_changed(name);
+    }
+
+    /// What programs find in their environment.
+    fn environment(&mut self) -> Vec<Made> {
+        if self.values.state.exported.len() > MOST_EXPORTS {
+            if self.exports_since.is_none() {
+                self.exports_since = self.exported().first().map(|(_, all)| *all);
+            }
+            return self.exports_since.into_iter().collect();
+        }
+        let exported = self.exported().into_iter();
+        exported.map(|(name, value)| value.named(name.as_bytes()).named(b"exported")).collect()
+    }
+
+    fn exports_changed(&mut self, name: &str) {
+        if self.exports_since.is_some() {
+            let value = self.variable(name).unwrap_or_else(|| Made::known(&[b"exported"]));
+            self.exports_since = Some(value.named(name.as_bytes()).after(self.exports_since));
         }
     }
 
-    /// Hashes of commands and of all that they depend on, but for files.
-    fn depended_on(&self, items: &[ListItem], functions: &Functions) -> Vec<Hash> {
+    /// Commands, and all that they depend on but for files.
+    fn depended_on(&mut self, items: &[ListItem], functions: &Functions) -> Vec<Made> {
         let (mentioned, calls) = mentions::of_items(items);
-        let mut parts = vec![hash(&[text_of(items).as_slice()])];
+        let mut parts = vec![Made::known(&[text_of(items).as_slice()])];
         let mut whole = mentioned;
         for summary in calls.iter().filter_map(|name| functions.summary(name)) {
-            parts.extend(&summary.mentions.texts);
+            parts.extend(summary.mentions.texts.iter().map(|text| Made::known(&[text])));
             whole.merge(&summary.mentions);
         }
-        let variables = self.variables(whole.variables.as_ref());
-        parts.extend(variables.into_iter().map(|(name, value)| hash(&[name.as_bytes(), &value])));
+        parts.extend(self.mentioned(&whole).into_iter().map(|(name, value)| value.named(name.as_bytes())));
         parts.extend(self.positional().filter(|_| whole.positional));
-        parts.extend(self.settings().map(|(kind, setting)| hash(&[&[kind as u8], &setting])));
+        parts.extend(self.environment());
+        parts.extend(self.settings().map(|(kind, name, made)| made.named(&[&[kind as u8], name.as_bytes()].concat())));
         parts
     }
 }
 
-fn after(before: Option<Hash>, made: Hash) -> Hash {
-    before.map_or(made, |before| hash(&[&before, &made]))
+fn is_root(name: &str, value: &BString) -> bool {
+    Root::ALL.iter().any(|root| root.variable() == name && value == root.stand_in())
 }
 
-/// The directory that an and-or list goes to, when it is `cd` and a path that is the same everywhere.
-fn directory_of(item: &ListItem) -> Option<BString> {
-    let Command::Simple(command) = item.and_or.first.single().filter(|_| item.and_or.rest.is_empty())? else {
-        return None;
-    };
-    let [name, path] = command.words.as_slice() else { return None };
-    let path = path.literal().filter(|path| path.starts_with(b"/"))?;
-    (name.unquoted() == Some("cd") && command.redirections.is_empty()).then_some(path)
+/// The one command of an and-or list that is simple, and has nothing but words.
+fn plain_command(item: &ListItem) -> Option<&SimpleCommand> {
+    match item.and_or.first.single().filter(|_| item.and_or.rest.is_empty() && !item.background)? {
+        Command::Simple(command) if command.assignments.is_empty() && command.redirections.is_empty() => Some(command),
+        _ => None,
+    }
+}
+
+/// Whether a command sets positional parameters, and nothing else whatever its operands are.
+fn sets_positional(command: &SimpleCommand) -> bool {
+    let name = command.unquoted_name();
+    name == Some("shift") || name == Some("set") && command.words.get(1).and_then(Word::unquoted) == Some("--")
+}
+
+/// The names that are operands of `alias` and `unalias`.
+fn alias_names(item: &ListItem) -> Vec<BString> {
+    struct Names(Vec<BString>);
+    impl<'t> Visit<'t> for Names {
+        fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
+            if let Some("alias" | "unalias") = command.unquoted_name() {
+                let names = command.words.iter().skip(1).map(Word::leading_text);
+                self.0.extend(names.map(|text| text.split_str("=").next().unwrap_or_default().into()));
+            }
+            visit::walk_simple_command(self, command);
+        }
+    }
+    let mut names = Names(Vec::new());
+    names.visit_and_or(&item.and_or);
+    names.0
 }
