@@ -104,6 +104,7 @@ fn values() -> Vec<BString> {
         "--",
         "a=b",
         "x\nexport EVIL=1\nEVIL='1'\n",
+        "x\nOPTIND='1'\n__ce_k='x'\nEVIL='1'\n",
         "'\nEVIL='1",
         "$'a\\nb'",
         "carriage\rreturn\r",

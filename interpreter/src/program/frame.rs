@@ -179,8 +179,8 @@ fn name(bytes: &[u8]) -> Option<String> {
 fn read_variables(text: &[u8], nonce: &str, first: char, foreign: &mut Vec<u8>) -> BTreeMap<String, Variable> {
     let mut variables = BTreeMap::new();
     let values = section(text, nonce, first);
-    // dash and busybox quote every value: a line without a quote is none of theirs.
-    let quoted = values.contains_str("\nOPTIND='");
+    // dash and busybox quote every value, ours as well: a line without a quote is none of theirs.
+    let quoted = values.contains_str(format!("__ce_k='{nonce}'\n"));
     for (bytes, value) in entries(values, "", quoted, foreign) {
         variables.extend(name(bytes).map(|name| (name, Variable { value, ..Variable::default() })));
     }
