@@ -28,6 +28,8 @@ pub(crate) struct Framing {
     pub(crate) nonce: String,
     /// Whether the program first prints what a fresh shell is like.
     pub(crate) with_baseline: bool,
+    /// Begins the name of a directory of ours that takes the place of a working directory that nobody can enter any more.
+    pub(crate) nowhere: String,
 }
 
 /// The program for a request, how to read what it prints, and where its lines come from.
@@ -43,7 +45,7 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
     let nonce = nonce();
     let files = format!("{}/{nonce}", hooks.scratch);
     let frame_file = quote(format!("{files}.frame").as_bytes()).to_str_lossy().into_owned();
-    let framing = Framing { with_baseline: !request.state.has_baseline(), nonce };
+    let framing = Framing { with_baseline: !request.state.has_baseline(), nonce, nowhere: format!("{files}.d") };
     let text = Vec::with_capacity(4096 + request.chunk.text.len());
     let mut program = Composer { text, lines: 0, origins: Vec::new(), state: request.state };
     program.line("\\unset BASH_EXECUTION_STRING 2>/dev/null");
@@ -54,7 +56,7 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
             .line("\\command echo \"$__ce_k d\"; \\command pwd -L; \\command echo \"$__ce_k o\"; \\command echo \"$-\"; \\command echo \"$__ce_k w\"");
     }
     program.variables();
-    program.surroundings();
+    program.surroundings(&framing.nowhere);
     program.line(HELPERS);
     program.line("__ce_out 1; __ce_1=$__ce_h; __ce_out 2; __ce_2=$__ce_h");
     program.stage(request, hooks, &files);
@@ -77,9 +79,13 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
 }
 
 /// Goes to the directory `__ce_d`. A shell stays in a directory that is removed: one of that name takes its place for a
-/// moment. Nothing is run elsewhere.
-const ENTER: &str = r#"\command cd -L -- "$__ce_d" 2>/dev/null ||
-{ \command mkdir -- "$__ce_d" && \command cd -L -- "$__ce_d" && \command rmdir -- "$__ce_d"; } 2>/dev/null ||
+/// moment, with its parents, or else one of ours. Nothing is run elsewhere.
+const ENTER: &str = r#"__ce_made() { \set --; __ce_q=$__ce_d; while ! \command [ -d "${__ce_q:-/}" ]; do \set -- "$__ce_q" "$@"; __ce_q=${__ce_q%/*}; done
+__ce_i=0; for __ce_q do if \command -p mkdir -m 700 -- "$__ce_q"; then __ce_i=$((__ce_i+1)); fi; done; \command cd -L -- "$__ce_d"; __ce_l=$?
+while \command [ "$__ce_i" -gt 0 ]; do __ce_n=0; for __ce_q do __ce_n=$((__ce_n+1)); if \command [ "$__ce_n" = "$__ce_i" ]; then \command -p rmdir -- "$__ce_q"; fi; done; __ce_i=$((__ce_i-1)); done
+\return "$__ce_l"; }
+\command cd -L -- "$__ce_d" 2>/dev/null || __ce_made 2>/dev/null ||
+{ \command -p mkdir -m 700 -- @D@ @D@/d && \command cd -L -- @D@/d && \command -p rmdir -- @D@/d @D@ && PWD=$__ce_d; } 2>/dev/null ||
 { \command echo "cannot enter the working directory $__ce_d any more" >&2; \exit 2; }"#;
 
 /// Functions that edits of the stretch call. `__ce_r N` sets `$?`, behind `&& :` even under `set -e`.
@@ -169,13 +175,16 @@ impl Composer<'_> {
     }
 
     /// The working directory and what goes with it, `umask`, traps and limits.
-    fn surroundings(&mut self) {
+    fn surroundings(&mut self, nowhere: &str) {
         let state = self.state;
         let fresh = state.has_baseline().then_some(&state.baseline);
         let not_fresh = |directory: &&BString| fresh.is_none_or(|fresh| fresh.directory != **directory);
         if let Some(directory) = state.directory.as_ref().filter(not_fresh) {
             self.bytes(&[b"__ce_d=".as_slice(), &quote(directory)].concat());
-            self.line(ENTER);
+            self.line(&ENTER.replace("@D@", &quote(nowhere.as_bytes()).to_str_lossy()));
+            if state.variable("OLDPWD") == Value::Unset {
+                self.line("\\unset OLDPWD");
+            }
         }
         match &state.other_pwd {
             Some(Some(value)) => self.bytes(&[b"PWD=".as_slice(), &quote(value)].concat()),

@@ -93,7 +93,7 @@ impl Splitter {
             return (Vec::new(), None);
         }
         let mut foreign = Vec::new();
-        let after = read_dump(&self.held, &self.framing.nonce, before, fresh, &mut foreign);
+        let after = read_dump(&self.held, &self.framing, before, fresh, &mut foreign);
         (foreign, after.and_then(|(state, own)| read_own(state, &own, request, status)))
     }
 }
@@ -220,7 +220,7 @@ fn read_baseline(text: &[u8], nonce: &str) -> Baseline {
 
 fn read_dump(
     text: &[u8],
-    nonce: &str,
+    Framing { nonce, nowhere, .. }: &Framing,
     before: &State,
     fresh: Arc<Baseline>,
     foreign: &mut Vec<u8>,
@@ -228,6 +228,8 @@ fn read_dump(
     let mut variables = read_variables(text, nonce, 'v', foreign);
     let pwd = variables.get("PWD").and_then(|variable| variable.value.clone());
     let directory = read_directory(section(text, nonce, 'd'), pwd.as_ref(), foreign)?;
+    // There, the script is still where it was.
+    let directory = before.directory.clone().filter(|_| directory.starts_with(nowhere.as_bytes())).unwrap_or(directory);
     let mut own = BTreeMap::new();
     variables.retain(|name, variable| {
         if let Some(name) = name.strip_prefix("__ce_") {
