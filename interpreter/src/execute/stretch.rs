@@ -115,7 +115,7 @@ impl Walk<'_> {
 
     /// The text as it is sent, and the chains that may begin in it behind the stretch's `own`.
     fn chunk(
-        &self,
+        &mut self,
         stretch: &Stretch<'_>,
         span: Span,
         own: Option<Chain>,
@@ -124,11 +124,13 @@ impl Walk<'_> {
     ) -> (Chunk, Vec<Chain>) {
         let mut chains: Vec<Chain> = own.into_iter().collect();
         let markers = stretch.markers.then_some(&self.markers);
+        let expanded = self.expanded.take();
         let surroundings = edits::Surroundings {
             loops: self.loops,
             first_number: self.first_number,
             process: self.state.process.as_ref(),
             aliases: Some(&self.state.aliases),
+            expanded: expanded.as_ref().map(|(command, word)| (*command, word.as_str())),
         };
         let edited = edits::edited(&self.source, span, stretch.items, markers, surroundings, chains.len());
         let Edited { mut text, chains: inside, runs_text } = edited;

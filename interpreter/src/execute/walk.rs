@@ -65,6 +65,7 @@ pub fn run(
         loops: 0,
         calls: 0,
         doubt: Doubt::default(),
+        expanded: None,
         last_sent: None,
         settings,
         ledger,
@@ -147,6 +148,8 @@ pub(super) struct Walk<'a> {
     /// Function calls around the current place.
     pub(super) calls: usize,
     pub(super) doubt: Doubt,
+    /// The command whose operands were expanded for nothing, for it needs a shell after all, and what they came to.
+    pub(super) expanded: Option<(Span, String)>,
     /// The last stretch that was run, and what its shell complained of.
     pub(super) last_sent: Option<(Place, Option<Message>)>,
     pub(super) settings: &'a Settings,

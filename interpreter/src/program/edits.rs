@@ -33,6 +33,8 @@ pub(crate) struct Surroundings<'a> {
     /// What `$$` is, once that is known: each stretch has a process of its own.
     pub(crate) process: Option<&'a BString>,
     pub(crate) aliases: Option<&'a Aliases>,
+    /// A command whose operands were expanded before, and the word that stands for them.
+    pub(crate) expanded: Option<(Span, &'a str)>,
 }
 
 /// The stretch as it is written, here-documents included.
@@ -75,8 +77,12 @@ pub(crate) fn edited<'t>(
 pub(crate) fn function(function: &Function, markers: bool, state: &State) -> Edited {
     let everywhere = Markers::everywhere();
     let first_number = function.number.wrapping_sub(function.definition.span.start);
-    let surroundings =
-        Surroundings { loops: 0, first_number, process: state.process.as_ref(), aliases: Some(&function.aliases) };
+    let surroundings = Surroundings {
+        first_number,
+        process: state.process.as_ref(),
+        aliases: Some(&function.aliases),
+        ..Surroundings::default()
+    };
     let mut editor = Editor::new(&function.source, markers.then_some(&everywhere), surroundings);
     editor.body(&function.definition);
     editor.cuts = true;
@@ -466,6 +472,12 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
         }
         if self.waits_for_chains(command) {
             self.insert(command.words.first().map_or(command.span.start, |word| word.span.start), "__ce_after ");
+        }
+        if let (Some((span, word)), [_, first, ..], Some(last)) =
+            (self.surroundings.expanded, command.words.as_slice(), command.words.last())
+            && span == command.span
+        {
+            return self.replace(first.span.to(last.span), word);
         }
         let in_kill = std::mem::replace(&mut self.in_kill, is_kill(command));
         if self.in_kill {
