@@ -113,7 +113,7 @@ everytime() { :; }
 __ce_top() { __ce_h=; \command read -r __ce_h </proc/self/stat; case $__ce_h in "$$ "*|"") return 0;; esac; return 1; } 2>/dev/null
 __ce_out() { __ce_h=; while \command read -r __ce_q; do case $__ce_q in mnt_id:*) __ce_h=$__ce_q;; ino:*) __ce_h=$__ce_h$__ce_q; \return;; esac
 done </proc/self/fdinfo/$1; __ce_h=; } 2>/dev/null
-__ce_arm() { \trap -- '__ce_end "$@"' 0; }
+__ce_arm() { \trap -- '{ __ce_x=$? __ce_ps=${PIPESTATUS-} __ce_o=$-; \set +x; } 2>/dev/null; __ce_end "$@"' 0; }
 __ce_traps() { __ce_l=$(\trap); case $__ce_l in *__ce_end*) case ${__ce_t+t} in t) \command echo "trap -- '$__ce_t' EXIT";; esac
 __ce_l=${__ce_l#*__ce_end*EXIT}; case $__ce_l in ?*) \command echo "${__ce_l#?}";; esac;; *) \trap;; esac; }
 __ce_trap() { case ${1-} in --) \shift;; -?*) \trap "$@"; return;; esac; case $# in
@@ -334,11 +334,13 @@ impl Composer<'_> {
 
 /// The action of the EXIT trap. `__ce_x` is the status, `__ce_j` the status a chain is judged by.
 fn epilogue(request: &Request<'_>, runs_text: bool, frame_file: &str) -> String {
-    // A child that bash starts may die of a signal before it has forgotten this trap: how it ends is not ours to say.
+    // With `-c`, bash gives 127 for an error in an expansion, where it gives 1 for a script in a file.
+    // A child that it starts may die of a signal before it has forgotten this trap: how it ends is not ours to say.
     let mut text = String::from(
-        "{ __ce_x=$? __ce_o=$- __ce_y=$$; \\set +efuvxC; \\set +a; \\unset -f command\n\
+        "{ __ce_y=$$; \\set +efuvxC; \\set +a; \\unset -f command\n\
          case ${BASHPID-$$} in $$) ;; *) __ce_top || \\return 0;; esac\n\
          case ${BASH_VERSION-} in ?*) \\set -o posix;; esac; } 2>/dev/null\n\
+         case ${BASH_VERSION:+$__ce_x,$__ce_ps,$__ce_o,$BASH_COMMAND} in *,*e*,*|*,*,*exit*) ;; 127,1,*) __ce_x=1;; esac\n\
          case ${__ce_done-} in 1) __ce_x=$__ce_s;; esac\n\
          __ce_j=$__ce_x; case ${__ce_w-} in break*|continue*) __ce_j=0;; esac\n",
     );
@@ -363,9 +365,10 @@ fn epilogue(request: &Request<'_>, runs_text: bool, frame_file: &str) -> String 
          while \\command [ \"$#\" -gt 0 ]; do __ce_i=$((__ce_i+1)); \\eval \"__ce_p$__ce_i=\\$1\"; \\shift; done\n\
          __ce_out 1\n\
          case $__ce_h in \"\") if {may_be_other}; then __ce_1=other; fi;; esac\n\
-         case $__ce_h in \"$__ce_1\") __ce_tell 2>/dev/null; \\return;; esac\n\
+         case $__ce_h in \"$__ce_1\") __ce_tell 2>/dev/null;; *)\n\
          {{ ( \\command umask 077; : >{frame_file} ); __ce_tell >>{frame_file}; }} 2>/dev/null\n\
-         __ce_out 2; case $__ce_h in \"$__ce_2\") \\command echo \"$__ce_k f\" >&2;; esac\n"
+         __ce_out 2; case $__ce_h in \"$__ce_2\") \\command echo \"$__ce_k f\" >&2;; esac;; esac\n\
+         case $__ce_x,$__ce_ps,${{__ce_done-}} in 1,1,) \\exit 1;; esac\n"
     ));
     text
 }
