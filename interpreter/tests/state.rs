@@ -378,6 +378,7 @@ fn what_shells_tell_goes_nowhere_else() {
         "exec >&- 2>&-; exit 3",
         "exec 2>out 5>&2; { next_stage && echo a; } | cat; exit 3",
         "set -x; exec 2>out; next_stage && (exit 3)",
+        "trap 'echo bye' EXIT; exec >out 2>&1; next_stage && (exit 3)",
     ];
     for shell in SHELLS {
         for script in scripts {

@@ -143,7 +143,8 @@ impl Walk<'_> {
             chains.extend(fingerprint.map(|whole| self.chain(marker, span, text, whole.inside(index))));
         }
         let line = self.source.line_number(span.start);
-        (Chunk { text, line, redirects_shell: effects.redirects_shell, runs_text }, chains)
+        let is_last = std::mem::take(&mut self.is_last);
+        (Chunk { text, line, redirects_shell: effects.redirects_shell, runs_text, is_last }, chains)
     }
 
     pub(super) fn chain(&self, marker: Marker, span: Span, text: bstr::BString, fingerprint: Fingerprint) -> Chain {
@@ -196,7 +197,7 @@ impl Walk<'_> {
         self.state = state;
         if ran_exit_trap {
             self.state.exit_trap = None;
-            self.state.status = status;
+            self.trap_status = Some(status);
         }
         self.doubt.answered();
         self.define(defined);

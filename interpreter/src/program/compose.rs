@@ -111,9 +111,9 @@ __ce_note() { case $1 in *"("*")"*) __ce_tn=$((${__ce_tn-0}+1)); \eval "__ce_tt$
 next_stage() { \command echo "next_stage: only a command of this name in the script itself is counted" >&2; \exit 1; }
 everytime() { :; }
 __ce_top() { __ce_h=; \command read -r __ce_h </proc/self/stat; case $__ce_h in "$$ "*|"") return 0;; esac; return 1; } 2>/dev/null
-__ce_out() { __ce_h=; while \command read -r __ce_q; do case $__ce_q in mnt_id:*) __ce_h=$__ce_q;; ino:*) __ce_h=$__ce_h$__ce_q; \return;; esac
-done </proc/self/fdinfo/$1; __ce_h=; } 2>/dev/null
-__ce_arm() { \trap -- '{ __ce_x=$? __ce_ps=${PIPESTATUS-} __ce_o=$-; \set +x; } 2>/dev/null; __ce_end "$@"' 0; }
+__ce_out() { __ce_h=; if ! \command [ -r "/proc/self/fdinfo/$1" ]; then \return; fi; while \command read -r __ce_q; do case $__ce_q in mnt_id:*) __ce_h=$__ce_q;; ino:*) __ce_h=$__ce_h$__ce_q; \return;; esac
+done <"/proc/self/fdinfo/$1"; __ce_h=; }
+__ce_arm() { \trap -- '{ __ce_x=$? __ce_ps=${PIPESTATUS-} __ce_o=$-; \set +x; } 2>/dev/null; __ce_end "$@"; \eval "${__ce_act-}"' 0; }
 __ce_traps() { __ce_l=$(\trap); case $__ce_l in *__ce_end*) case ${__ce_t+t} in t) \command echo "trap -- '$__ce_t' EXIT";; esac
 __ce_l=${__ce_l#*__ce_end*EXIT}; case $__ce_l in ?*) \command echo "${__ce_l#?}";; esac;; *) \trap;; esac; }
 __ce_trap() { case ${1-} in --) \shift;; -?*) \trap "$@"; return;; esac; case $# in
@@ -329,6 +329,10 @@ impl Composer<'_> {
             }
         }
         self.line("{ __ce_s=$? __ce_done=1; } 2>/dev/null");
+        if request.chunk.is_last {
+            // The end of the script is success, and so its EXIT trap sees it.
+            self.line("{ \\exit 0; } 2>/dev/null");
+        }
     }
 }
 
@@ -358,6 +362,9 @@ fn epilogue(request: &Request<'_>, runs_text: bool, frame_file: &str) -> String 
         }
         text.push_str("\\command unalias trap 2>/dev/null\n");
     }
+    if request.chunk.is_last {
+        text.push_str("case ${__ce_t+t} in t) __ce_ran=1;; esac\n");
+    }
     // Where no kernel tells what standard output is, it is taken for another when it may be.
     let may_be_other = if request.chunk.redirects_shell { ":" } else { "\\command [ -z \"${__ce_done-}\" ]" };
     text.push_str(&format!(
@@ -368,10 +375,24 @@ fn epilogue(request: &Request<'_>, runs_text: bool, frame_file: &str) -> String 
          case $__ce_h in \"$__ce_1\") __ce_tell 2>/dev/null;; *)\n\
          {{ ( \\command umask 077; : >{frame_file} ); __ce_tell >>{frame_file}; }} 2>/dev/null\n\
          __ce_out 2; case $__ce_h in \"$__ce_2\") \\command echo \"$__ce_k f\" >&2;; esac;; esac\n\
-         case $__ce_x,$__ce_ps,${{__ce_done-}} in 1,1,) \\exit 1;; esac\n"
+         case $__ce_x,$__ce_ps,${{__ce_done-}} in 1,1,) __ce_act='\\exit 1';; esac\n"
     ));
+    if request.chunk.is_last {
+        text.push_str(ACT);
+    }
     text
 }
+
+/// Has the action of the script's EXIT trap run behind our own, in the shell as it was.
+const ACT: &str = r#"case ${__ce_t+t} in t)
+case ${__ce_done-} in 1) __ce_x=0;; esac; case ${__ce_failed-} in ?*) __ce_x=$__ce_j;; esac
+__ce_q=; for __ce_i in a e f u v C x; do case $__ce_o in *$__ce_i*) __ce_q=$__ce_q$__ce_i;; esac; done
+__ce_act="__ce_r $__ce_x
+$__ce_t
+${__ce_act-}"; case $__ce_q in ?*) __ce_act="{ \set -$__ce_q; } 2>/dev/null; __ce_r $__ce_x && :
+${__ce_act#*
+}";; esac;; esac
+"#;
 
 /// Prints the state.
 const TELL: &str = r#"__ce_tell() { \command echo "$__ce_k v"; \set; \command echo "$__ce_k x"; \export -p; \command echo "$__ce_k r"; \readonly -p
