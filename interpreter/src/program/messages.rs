@@ -39,7 +39,7 @@ impl Messages {
         let mut shown = Vec::with_capacity(bytes.len());
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.held.extend_from_slice(line);
-            if line.ends_with(b"\n") || !self.may_be_message() {
+            if line.ends_with(b"\n") || self.held.len() > LONGEST_LINE || !self.may_be_message() {
                 self.show(&mut shown);
             }
         }
@@ -108,6 +108,9 @@ impl Messages {
     }
 }
 
+/// How much of a line is held back at most: what is longer is no complaint of a shell.
+const LONGEST_LINE: usize = 64 * 1024;
+
 /// What bash calls the text of a function that it was given by `-c`.
 const IN_FUNCTION: &str = "environment";
 
@@ -145,6 +148,18 @@ mod tests {
                 assert_eq!(found.as_bstr(), shown, "in pieces of {length}");
             }
         }
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_passed_on() {
+        let mut messages = messages();
+        let mut shown = messages.push(b"sh: ").len();
+        for _ in 0..100 {
+            shown += messages.push(&[b'x'; 10_000]).len();
+        }
+        assert!(shown > 900_000, "{shown}");
+        shown += messages.finish().0.len();
+        assert_eq!(shown, 1_000_004);
     }
 
     #[test]
