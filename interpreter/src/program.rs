@@ -66,8 +66,8 @@ impl Program {
 
     /// A reader for one run of the program by `shell`, which is the name that shell's messages begin with.
     pub fn output(&self, shell: &str) -> Output {
-        let Composed { framing, origins, .. } = &self.0;
-        let messages = Messages::new(shell, &framing.nonce, origins.clone());
+        let Composed { framing, origins, traced, .. } = &self.0;
+        let messages = Messages::new(shell, &framing.nonce, origins.clone()).traced(*traced);
         Output { splitter: Splitter::new(framing.clone()), messages }
     }
 }
