@@ -66,6 +66,7 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
         "__ce_living",
         "__ce_text",
         "__ce_file",
+        "__ce_defined",
         "__ce_gone",
         "ulimit",
         "__ce_traps",
@@ -125,6 +126,7 @@ __ce_in_text() { __ce_l=$? __ce_v=$1; \shift; for __ce_q do __ce_v="$__ce_v $__c
 __ce_in_file() { __ce_l=$? __ce_v=$1 __ce_p=$1; case $1 in */*) ;; *) __ce_q=$PATH:; while \command [ -n "$__ce_q" ]; do
 __ce_p=${__ce_q%%:*}; __ce_p=${__ce_p:-.}/$1; __ce_q=${__ce_q#*:}; if \command [ -f "$__ce_p" ] && \command [ -r "$__ce_p" ]; then __ce_q=; fi; done;; esac
 if \command [ -f "$__ce_p" ]; then __ce_note "$(\command cat "$__ce_p" 2>/dev/null)" "$1"; fi; return "$__ce_l"; }
+__ce_in_defined() { __ce_f="${__ce_f-} $1"; }
 __ce_in_gone() { for __ce_q do __ce_f="${__ce_f-} -$__ce_q"; done; }
 __ce_note() { case $1 in *"("*")"*) __ce_tn=$((${__ce_tn-0}+1)); \eval "__ce_tt$__ce_tn=\$1 __ce_tp$__ce_tn=\$2"; __ce_f="${__ce_f-} t$__ce_tn";; esac; }
 next_stage() { \command echo "next_stage: only a command of this name in the script itself is counted" >&2; \exit 1; }
@@ -166,13 +168,14 @@ impl Composer<'_> {
         self.bytes(text.as_bytes());
     }
 
-    /// Puts a function before each whose name begins with `__ce_in_`, which runs that without a trace (`set -x`).
+    /// Puts a function before each whose name begins with `__ce_in_`, which runs that without a trace (`set -x`), and
+    /// exports nothing of ours (`set -a`).
     fn hushed(&mut self, names: &[&str]) {
         for name in names {
             let inner = name.trim_start_matches("__ce_");
             self.line(&format!(
-                "{name}() {{ {{ __ce_sq=$? __ce_sx=$-; \\set +x; __ce_r \"$__ce_sq\" && :; }} 2>/dev/null; __ce_in_{inner} \"$@\"\n\
-                 {{ __ce_sq=$?; case $__ce_sx in *x*) \\set -x;; esac; \\unset __ce_sx; return \"$__ce_sq\"; }} 2>/dev/null; }}"
+                "{name}() {{ {{ \\set -- \"$?\" \"$-\" \"$@\"; \\set +ax; __ce_sq=$1 __ce_sx=$2; \\shift 2; __ce_r \"$__ce_sq\" && :; }} 2>/dev/null; __ce_in_{inner} \"$@\"\n\
+                 {{ __ce_sq=$?; case $__ce_sx in *a*) \\set -a;; esac; case $__ce_sx in *x*) \\set -x;; esac; \\unset __ce_sx; return \"$__ce_sq\"; }} 2>/dev/null; }}"
             ));
         }
     }
@@ -303,8 +306,9 @@ impl Composer<'_> {
             self.line(&format!("__ce_record() {{\n{body}\n}}"));
         }
         if let Some(markers) = &request.markers {
+            let sets_ifs = self.state.variables.get("IFS").is_none_or(|ifs| !ifs.readonly);
             let holds_stage = matches!(request.kind, Kind::Stage(_));
-            self.bytes(&markers::functions(files, markers, holds_stage));
+            self.bytes(&markers::functions(files, markers, holds_stage, sets_ifs));
             self.hushed(&[
                 "__ce_m",
                 "__ce_enter",
@@ -369,7 +373,7 @@ impl Composer<'_> {
             let last: &[u8] = if slashes % 2 == 1 { b"\\" } else { b"" };
             let chunk = [&request.chunk.text, last].concat();
             match request.errexit_ignored {
-                true => self.bytes(&[b"{ ".as_slice(), &chunk, b"\n} && __ce_="].concat()),
+                true => self.bytes(&[b"{ ".as_slice(), &chunk, b"\n} && \\unset __ce_"].concat()),
                 false => self.bytes(&chunk),
             }
         }

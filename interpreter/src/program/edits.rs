@@ -210,7 +210,7 @@ impl<'t, 'a> Editor<'t, 'a> {
         let apart = item.background && self.markers.is_some_and(|markers| markers.in_and_or(&item.and_or));
         let span = item.and_or.span;
         if apart {
-            self.insert(span.start, format!("{{ __ce_apart {} && __ce_=; ", span.start));
+            self.insert(span.start, format!("{{ __ce_apart {} && \\unset __ce_; ", span.start));
         }
         self.visit_and_or(&item.and_or);
         if apart {
@@ -366,7 +366,7 @@ impl<'t, 'a> Editor<'t, 'a> {
         let before = self.source.slice(assignments).to_string();
         self.replace(Span { end: name.span.end, ..assignments }, format!("{{ {function}"));
         let own = self.source.slice(name.span);
-        self.insert(last.span.end, format!(" && __ce_=; {before}{own} \"$__ce_v\""));
+        self.insert(last.span.end, format!(" && \\unset __ce_; {before}{own} \"$__ce_v\""));
         self.insert(command.span.end, "; }");
     }
 
@@ -390,12 +390,12 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
         let judged = self.markers.is_some_and(|markers| reach::begins_chain(markers, and_or));
         let outer = std::mem::replace(&mut self.and_or, and_or.span);
         if judged {
-            self.insert(and_or.span.start, "{ __ce_enter && __ce_=; ");
+            self.insert(and_or.span.start, "{ __ce_enter && \\unset __ce_; ");
             self.judged += 1;
         }
         visit::walk_and_or(self, and_or);
         if judged {
-            self.insert(and_or.span.end, "; __ce_leave && __ce_=; }");
+            self.insert(and_or.span.end, "; __ce_leave && \\unset __ce_; }");
             self.judged -= 1;
         }
         self.and_or = outer;
@@ -421,11 +421,11 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
                 Command::Function(definition) => editor.visit_function(definition),
             });
             if checked {
-                self.insert(command.span().end, "; ); __ce_check && __ce_=; }");
+                self.insert(command.span().end, "; ); __ce_check && \\unset __ce_; }");
             }
         }
         if holds.is_some() {
-            self.insert(pipeline.span.end, "; __ce_check && __ce_=; }");
+            self.insert(pipeline.span.end, "; __ce_check && \\unset __ce_; }");
         }
     }
 
@@ -467,7 +467,7 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
         let in_value = |assignment: &Assignment| self.markers.is_some_and(|markers| markers.in_word(&assignment.value));
         if command.words.is_empty() && command.assignments.iter().any(in_value) {
             self.insert(command.span.start, "{ ");
-            self.insert(command.span.end, "; __ce_check && __ce_=; }");
+            self.insert(command.span.end, "; __ce_check && \\unset __ce_; }");
         }
         if self.waits_for_chains(command) {
             self.insert(command.words.first().map_or(command.span.start, |word| word.span.start), "__ce_after ");
@@ -495,7 +495,7 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
                 }
                 self.in_subshell(|editor| visit::walk_compound_command(editor, command));
                 if checked {
-                    self.insert(command.span.end, "; __ce_check && __ce_=; }");
+                    self.insert(command.span.end, "; __ce_check && \\unset __ce_; }");
                 }
             }
             CompoundKind::For(_) | CompoundKind::While(_) | CompoundKind::Until(_) => {
@@ -512,7 +512,7 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
             let number = self.surroundings.first_number.wrapping_add(definition.span.start);
             self.insert(definition.span.start, "{ ");
             self.body(definition);
-            self.insert(definition.span.end, format!("; __ce_f=\"${{__ce_f-}} {number}\"; }}"));
+            self.insert(definition.span.end, format!("; __ce_defined {number}; }}"));
         } else {
             self.body(definition);
         }

@@ -6,16 +6,17 @@
 
 use crate::{dispatch::request::Count, language::quoting::quote};
 
-/// The shell functions that carry out markers there.
+/// The shell functions that carry out markers there, for a shell that can set `IFS` or not.
 ///
 /// `__ce_c` is the stack of open chains of this shell, newest first: `|` where a judged list begins, `N:I` for stage N
 /// of chain I, `e:I` for an everytime chain. The files whose names begin with `files` are what subshells share: `hits`,
 /// `done` (how many stages are applied), `open` (the stack of whoever ran last) and `failed` (status, chain and stage).
-pub(crate) fn functions(files: &str, count: &Count, inside_stage: bool) -> Vec<u8> {
+pub(crate) fn functions(files: &str, count: &Count, inside_stage: bool, sets_ifs: bool) -> Vec<u8> {
     let files = String::from_utf8_lossy(&quote(files.as_bytes())).into_owned();
     let Count { hits, applied } = count;
     let outer = u8::from(inside_stage);
     FUNCTIONS
+        .replace("IFS= ", if sets_ifs { "IFS= " } else { "" })
         .replace("@F@", &files)
         .replace("@HITS@", &hits.to_string())
         .replace("@APPLIED@", &applied.to_string())
@@ -49,7 +50,7 @@ __ce_in_enter() { \set -- "$?"; __ce_c="| $__ce_c"; return "$1"; }
 __ce_in_leave() { \set -- "$?"; __ce_look "$1"; __ce_pop "$1"; \command echo "$__ce_c" >|"$__ce_open"; return "$1"; }
 __ce_in_check() { \set -- "$?"; __ce_look "$1"; return "$1"; }
 __ce_in_apart() { __ce_open=@F@.open$1; ( \command umask 077; \command echo "$__ce_c" >"$__ce_open" ); }
-__ce_after() { __ce_check && __ce_=; "$@"; }
+__ce_after() { __ce_check && \unset __ce_; "$@"; }
 __ce_look() {
 __ce_q=; if IFS= \command read -r __ce_q <@F@.failed; then \exit "${__ce_q%%" "*}"; fi
 IFS= \command read -r __ce_q <"$__ce_open" || :

@@ -199,7 +199,7 @@ mod tests {
             ("+ __ce_flow continue 2\n", "+ continue 2\n"),
             ("+ __ce_flow return 1\n", "+ return 1\n"),
             ("+ __ce_exec ls -l\n", "+ exec ls -l\n"),
-            ("+ __ce_=\n+ __ce_f=' 7'\n+ echo a\n", "+ echo a\n"),
+            ("+ unset __ce_\n+ __ce_defined 7\n+ echo a\n", "+ echo a\n"),
             ("+ echo", "+ echo"),
         ] {
             let mut messages = messages().traced(true);
