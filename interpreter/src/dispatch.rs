@@ -20,7 +20,7 @@ pub struct DispatchError {
 /// Somewhere with a shell.
 ///
 /// An implementation makes the program of a request, runs it as `sh -c PROGRAM` with an empty standard input, hands
-/// standard output and standard error to the program's [`Output`], and answers with what that found.
+/// standard output and standard error to the program's [`Output`](crate::program::Output), and answers with what that found.
 pub trait Dispatcher {
     /// Runs a stretch. A status other than 0 is an answer, not an error.
     ///

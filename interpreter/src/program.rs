@@ -1,4 +1,26 @@
 //! A request as a program for `sh`, and its output as a response.
+//!
+//! # The protocol
+//!
+//! All names of ours in a shell begin with `__ce_`; none is exported, and a script's variables never reach one.
+//! Only this room writes shell code. What a name means, and who sets it:
+//!
+//! - *Told by the frame* ([`frame`] reads them): `x` `$?` at the end, `o` the options, `n` and `p1`, `p2`... the positional
+//!   parameters, `y` the process id, `s` and `done` that the stretch came to its end and how, `j` what a chain is judged
+//!   by, `w` where the walk goes on, `t` the EXIT trap's action, `ran` that it is run by this shell, `u` the limits, `f`
+//!   the functions that were defined, with `tnN`, `ttN` and `tpN` the texts of `eval` and `.`; of markers `hits`, `applied`
+//!   and `failed`. The prelude or the function that stands for the built-in sets them, nobody else.
+//! - *Of the program*: `k` the nonce, `d` the directory to go to, `first` the first shell's process id, `1` and `2` which
+//!   open files its output goes to, `sx` and `sq` options and status around a function without a trace, `ps` and `act` of
+//!   the trap, `in_` and a name the function itself; `c` and `open` the chains that are open.
+//! - *Of the moment*, set and read within one function: `a`, `e`, `g`, `h`, `i`, `l`, `q`, `v`, `z`. What runs between may
+//!   set them anew.
+//! - *Of records*: `__ce_rec_` and what follows it ([`record`]), and nothing else.
+//!
+//! A *frame* is the lines from `NONCE v` to `NONCE e` on standard output, each section of it behind a line `NONCE LETTER`;
+//! before the first stretch there is one of a fresh shell, from `NONCE b` to `NONCE w`. Where standard output is another
+//! at the end than it was at the beginning, the frame is in a file, `NONCE f` on standard error says so, and a second
+//! program prints it. A *record* is what [`Record`] says.
 
 use bstr::BStr;
 
@@ -59,8 +81,8 @@ impl Program {
 
     /// A reader for one run of the program by `shell`, which is the name that shell's messages begin with.
     pub fn output(&self, shell: &str) -> Output {
-        let Composed { framing, origins, .. } = &self.0;
-        let messages = Messages::new(shell, &framing.nonce, origins.clone());
+        let Composed { framing, origins, traced, .. } = &self.0;
+        let messages = Messages::new(shell, &framing.nonce, origins.clone()).traced(*traced);
         Output { splitter: Splitter::new(framing.clone()), messages }
     }
 }

@@ -126,9 +126,12 @@ impl Place {
             "everytime() {{ return 0; }}; next_stage() {{ return 0; }}\n. {}; row_status=$?; [ \"${{row_ended-}}\" ] && exit 0; exit $row_status",
             script.display()
         );
+        // With `-c`, bash has another status for some errors. The name is what `$0` is.
+        let caller = self.below("sh");
+        fs::write(&caller, text).unwrap();
         self.outcome(|| {
             let mut command = Command::new(shell[0]);
-            command.args(&shell[1..]).args(["-c", &text]);
+            command.args(&shell[1..]).arg(&caller);
             self.prepare(&mut command);
             let output = command.stdout(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
             (status(output.status), output.stdout)

@@ -104,6 +104,7 @@ fn values() -> Vec<BString> {
         "--",
         "a=b",
         "x\nexport EVIL=1\nEVIL='1'\n",
+        "x\nOPTIND='1'\n__ce_k='x'\nEVIL='1'\n",
         "'\nEVIL='1",
         "$'a\\nb'",
         "carriage\rreturn\r",
@@ -377,6 +378,7 @@ fn what_shells_tell_goes_nowhere_else() {
         "exec >&- 2>&-; exit 3",
         "exec 2>out 5>&2; { next_stage && echo a; } | cat; exit 3",
         "set -x; exec 2>out; next_stage && (exit 3)",
+        "trap 'echo bye' EXIT; exec >out 2>&1; next_stage && (exit 3)",
     ];
     for shell in SHELLS {
         for script in scripts {
@@ -397,6 +399,37 @@ fn what_shells_tell_goes_nowhere_else() {
             }
             let left: Vec<_> = fs::read_dir(state.path()).unwrap().collect();
             assert!(left.is_empty(), "{shell:?}: {script}: {left:?}");
+        }
+    }
+}
+
+#[test]
+fn a_trace_is_that_of_the_script() {
+    let scripts = [
+        "set -x\na=1\necho \"$a\"\nf() { echo \"$1\"; return 3; }\nf 'x y' || (exit 4)\ng() { set +x; }\ng\necho off",
+        "set -x\ntrap 'echo bye' EXIT\ntrap 'echo got' TERM\ntrap - TERM\ntrue",
+        "set -x\ntrap 'false; echo \"bye $?\"' EXIT\n(exit 4)\nexit 3",
+        "set -eux\nPS4='# '\nexport B=2\ncd /\nunset -f f\nreadonly r=1\numask 022\nfalse\necho no",
+        "set -x\nexec 3>&1\ntrap 'echo bye >&3' EXIT\nx=1\necho $x >&3",
+        "set -x\nf() { if [ $1 = 0 ]; then return; fi; shift; exec true; }\nf 0\nf 1 2",
+        "set -x\nulimit -n 100 || :\nIFS= read -r l || :\nx=$(echo b)",
+    ];
+    for shell in SHELLS {
+        for script in scripts {
+            for split in [false, true] {
+                let state = tempfile::tempdir().unwrap();
+                let mut errors = Vec::new();
+                let hooks = Hooks { scratch: state.path().to_str().unwrap(), record: None };
+                let mut local = Local::new(shell, hooks).output(std::io::sink()).errors(&mut errors);
+                let parsed = parse(Source::new("s", script));
+                let settings = Settings { split, ..Settings::default() };
+                run(&parsed.script, &settings, &mut Counted(0), &mut local, &mut Unobserved).unwrap();
+                drop(local);
+                let expected = Command::new(shell[0]).args(&shell[1..]).args(["-c", script]).output().unwrap().stderr;
+                // How deep bash says that the action of a trap is depends on the shell that runs it.
+                let (errors, expected) = (errors.replace("++ ", "+ "), expected.replace("++ ", "+ "));
+                assert_eq!(errors.as_bstr(), expected.as_bstr(), "{shell:?}, split {split}: {script}");
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
 
 use super::effects;
 use crate::{
@@ -51,6 +51,24 @@ fn mentions_definition(word: &Word) -> bool {
     }
     let mut finder = Finder(false);
     finder.visit_word(word);
+    finder.0
+}
+
+/// The literal actions of `trap ... EXIT` in a list.
+pub(crate) fn exit_actions(list: &List) -> Vec<BString> {
+    struct Finder(Vec<BString>);
+    impl<'t> Visit<'t> for Finder {
+        fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
+            let is_exit =
+                |word: &Word| matches!(word.literal().as_deref().map(|text| text.as_bytes()), Some(b"EXIT" | b"0"));
+            if command.unquoted_name() == Some("trap") && command.words.iter().any(is_exit) {
+                self.0.extend(command.words.iter().filter_map(|word| Some(word.literal()?.to_owned())));
+            }
+            visit::walk_simple_command(self, command);
+        }
+    }
+    let mut finder = Finder(Vec::new());
+    finder.visit_list(list);
     finder.0
 }
 

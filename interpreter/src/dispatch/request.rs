@@ -67,6 +67,8 @@ pub(crate) struct Chunk {
     pub(crate) redirects_shell: bool,
     /// Whether it may run text that it makes or reads, where our edits are not made.
     pub(crate) runs_text: bool,
+    /// Whether nothing comes behind it, so that its shell also runs the action of the EXIT trap.
+    pub(crate) is_last: bool,
 }
 
 impl<'r> Request<'r> {

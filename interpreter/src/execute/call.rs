@@ -13,7 +13,9 @@ use crate::{
     Source,
     analyze::ties,
     dispatch::DispatchError,
-    expand, parse,
+    expand,
+    language::quoting::quote,
+    parse,
     state::Function,
     syntax::{SimpleCommand, Word},
 };
@@ -59,7 +61,9 @@ impl Walk<'_> {
         let is_known = known.is_ok_and(|words| bstr::join(" ", words) == text.as_slice());
         let line = self.source.line_number(command.span.start);
         let source = Source::new(format!("{}:{line} (eval)", self.source.name()), text);
+        let text = source.text().to_owned();
         let walked = self.run_text(source, is_known, errexit)?;
+        let walked = self.not_again(walked, command, &text);
         Ok(self.behind(walked, errexit))
     }
 
@@ -73,7 +77,7 @@ impl Walk<'_> {
         let text = match self.read_file(command.span, &path)? {
             Expanded::To(Some(text)) => text,
             // What is wrong with it is the shell's to say.
-            Expanded::To(None) => return Ok(Walked::NeedsShellWithRest),
+            Expanded::To(None) => return Ok(self.not_again(Walked::NeedsShellWithRest, command, &path)),
             Expanded::Unknown => return Ok(Walked::NeedsShell),
             Expanded::Stop(flow) => return Ok(Walked::Done(flow)),
         };
@@ -85,8 +89,19 @@ impl Walk<'_> {
         Ok(match walked? {
             Walked::Done(Flow::Return) if failed => Walked::Done(Flow::Stop(End::Exited)),
             Walked::Done(Flow::Return) => self.behind(Walked::Done(Flow::Next), errexit),
-            walked => self.behind(walked, errexit),
+            walked => {
+                let walked = self.not_again(walked, command, &path);
+                self.behind(walked, errexit)
+            }
         })
+    }
+
+    /// The operands of a command have come to `operand`: when it goes to the shell after all, they are not expanded again.
+    fn not_again(&mut self, walked: Walked, command: &SimpleCommand, operand: &BString) -> Walked {
+        if matches!(walked, Walked::NeedsShell | Walked::NeedsShellWithRest) {
+            self.expanded = String::from_utf8(quote(operand)).ok().map(|word| (command.span, word));
+        }
+        walked
     }
 
     /// Walks a text that is run in place, unless it needs one shell with what follows. `is_known` tells whether the text is

@@ -11,7 +11,7 @@ use super::{
     walk::{Errexit, Flow, Walk, Walked, next},
 };
 use crate::{
-    Span,
+    Source, Span,
     analyze::{
         functions::Functions,
         reach::{self, Finder},
@@ -20,6 +20,7 @@ use crate::{
     dispatch::{DispatchError, request::Kind},
     expand,
     language::{is_name, marker::Marker},
+    parse,
     program::edits,
     syntax::{AndOr, AndOrList, Assignment, Command, List, ListItem, Pipeline, SimpleCommand, Word},
 };
@@ -27,15 +28,27 @@ use crate::{
 impl Walk<'_> {
     /// Walks a list: its and-or lists with markers one by one, those between them in stretches.
     pub(super) fn list(&mut self, list: &List, errexit: Errexit) -> Result<Flow, DispatchError> {
+        self.lists += 1;
+        let flow = self.items(list, errexit);
+        self.lists -= 1;
+        flow
+    }
+
+    fn items(&mut self, list: &List, errexit: Errexit) -> Result<Flow, DispatchError> {
+        let is_script = self.lists == 1;
         let mut items = list.items.as_slice();
         let mut ties = TiesAhead::default();
         while let [item, rest @ ..] = items {
             if self.settings.cancel.is_cancelled() {
                 return Ok(Flow::Stop(End::Cancelled));
             }
-            let tied = ties.tied_together(items, &self.functions);
+            let mut tied = ties.tied_together(items, &self.functions);
+            if is_script && self.functions.ties_of(item).starts_process && self.waits_at_exit(list, &mut ties) {
+                tied = items.len();
+            }
             if tied > 0 {
                 let (stretch, behind) = items.split_at(tied);
+                self.is_last = is_script && behind.is_empty();
                 next!(self.undecorated(stretch, errexit));
                 items = behind;
             } else if self.natively(item) {
@@ -50,6 +63,7 @@ impl Walk<'_> {
                     Flow::Together(index) => {
                         let mut together = vec![item.and_or.part(index..item.and_or.rest.len() + 1)];
                         together.extend(rest.iter().cloned());
+                        self.is_last = is_script;
                         let flow = self.send_undecorated(&together, errexit);
                         items.iter().for_each(|item| self.ran(item));
                         return flow;
@@ -65,6 +79,16 @@ impl Walk<'_> {
             }
         }
         Ok(Flow::Next)
+    }
+
+    /// Whether the action of the EXIT trap waits for processes of the shell: of the trap that is set, or may be in the list.
+    fn waits_at_exit(&self, list: &List, ties: &mut TiesAhead) -> bool {
+        let waits = |action: &BString| {
+            let parsed = parse(Source::new("trap EXIT", action.clone()));
+            parsed.script.list.items.iter().any(|item| self.functions.ties_of(item).waits)
+        };
+        self.state.exit_trap.as_ref().is_some_and(waits)
+            || *ties.waits_at_exit.get_or_insert_with(|| ties::exit_actions(list).iter().any(waits))
     }
 
     fn holds_marker(&self, item: &ListItem) -> bool {
@@ -327,6 +351,8 @@ impl Walk<'_> {
 struct TiesAhead {
     /// For which definitions that was told, and how many and-or lists from the end on.
     told: Option<(u64, LastTied)>,
+    /// Whether an action of the EXIT trap that the list may set waits for processes.
+    waits_at_exit: Option<bool>,
 }
 
 #[derive(Clone, Copy, Default)]

@@ -184,7 +184,7 @@ impl Walk<'_> {
 
     /// The text as it is sent, and the chains that may begin in it behind the stretch's `own`.
     fn chunk(
-        &self,
+        &mut self,
         stretch: &Stretch<'_>,
         span: Span,
         own: Option<Chain>,
@@ -194,11 +194,13 @@ impl Walk<'_> {
     ) -> (Chunk, Vec<Chain>) {
         let mut chains: Vec<Chain> = own.into_iter().collect();
         let markers = stretch.markers.then_some(&self.markers);
+        let expanded = self.expanded.take();
         let surroundings = edits::Surroundings {
             loops: self.loops,
             first_number: self.first_number,
             process: self.state.process.as_ref(),
             aliases: Some(&self.state.aliases),
+            expanded: expanded.as_ref().map(|(command, word)| (*command, word.as_str())),
         };
         let edited = edits::edited(&self.source, span, stretch.items, markers, surroundings, chains.len());
         let Edited { mut text, chains: inside, runs_text } = edited;
@@ -214,7 +216,8 @@ impl Walk<'_> {
             chains.extend(one.map(|fingerprint| self.chain(marker, span, text, fingerprint)));
         }
         let line = self.source.line_number(span.start);
-        (Chunk { text, line, redirects_shell: effects.redirects_shell, runs_text }, chains)
+        let is_last = std::mem::take(&mut self.is_last);
+        (Chunk { text, line, redirects_shell: effects.redirects_shell, runs_text, is_last }, chains)
     }
 
     pub(super) fn chain(&self, marker: Marker, span: Span, text: bstr::BString, fingerprint: Fingerprint) -> Chain {
@@ -267,7 +270,7 @@ impl Walk<'_> {
         self.state = state;
         if ran_exit_trap {
             self.state.exit_trap = None;
-            self.state.status = status;
+            self.trap_status = Some(status);
         }
         self.doubt.answered();
         self.define(defined);

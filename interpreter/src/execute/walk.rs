@@ -60,6 +60,10 @@ pub fn run(
         loops: 0,
         calls: 0,
         doubt: Doubt::default(),
+        expanded: None,
+        lists: 0,
+        is_last: false,
+        trap_status: None,
         last_sent: None,
         settings,
         ledger,
@@ -140,6 +144,14 @@ pub(super) struct Walk<'a> {
     /// Function calls around the current place.
     pub(super) calls: usize,
     pub(super) doubt: Doubt,
+    /// The command whose operands were expanded for nothing, for it needs a shell after all, and what they came to.
+    pub(super) expanded: Option<(Span, String)>,
+    /// Lists around the current place.
+    pub(super) lists: usize,
+    /// Whether nothing comes behind the stretch that is sent next.
+    pub(super) is_last: bool,
+    /// The exit status of a shell that ran the action of the EXIT trap.
+    pub(super) trap_status: Option<i32>,
     /// The last stretch that was run, and what its shell complained of.
     pub(super) last_sent: Option<(Place, Option<Message>)>,
     pub(super) settings: &'a Settings,
@@ -241,6 +253,9 @@ impl Walk<'_> {
             end,
             End::Cancelled | End::Diverged { .. } | End::Lost { .. } | End::ChainFailed { lost: true, .. }
         );
+        if let Some(ended) = self.trap_status.filter(|ended| !is_over && *ended != 0) {
+            status = ended;
+        }
         if let Some(action) = self.state.exit_trap.take().filter(|_| !is_over) {
             self.state.status = status;
             let source = Arc::new(Source::new("trap EXIT", action));

@@ -28,6 +28,8 @@ pub(crate) struct Framing {
     pub(crate) nonce: String,
     /// Whether the program first prints what a fresh shell is like.
     pub(crate) with_baseline: bool,
+    /// Begins the name of a directory of ours that takes the place of a working directory that nobody can enter any more.
+    pub(crate) nowhere: String,
 }
 
 /// The program for a request, how to read what it prints, and where its lines come from.
@@ -37,13 +39,15 @@ pub(crate) struct Composed {
     pub(crate) rest: Vec<u8>,
     pub(crate) framing: Framing,
     pub(crate) origins: Origins,
+    /// Whether `set -x` may be on in it.
+    pub(crate) traced: bool,
 }
 
 pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
     let nonce = nonce();
     let files = format!("{}/{nonce}", hooks.scratch);
     let frame_file = quote(format!("{files}.frame").as_bytes()).to_str_lossy().into_owned();
-    let framing = Framing { with_baseline: !request.state.has_baseline(), nonce };
+    let framing = Framing { with_baseline: !request.state.has_baseline(), nonce, nowhere: format!("{files}.d") };
     let text = Vec::with_capacity(4096 + request.chunk.text.len());
     let mut program = Composer { text, lines: 0, origins: Vec::new(), state: request.state };
     program.line("\\unset BASH_EXECUTION_STRING 2>/dev/null");
@@ -54,8 +58,20 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
             .line("\\command echo \"$__ce_k d\"; \\command pwd -L; \\command echo \"$__ce_k o\"; \\command echo \"$-\"; \\command echo \"$__ce_k w\"");
     }
     program.variables();
-    program.surroundings();
+    program.surroundings(&framing.nowhere);
     program.line(HELPERS);
+    program.hushed(&[
+        "__ce_flow",
+        "__ce_exec",
+        "__ce_living",
+        "__ce_text",
+        "__ce_file",
+        "__ce_defined",
+        "__ce_gone",
+        "ulimit",
+        "__ce_traps",
+        "__ce_trap",
+    ]);
     program.line("__ce_out 1; __ce_1=$__ce_h; __ce_out 2; __ce_2=$__ce_h");
     program.stage(request, hooks, &files);
     if let Kind::Stage(number) = request.kind {
@@ -70,16 +86,25 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
     if runs_text {
         program.line("\\command alias trap=__ce_trap");
     }
-    program.options();
+    program.options(request);
     program.from(&request.place.source, request.chunk.line);
     program.chunk(request);
-    Composed { text: program.text, rest: rest(&frame_file).into_bytes(), framing, origins: program.origins }
+    let sets_options = |text: &[u8]| text.contains_str("set -");
+    let traced = request.state.has_option('x')
+        || runs_text
+        || sets_options(&request.chunk.text)
+        || request.state.functions.values().any(|function| sets_options(function.text()));
+    Composed { text: program.text, rest: rest(&frame_file).into_bytes(), framing, origins: program.origins, traced }
 }
 
 /// Goes to the directory `__ce_d`. A shell stays in a directory that is removed: one of that name takes its place for a
-/// moment. Nothing is run elsewhere.
-const ENTER: &str = r#"\command cd -L -- "$__ce_d" 2>/dev/null ||
-{ \command mkdir -- "$__ce_d" && \command cd -L -- "$__ce_d" && \command rmdir -- "$__ce_d"; } 2>/dev/null ||
+/// moment, with its parents, or else one of ours. Nothing is run elsewhere.
+const ENTER: &str = r#"__ce_made() { \set --; __ce_q=$__ce_d; while ! \command [ -d "${__ce_q:-/}" ]; do \set -- "$__ce_q" "$@"; __ce_q=${__ce_q%/*}; done
+__ce_i=0; for __ce_q do if \command -p mkdir -m 700 -- "$__ce_q"; then __ce_i=$((__ce_i+1)); fi; done; \command cd -L -- "$__ce_d"; __ce_l=$?
+while \command [ "$__ce_i" -gt 0 ]; do __ce_n=0; for __ce_q do __ce_n=$((__ce_n+1)); if \command [ "$__ce_n" = "$__ce_i" ]; then \command -p rmdir -- "$__ce_q"; fi; done; __ce_i=$((__ce_i-1)); done
+\return "$__ce_l"; }
+\command cd -L -- "$__ce_d" 2>/dev/null || __ce_made 2>/dev/null ||
+{ \command -p mkdir -m 700 -- @D@ @D@/d && \command cd -L -- @D@/d && \command -p rmdir -- @D@/d @D@ && PWD=$__ce_d; } 2>/dev/null ||
 { \command echo "cannot enter the working directory $__ce_d any more" >&2; \exit 2; }"#;
 
 /// Functions that edits of the stretch call. `__ce_r N` sets `$?`, behind `&& :` even under `set -e`.
@@ -91,28 +116,30 @@ const ENTER: &str = r#"\command cd -L -- "$__ce_d" 2>/dev/null ||
 /// and `__ce_file` put the text that `eval` runs, or the name of the file that `.` does, into `__ce_v`, and report what
 /// may define functions. `__ce_out N` puts into `__ce_h` which open file a descriptor is, as far as the kernel tells. `ulimit` keeps what limits were set, for the next shell to set them too.
 const HELPERS: &str = r#"__ce_r() { return "$1"; }
-__ce_flow() { \set -- "$?" "$@"; case $2,${3-0} in return,*[!0-9]*) \return "$3";; esac; __ce_w="$2 ${3-}"
+__ce_in_flow() { \set -- "$?" "$@"; case $2,${3-0} in return,*[!0-9]*) \return "$3";; esac; __ce_w="$2 ${3-}"
 case $2 in return) \exit "${3-$1}";; esac; \exit 0; }
-__ce_exec() { \unset __ce_t; ( \exec "$@" ); \exit; }
-__ce_living() { for __ce_q do case $__ce_q in "$__ce_first") \command echo "$$";; *) \command echo "$__ce_q";; esac; done; }
-ulimit() { \command ulimit "$@" || return; __ce_h=; for __ce_q do __ce_h="$__ce_h $__ce_q"; done
+__ce_in_exec() { \unset __ce_t; ( \exec "$@" ); \exit; }
+__ce_in_living() { for __ce_q do case $__ce_q in "$__ce_first") \command echo "$$";; *) \command echo "$__ce_q";; esac; done; }
+__ce_in_ulimit() { \command ulimit "$@" || return; __ce_h=; for __ce_q do __ce_h="$__ce_h $__ce_q"; done
 case ${__ce_q-} in [0-9]*|unlimited) __ce_u="${__ce_u-}$__ce_h;";; esac; }
-__ce_text() { __ce_l=$? __ce_v=$1; \shift; for __ce_q do __ce_v="$__ce_v $__ce_q"; done; __ce_note "$__ce_v" eval; return "$__ce_l"; }
-__ce_file() { __ce_l=$? __ce_v=$1 __ce_p=$1; case $1 in */*) ;; *) __ce_q=$PATH:; while \command [ -n "$__ce_q" ]; do
+__ce_in_text() { __ce_l=$? __ce_v=$1; \shift; for __ce_q do __ce_v="$__ce_v $__ce_q"; done; __ce_note "$__ce_v" eval; return "$__ce_l"; }
+__ce_in_file() { __ce_l=$? __ce_v=$1 __ce_p=$1; case $1 in */*) ;; *) __ce_q=$PATH:; while \command [ -n "$__ce_q" ]; do
 __ce_p=${__ce_q%%:*}; __ce_p=${__ce_p:-.}/$1; __ce_q=${__ce_q#*:}; if \command [ -f "$__ce_p" ] && \command [ -r "$__ce_p" ]; then __ce_q=; fi; done;; esac
 if \command [ -f "$__ce_p" ]; then __ce_note "$(\command cat "$__ce_p" 2>/dev/null)" "$1"; fi; return "$__ce_l"; }
+__ce_in_defined() { __ce_f="${__ce_f-} $1"; }
+__ce_in_gone() { for __ce_q do __ce_f="${__ce_f-} -$__ce_q"; done; }
 __ce_note() { case $1 in *"("*")"*) __ce_tn=$((${__ce_tn-0}+1)); \eval "__ce_tt$__ce_tn=\$1 __ce_tp$__ce_tn=\$2"; __ce_f="${__ce_f-} t$__ce_tn";; esac; }
 next_stage() { \command echo "next_stage: only a command of this name in the script itself is counted" >&2; \exit 1; }
 everytime() { :; }
 __ce_top() { __ce_h=; \command read -r __ce_h </proc/self/stat; case $__ce_h in "$$ "*|"") return 0;; esac; return 1; } 2>/dev/null
-__ce_out() { __ce_h=; while \command read -r __ce_q; do case $__ce_q in mnt_id:*) __ce_h=$__ce_q;; ino:*) __ce_h=$__ce_h$__ce_q; \return;; esac
-done </proc/self/fdinfo/$1; __ce_h=; } 2>/dev/null
-__ce_arm() { \trap -- '__ce_end "$@"' 0; }
-__ce_traps() { __ce_l=$(\trap); case $__ce_l in *__ce_end*) case ${__ce_t+t} in t) \command echo "trap -- '$__ce_t' EXIT";; esac
+__ce_out() { __ce_h=; if ! \command [ -r "/proc/self/fdinfo/$1" ]; then \return; fi; while \command read -r __ce_q; do case $__ce_q in mnt_id:*) __ce_h=$__ce_q;; ino:*) __ce_h=$__ce_h$__ce_q; \return;; esac
+done <"/proc/self/fdinfo/$1"; __ce_h=; }
+__ce_arm() { \trap -- '{ __ce_x=$? __ce_ps=${PIPESTATUS-} __ce_o=${__ce_sx-$-}; \set +x; } 2>/dev/null; __ce_end "$@"; \eval "${__ce_act-}"' 0; }
+__ce_in_traps() { __ce_l=$(\trap); case $__ce_l in *__ce_end*) case ${__ce_t+t} in t) \command echo "trap -- '$__ce_t' EXIT";; esac
 __ce_l=${__ce_l#*__ce_end*EXIT}; case $__ce_l in ?*) \command echo "${__ce_l#?}";; esac;; *) \trap;; esac; }
-__ce_trap() { case ${1-} in --) \shift;; -?*) \trap "$@"; return;; esac; case $# in
+__ce_in_trap() { case ${1-} in --) \shift;; -?*) \trap "$@"; return;; esac; case $# in
 0) if __ce_top; then \trap - 0; case ${__ce_t+t} in t) \trap -- "$__ce_t" 0;; esac; \trap; __ce_arm
-else __ce_traps; fi; return;; 1) \set -- - "$1";; esac
+else __ce_in_traps; fi; return;; 1) \set -- - "$1";; esac
 case $1 in [0-9]*) \set -- - "$@";; esac; __ce_a=$1; \shift; for __ce_q do case $__ce_q in
 0|EXIT) if ! __ce_top; then \trap -- "$__ce_a" 0; else case $__ce_a in -) \unset __ce_t;; *) __ce_t=$__ce_a;; esac; fi;;
 *) \trap -- "$__ce_a" "$__ce_q";; esac; done; }"#;
@@ -139,6 +166,18 @@ impl Composer<'_> {
 
     fn line(&mut self, text: &str) {
         self.bytes(text.as_bytes());
+    }
+
+    /// Puts a function before each whose name begins with `__ce_in_`, which runs that without a trace (`set -x`), and
+    /// exports nothing of ours (`set -a`).
+    fn hushed(&mut self, names: &[&str]) {
+        for name in names {
+            let inner = name.trim_start_matches("__ce_");
+            self.line(&format!(
+                "{name}() {{ {{ \\set -- \"$?\" \"$-\" \"$@\"; \\set +ax; __ce_sq=$1 __ce_sx=$2; \\shift 2; __ce_r \"$__ce_sq\" && :; }} 2>/dev/null; __ce_in_{inner} \"$@\"\n\
+                 {{ __ce_sq=$?; case $__ce_sx in *a*) \\set -a;; esac; case $__ce_sx in *x*) \\set -x;; esac; \\unset __ce_sx; return \"$__ce_sq\"; }} 2>/dev/null; }}"
+            ));
+        }
     }
 
     /// Assigns and exports what differs from a fresh shell, and unsets what is gone.
@@ -169,13 +208,16 @@ impl Composer<'_> {
     }
 
     /// The working directory and what goes with it, `umask`, traps and limits.
-    fn surroundings(&mut self) {
+    fn surroundings(&mut self, nowhere: &str) {
         let state = self.state;
         let fresh = state.has_baseline().then_some(&state.baseline);
         let not_fresh = |directory: &&BString| fresh.is_none_or(|fresh| fresh.directory != **directory);
         if let Some(directory) = state.directory.as_ref().filter(not_fresh) {
             self.bytes(&[b"__ce_d=".as_slice(), &quote(directory)].concat());
-            self.line(ENTER);
+            self.line(&ENTER.replace("@D@", &quote(nowhere.as_bytes()).to_str_lossy()));
+            if state.variable("OLDPWD") == Value::Unset {
+                self.line("\\unset OLDPWD");
+            }
         }
         match &state.other_pwd {
             Some(Some(value)) => self.bytes(&[b"PWD=".as_slice(), &quote(value)].concat()),
@@ -264,8 +306,19 @@ impl Composer<'_> {
             self.line(&format!("__ce_record() {{\n{body}\n}}"));
         }
         if let Some(markers) = &request.markers {
+            let sets_ifs = self.state.variables.get("IFS").is_none_or(|ifs| !ifs.readonly);
             let holds_stage = matches!(request.kind, Kind::Stage(_));
-            self.bytes(&markers::functions(files, markers, holds_stage));
+            self.bytes(&markers::functions(files, markers, holds_stage, sets_ifs));
+            self.hushed(&[
+                "__ce_m",
+                "__ce_enter",
+                "__ce_leave",
+                "__ce_check",
+                "__ce_apart",
+                "__ce_closing",
+                "next_stage",
+                "everytime",
+            ]);
         }
     }
 
@@ -277,7 +330,7 @@ impl Composer<'_> {
         }
     }
 
-    fn options(&mut self) {
+    fn options(&mut self, request: &Request<'_>) {
         let state = self.state;
         let letters = |on: bool| {
             let fresh = |letter: &char| state.baseline.options.contains(letter);
@@ -298,38 +351,49 @@ impl Composer<'_> {
                 set.push_str(&format!("\\set {sign}{letters}; "));
             }
         }
-        self.line(&format!("{set}__ce_r {} && :", state.status));
+        // What only expands words is none of the script's commands, and shows no trace.
+        let hush = if request.kind == Kind::Expansion { "__ce_sx=$-; \\set +x; " } else { "" };
+        self.line(&format!("{{ {set}{hush}__ce_r {} && :; }} 2>/dev/null", state.status));
     }
 
     fn chunk(&mut self, request: &Request<'_>) {
         if request.kind == Kind::ExitTrap {
             // As the trap of a subshell: there `exit` alone keeps the status that the trap began with.
-            let action = quote(&request.chunk.text);
             let status = request.state.status;
-            self.bytes(
-                &[b"( \\trap -- ", action.as_slice(), format!(" 0; \\exit {status} ); \\exit").as_bytes()].concat(),
-            );
+            let (hush, trace) = match request.state.has_option('x') {
+                true => ("{ \\set +x; } 2>/dev/null; ", format!("{{ \\set -x; __ce_r {status} && :; }} 2>/dev/null\n")),
+                false => ("", String::new()),
+            };
+            let action = quote(&[trace.as_bytes(), &request.chunk.text].concat());
+            let first = format!("{hush}( \\trap -- ");
+            self.bytes(&[first.as_bytes(), &action, format!(" 0; \\exit {status} ); \\exit").as_bytes()].concat());
         } else {
             // A `\` at the end of the text is itself; before our newline it would be a line continuation.
             let slashes = request.chunk.text.iter().rev().take_while(|byte| **byte == b'\\').count();
             let last: &[u8] = if slashes % 2 == 1 { b"\\" } else { b"" };
             let chunk = [&request.chunk.text, last].concat();
             match request.errexit_ignored {
-                true => self.bytes(&[b"{ ".as_slice(), &chunk, b"\n} && :"].concat()),
+                true => self.bytes(&[b"{ ".as_slice(), &chunk, b"\n} && \\unset __ce_"].concat()),
                 false => self.bytes(&chunk),
             }
         }
         self.line("{ __ce_s=$? __ce_done=1; } 2>/dev/null");
+        if request.chunk.is_last {
+            // The end of the script is success, and so its EXIT trap sees it.
+            self.line("{ \\exit 0; } 2>/dev/null");
+        }
     }
 }
 
 /// The action of the EXIT trap. `__ce_x` is the status, `__ce_j` the status a chain is judged by.
 fn epilogue(request: &Request<'_>, runs_text: bool, frame_file: &str) -> String {
-    // A child that bash starts may die of a signal before it has forgotten this trap: how it ends is not ours to say.
+    // With `-c`, bash gives 127 for an error in an expansion, where it gives 1 for a script in a file.
+    // A child that it starts may die of a signal before it has forgotten this trap: how it ends is not ours to say.
     let mut text = String::from(
-        "{ __ce_x=$? __ce_o=$- __ce_y=$$; \\set +efuvxC; \\set +a; \\unset -f command\n\
+        "{ __ce_y=$$; \\set +efuvxC; \\set +a; \\unset -f command\n\
          case ${BASHPID-$$} in $$) ;; *) __ce_top || \\return 0;; esac\n\
          case ${BASH_VERSION-} in ?*) \\set -o posix;; esac; } 2>/dev/null\n\
+         case ${BASH_VERSION:+$__ce_x,$__ce_ps,$__ce_o,$BASH_COMMAND} in *,*e*,*|*,*,*exit*) ;; 127,1,*) __ce_x=1;; esac\n\
          case ${__ce_done-} in 1) __ce_x=$__ce_s;; esac\n\
          __ce_j=$__ce_x; case ${__ce_w-} in break*|continue*) __ce_j=0;; esac\n",
     );
@@ -347,6 +411,9 @@ fn epilogue(request: &Request<'_>, runs_text: bool, frame_file: &str) -> String 
         }
         text.push_str("\\command unalias trap 2>/dev/null\n");
     }
+    if request.chunk.is_last {
+        text.push_str("case ${__ce_t+t} in t) __ce_ran=1;; esac\n");
+    }
     // Where no kernel tells what standard output is, it is taken for another when it may be.
     let may_be_other = if request.chunk.redirects_shell { ":" } else { "\\command [ -z \"${__ce_done-}\" ]" };
     text.push_str(&format!(
@@ -354,12 +421,27 @@ fn epilogue(request: &Request<'_>, runs_text: bool, frame_file: &str) -> String 
          while \\command [ \"$#\" -gt 0 ]; do __ce_i=$((__ce_i+1)); \\eval \"__ce_p$__ce_i=\\$1\"; \\shift; done\n\
          __ce_out 1\n\
          case $__ce_h in \"\") if {may_be_other}; then __ce_1=other; fi;; esac\n\
-         case $__ce_h in \"$__ce_1\") __ce_tell 2>/dev/null; \\return;; esac\n\
+         case $__ce_h in \"$__ce_1\") __ce_tell 2>/dev/null;; *)\n\
          {{ ( \\command umask 077; : >{frame_file} ); __ce_tell >>{frame_file}; }} 2>/dev/null\n\
-         __ce_out 2; case $__ce_h in \"$__ce_2\") \\command echo \"$__ce_k f\" >&2;; esac\n"
+         __ce_out 2; case $__ce_h in \"$__ce_2\") \\command echo \"$__ce_k f\" >&2;; esac;; esac\n\
+         case $__ce_x,$__ce_ps,${{__ce_done-}} in 1,1,) __ce_act='\\exit 1';; esac\n"
     ));
+    if request.chunk.is_last {
+        text.push_str(ACT);
+    }
     text
 }
+
+/// Has the action of the script's EXIT trap run behind our own, in the shell as it was.
+const ACT: &str = r#"case ${__ce_t+t} in t)
+case ${__ce_done-} in 1) __ce_x=0;; esac; case ${__ce_failed-} in ?*) __ce_x=$__ce_j;; esac
+__ce_q=; for __ce_i in a e f u v C x; do case $__ce_o in *$__ce_i*) __ce_q=$__ce_q$__ce_i;; esac; done
+__ce_act="__ce_r $__ce_x
+$__ce_t
+${__ce_act-}"; case $__ce_q in ?*) __ce_act="{ \set -$__ce_q; __ce_r $__ce_x && :; } 2>/dev/null
+${__ce_act#*
+}";; esac;; esac
+"#;
 
 /// Prints the state.
 const TELL: &str = r#"__ce_tell() { \command echo "$__ce_k v"; \set; \command echo "$__ce_k x"; \export -p; \command echo "$__ce_k r"; \readonly -p

@@ -33,6 +33,8 @@ pub(crate) struct Surroundings<'a> {
     /// What `$$` is, once that is known: each stretch has a process of its own.
     pub(crate) process: Option<&'a BString>,
     pub(crate) aliases: Option<&'a Aliases>,
+    /// A command whose operands were expanded before, and the word that stands for them.
+    pub(crate) expanded: Option<(Span, &'a str)>,
 }
 
 /// The stretch as it is written, here-documents included.
@@ -75,8 +77,12 @@ pub(crate) fn edited<'t>(
 pub(crate) fn function(function: &Function, markers: bool, state: &State) -> Edited {
     let everywhere = Markers::everywhere();
     let first_number = function.number.wrapping_sub(function.definition.span.start);
-    let surroundings =
-        Surroundings { loops: 0, first_number, process: state.process.as_ref(), aliases: Some(&function.aliases) };
+    let surroundings = Surroundings {
+        first_number,
+        process: state.process.as_ref(),
+        aliases: Some(&function.aliases),
+        ..Surroundings::default()
+    };
     let mut editor = Editor::new(&function.source, markers.then_some(&everywhere), surroundings);
     editor.body(&function.definition);
     editor.cuts = true;
@@ -204,7 +210,7 @@ impl<'t, 'a> Editor<'t, 'a> {
         let apart = item.background && self.markers.is_some_and(|markers| markers.in_and_or(&item.and_or));
         let span = item.and_or.span;
         if apart {
-            self.insert(span.start, format!("{{ __ce_apart {} && :; ", span.start));
+            self.insert(span.start, format!("{{ __ce_apart {} && \\unset __ce_; ", span.start));
         }
         self.visit_and_or(&item.and_or);
         if apart {
@@ -360,7 +366,7 @@ impl<'t, 'a> Editor<'t, 'a> {
         let before = self.source.slice(assignments).to_string();
         self.replace(Span { end: name.span.end, ..assignments }, format!("{{ {function}"));
         let own = self.source.slice(name.span);
-        self.insert(last.span.end, format!(" && __ce_=; {before}{own} \"$__ce_v\""));
+        self.insert(last.span.end, format!(" && \\unset __ce_; {before}{own} \"$__ce_v\""));
         self.insert(command.span.end, "; }");
     }
 
@@ -370,8 +376,7 @@ impl<'t, 'a> Editor<'t, 'a> {
         if option.unquoted() == Some("-f") {
             let names: String = names.iter().map(|name| format!(" {}", self.source.slice(name.span))).collect();
             self.insert(command.span.start, "{ ");
-            let report = format!("for __ce_q in{names}; do __ce_f=\"${{__ce_f-}} -$__ce_q\"; done");
-            self.insert(command.span.end, format!(" && {report}; }}"));
+            self.insert(command.span.end, format!(" && __ce_gone{names}; }}"));
         }
     }
 }
@@ -385,12 +390,12 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
         let judged = self.markers.is_some_and(|markers| reach::begins_chain(markers, and_or));
         let outer = std::mem::replace(&mut self.and_or, and_or.span);
         if judged {
-            self.insert(and_or.span.start, "{ __ce_enter && :; ");
+            self.insert(and_or.span.start, "{ __ce_enter && \\unset __ce_; ");
             self.judged += 1;
         }
         visit::walk_and_or(self, and_or);
         if judged {
-            self.insert(and_or.span.end, "; __ce_leave && :; }");
+            self.insert(and_or.span.end, "; __ce_leave && \\unset __ce_; }");
             self.judged -= 1;
         }
         self.and_or = outer;
@@ -416,11 +421,11 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
                 Command::Function(definition) => editor.visit_function(definition),
             });
             if checked {
-                self.insert(command.span().end, "; ); __ce_check && :; }");
+                self.insert(command.span().end, "; ); __ce_check && \\unset __ce_; }");
             }
         }
         if holds.is_some() {
-            self.insert(pipeline.span.end, "; __ce_check && :; }");
+            self.insert(pipeline.span.end, "; __ce_check && \\unset __ce_; }");
         }
     }
 
@@ -462,10 +467,16 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
         let in_value = |assignment: &Assignment| self.markers.is_some_and(|markers| markers.in_word(&assignment.value));
         if command.words.is_empty() && command.assignments.iter().any(in_value) {
             self.insert(command.span.start, "{ ");
-            self.insert(command.span.end, "; __ce_check && :; }");
+            self.insert(command.span.end, "; __ce_check && \\unset __ce_; }");
         }
         if self.waits_for_chains(command) {
             self.insert(command.words.first().map_or(command.span.start, |word| word.span.start), "__ce_after ");
+        }
+        if let (Some((span, word)), [_, first, ..], Some(last)) =
+            (self.surroundings.expanded, command.words.as_slice(), command.words.last())
+            && span == command.span
+        {
+            return self.replace(first.span.to(last.span), word);
         }
         let in_kill = std::mem::replace(&mut self.in_kill, is_kill(command));
         if self.in_kill {
@@ -484,7 +495,7 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
                 }
                 self.in_subshell(|editor| visit::walk_compound_command(editor, command));
                 if checked {
-                    self.insert(command.span.end, "; __ce_check && :; }");
+                    self.insert(command.span.end, "; __ce_check && \\unset __ce_; }");
                 }
             }
             CompoundKind::For(_) | CompoundKind::While(_) | CompoundKind::Until(_) => {
@@ -501,7 +512,7 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
             let number = self.surroundings.first_number.wrapping_add(definition.span.start);
             self.insert(definition.span.start, "{ ");
             self.body(definition);
-            self.insert(definition.span.end, format!("; __ce_f=\"${{__ce_f-}} {number}\"; }}"));
+            self.insert(definition.span.end, format!("; __ce_defined {number}; }}"));
         } else {
             self.body(definition);
         }

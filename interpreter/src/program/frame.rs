@@ -23,11 +23,16 @@ pub(crate) struct Splitter {
     baseline: Option<Vec<u8>>,
     in_frame: bool,
     complete: bool,
+    /// What was to be held back was too much: no state will be told.
+    gave_up: bool,
 }
+
+/// How much is held back at most. No program could carry a state as large.
+const LONGEST_FRAME: usize = 64 << 20;
 
 impl Splitter {
     pub(crate) fn new(framing: Framing) -> Splitter {
-        Splitter { framing, held: Vec::new(), baseline: None, in_frame: false, complete: false }
+        Splitter { framing, held: Vec::new(), baseline: None, in_frame: false, complete: false, gave_up: false }
     }
 
     /// Whether the last frame is complete: what follows is only output of processes left behind.
@@ -42,13 +47,21 @@ impl Splitter {
         }
         let searched = self.held.len();
         self.held.extend_from_slice(bytes);
+        if self.held.len() > LONGEST_FRAME {
+            // What follows may be values of the script: it is for nobody.
+            (self.gave_up, self.held) = (true, Vec::new());
+        }
+        if self.gave_up {
+            self.held.clear();
+            return Vec::new();
+        }
         if self.in_frame {
             return self.end_frame(searched);
         }
         if self.framing.with_baseline && self.baseline.is_none() {
             let end = format!("{} w\n", self.framing.nonce);
-            let Some(at) = self.held.find(&end) else { return Vec::new() };
-            let rest = self.held.split_off(at + end.len());
+            let Some(behind) = self.behind(&end, searched) else { return Vec::new() };
+            let rest = self.held.split_off(behind);
             self.baseline = Some(std::mem::replace(&mut self.held, rest));
         }
         let begin = format!("{} v\n", self.framing.nonce);
@@ -72,11 +85,15 @@ impl Splitter {
     /// processes left behind.
     fn end_frame(&mut self, searched: usize) -> Vec<u8> {
         let end = format!("{} e\n", self.framing.nonce);
-        let from = searched.saturating_sub(end.len());
-        let found = self.held.get(from..).and_then(|rest| rest.find(&end));
-        let Some(at) = found else { return Vec::new() };
+        let Some(behind) = self.behind(&end, searched) else { return Vec::new() };
         self.complete = true;
-        self.held.split_off(from + at + end.len())
+        self.held.split_off(behind)
+    }
+
+    /// Where `line` ends in what is held, if it does not before `searched`.
+    fn behind(&self, line: &str, searched: usize) -> Option<usize> {
+        let from = searched.saturating_sub(line.len());
+        Some(from + self.held.get(from..)?.find(line)? + line.len())
     }
 
     /// The stream has ended: output that was held back for nothing, and the state if it was printed whole.
@@ -87,13 +104,15 @@ impl Splitter {
             None => before.baseline.clone(),
         };
         if !self.in_frame {
-            return (self.held, None);
+            // What a fresh shell is like is for nobody, either.
+            let told = self.held.find(format!("{} b\n", self.framing.nonce)).unwrap_or(self.held.len());
+            return (self.held.get(..told).unwrap_or_default().to_vec(), None);
         }
         if !self.is_complete() {
             return (Vec::new(), None);
         }
         let mut foreign = Vec::new();
-        let after = read_dump(&self.held, &self.framing.nonce, before, fresh, &mut foreign);
+        let after = read_dump(&self.held, &self.framing, before, fresh, &mut foreign);
         (foreign, after.and_then(|(state, own)| read_own(state, &own, request, status)))
     }
 }
@@ -179,8 +198,8 @@ fn name(bytes: &[u8]) -> Option<String> {
 fn read_variables(text: &[u8], nonce: &str, first: char, foreign: &mut Vec<u8>) -> BTreeMap<String, Variable> {
     let mut variables = BTreeMap::new();
     let values = section(text, nonce, first);
-    // dash and busybox quote every value: a line without a quote is none of theirs.
-    let quoted = values.contains_str("\nOPTIND='");
+    // dash and busybox quote every value, ours as well: a line without a quote is none of theirs.
+    let quoted = values.contains_str(format!("__ce_k='{nonce}'\n"));
     for (bytes, value) in entries(values, "", quoted, foreign) {
         variables.extend(name(bytes).map(|name| (name, Variable { value, ..Variable::default() })));
     }
@@ -220,7 +239,7 @@ fn read_baseline(text: &[u8], nonce: &str) -> Baseline {
 
 fn read_dump(
     text: &[u8],
-    nonce: &str,
+    Framing { nonce, nowhere, .. }: &Framing,
     before: &State,
     fresh: Arc<Baseline>,
     foreign: &mut Vec<u8>,
@@ -228,6 +247,8 @@ fn read_dump(
     let mut variables = read_variables(text, nonce, 'v', foreign);
     let pwd = variables.get("PWD").and_then(|variable| variable.value.clone());
     let directory = read_directory(section(text, nonce, 'd'), pwd.as_ref(), foreign)?;
+    // There, the script is still where it was.
+    let directory = before.directory.clone().filter(|_| directory.starts_with(nowhere.as_bytes())).unwrap_or(directory);
     let mut own = BTreeMap::new();
     variables.retain(|name, variable| {
         if let Some(name) = name.strip_prefix("__ce_") {
@@ -372,4 +393,33 @@ fn read_defined(words: &BString, own: &Own) -> Vec<Defined> {
         word.parse().ok().map(Defined::Numbered)
     };
     words.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn splitter(with_baseline: bool) -> Splitter {
+        Splitter::new(Framing { nonce: "ce0".into(), with_baseline, nowhere: "/nowhere".into() })
+    }
+
+    #[test]
+    fn output_without_a_frame_is_passed_on() {
+        let mut splitter = splitter(false);
+        let shown: usize = (0..100).map(|_| splitter.push(&[b'c'; 10_000]).len()).sum();
+        assert_eq!((shown, splitter.held.len()), (999_999, 1));
+    }
+
+    #[test]
+    fn a_frame_without_an_end_is_given_up() {
+        for (with_baseline, begin, output) in [(true, "x", ""), (false, "x\nce0 v\n", "x\n")] {
+            let mut splitter = splitter(with_baseline);
+            let mut shown = splitter.push(begin.as_bytes());
+            for _ in 0..70 {
+                shown.extend(splitter.push(&[b'x'; 1 << 20]));
+                assert!(splitter.held.len() <= LONGEST_FRAME);
+            }
+            assert_eq!((shown.as_bstr(), splitter.held.len()), (output.into(), 0));
+        }
+    }
 }

@@ -6,16 +6,17 @@
 
 use crate::{dispatch::request::Count, language::quoting::quote};
 
-/// The shell functions that carry out markers there.
+/// The shell functions that carry out markers there, for a shell that can set `IFS` or not.
 ///
 /// `__ce_c` is the stack of open chains of this shell, newest first: `|` where a judged list begins, `N:I` for stage N
 /// of chain I, `e:I` for an everytime chain. The files whose names begin with `files` are what subshells share: `hits`,
 /// `done` (how many stages are applied), `open` (the stack of whoever ran last) and `failed` (status, chain and stage).
-pub(crate) fn functions(files: &str, count: &Count, inside_stage: bool) -> Vec<u8> {
+pub(crate) fn functions(files: &str, count: &Count, inside_stage: bool, sets_ifs: bool) -> Vec<u8> {
     let files = String::from_utf8_lossy(&quote(files.as_bytes())).into_owned();
     let Count { hits, applied } = count;
     let outer = u8::from(inside_stage);
     FUNCTIONS
+        .replace("IFS= ", if sets_ifs { "IFS= " } else { "" })
         .replace("@F@", &files)
         .replace("@HITS@", &hits.to_string())
         .replace("@APPLIED@", &applied.to_string())
@@ -25,7 +26,7 @@ pub(crate) fn functions(files: &str, count: &Count, inside_stage: bool) -> Vec<u
 
 const FUNCTIONS: &str = r#"( \command umask 077; \command echo @HITS@ >@F@.hits; \command echo @APPLIED@ >@F@.done; : >@F@.open; : >@F@.failed )
 __ce_open=@F@.open; __ce_c=
-__ce_m() {
+__ce_in_m() {
 case $1 in s)
 IFS= \command read -r __ce_n <@F@.hits; __ce_n=$((__ce_n+1)); \command echo "$__ce_n" >|@F@.hits; IFS= \command read -r __ce_q <@F@.done
 if \command [ "$__ce_n" -le @APPLIED@ ]; then return 1; fi
@@ -45,11 +46,11 @@ if \command [ -z "${__ce_g-}" ]; then \exit "$1"; fi;; esac
 __ce_pop() {
 while :; do case $__ce_c in "| "*) __ce_c=${__ce_c#"| "}; return;; "") return;; esac; __ce_judge "$1"; done
 }
-__ce_enter() { \set -- "$?"; __ce_c="| $__ce_c"; return "$1"; }
-__ce_leave() { \set -- "$?"; __ce_look "$1"; __ce_pop "$1"; \command echo "$__ce_c" >|"$__ce_open"; return "$1"; }
-__ce_check() { \set -- "$?"; __ce_look "$1"; return "$1"; }
-__ce_apart() { __ce_open=@F@.open$1; ( \command umask 077; \command echo "$__ce_c" >"$__ce_open" ); }
-__ce_after() { __ce_check && :; "$@"; }
+__ce_in_enter() { \set -- "$?"; __ce_c="| $__ce_c"; return "$1"; }
+__ce_in_leave() { \set -- "$?"; __ce_look "$1"; __ce_pop "$1"; \command echo "$__ce_c" >|"$__ce_open"; return "$1"; }
+__ce_in_check() { \set -- "$?"; __ce_look "$1"; return "$1"; }
+__ce_in_apart() { __ce_open=@F@.open$1; ( \command umask 077; \command echo "$__ce_c" >"$__ce_open" ); }
+__ce_after() { __ce_check && \unset __ce_; "$@"; }
 __ce_look() {
 __ce_q=; if IFS= \command read -r __ce_q <@F@.failed; then \exit "${__ce_q%%" "*}"; fi
 IFS= \command read -r __ce_q <"$__ce_open" || :
@@ -59,7 +60,7 @@ __ce_h=$__ce_c; __ce_c=$__ce_q
 while \command [ "$__ce_c" != "$__ce_h" ]; do case $__ce_c in "| "*) __ce_c=${__ce_c#"| "};; "") break;; *) __ce_judge "$1";; esac; done
 __ce_c=$__ce_h; \command echo "$__ce_c" >|"$__ce_open"
 }
-__ce_closing() {
+__ce_in_closing() {
 __ce_z=$?; __ce_z=${2-$__ce_z}; __ce_i=$1
 while \command [ "$__ce_i" -gt 0 ]; do __ce_pop "$__ce_z"; __ce_i=$((__ce_i-1)); done
 \command echo "$__ce_c" >|"$__ce_open"
@@ -73,5 +74,5 @@ __ce_failed=$__ce_q; IFS= \command read -r __ce_hits <@F@.hits; IFS= \command re
 if \command [ -n "$__ce_q" ]; then __ce_j=${__ce_q%%" "*}; fi
 \command -p rm -f @F@.hits @F@.done @F@.failed @F@.open*
 }
-next_stage() { \set -- "$?"; case $__ce_c in "| "*|"") ;; *) __ce_judge "$1";; esac; __ce_m s 0; }
-everytime() { \set -- "$?"; case $__ce_c in "| "*|"") ;; *) __ce_judge "$1";; esac; __ce_m e 0; }"#;
+__ce_in_next_stage() { \set -- "$?"; case $__ce_c in "| "*|"") ;; *) __ce_judge "$1";; esac; __ce_in_m s 0; }
+__ce_in_everytime() { \set -- "$?"; case $__ce_c in "| "*|"") ;; *) __ce_judge "$1";; esac; __ce_in_m e 0; }"#;

@@ -36,7 +36,7 @@ pub(crate) fn body(record: Option<&Record<'_>>, chains: &[Chain]) -> String {
     let arms: String = chains.iter().enumerate().map(arm).collect();
     format!(
         "__ce_rec_q= __ce_rec_u=0.0\ncase $4 in\n{arms}esac\n\
-         if \\command [ -r /proc/uptime ]; then IFS=' ' \\command read -r __ce_rec_u __ce_rec_y </proc/uptime; fi\n\
+         if \\command [ -r /proc/uptime ]; then \\command read -r __ce_rec_u </proc/uptime; __ce_rec_u=${{__ce_rec_u%%\" \"*}}; fi\n\
          case $2 in\n\
          started) \\command printf '\\n[[record]]\\nstage = %s\\nstate = \"started\"\\npid = %s\\nuptime = %s\\n%s\\n%s\\n' \
          \"$1\" \"$$\" \"$__ce_rec_u\" {started} \"$__ce_rec_q\" >>{file};;\n\
