@@ -23,11 +23,11 @@ const RUNS: u32 = 5;
 type Shape = (&'static str, usize, fn(usize) -> String);
 
 const SHAPES: [Shape; 14] = [
-    ("functions that call the next", 1500, |n| {
+    ("functions that call the next", 600, |n| {
         let calls: String = (0..n).map(|i| format!("f{i}() {{ f{}; }}\n", i + 1)).collect();
         format!("{calls}f{n}() {{ next_stage && x; }}\nf0\n")
     }),
-    ("functions that call the one before", 1500, |n| {
+    ("functions that call the one before", 600, |n| {
         let calls: String = (1..=n).map(|i| format!("f{i}() {{ v{i}=1; f{}; }}\n", i - 1)).collect();
         format!("f0() {{ :; }}\n{calls}next_stage && f{n}\n")
     }),

@@ -72,7 +72,12 @@ impl Effects {
             }
             _ => self.assigns = None,
         }
-        self.exports.extend(other.exports.iter().cloned());
+        if self.exports.len().max(other.exports.len()) <= MOST_NAMES {
+            self.exports.extend(other.exports.iter().cloned());
+        } else {
+            // Any that is assigned may be one.
+            (self.exports_all, self.assigns) = (true, None);
+        }
         self.exports_all |= other.exports_all;
         self.changes_directory |= other.changes_directory;
         self.changes_options |= other.changes_options;

@@ -197,8 +197,8 @@ impl Direct {
 struct Node {
     name: String,
     own: Option<Direct>,
-    calls: std::collections::btree_set::IntoIter<String>,
-    circles: BTreeSet<usize>,
+    calls: std::vec::IntoIter<String>,
+    circles: Vec<usize>,
     /// The earliest function on the way that it leads back to.
     lowest: usize,
 }
@@ -216,7 +216,7 @@ struct Search {
 impl Search {
     fn enter(&mut self, name: &str, (own, calls): (Direct, BTreeSet<String>)) {
         let lowest = self.nodes.len();
-        let (calls, circles) = (calls.into_iter(), BTreeSet::new());
+        let (calls, circles) = (Vec::from_iter(calls).into_iter(), Vec::new());
         self.nodes.push(Node { name: name.to_owned(), own: Some(own), calls, circles, lowest });
         self.numbers.insert(name.to_owned(), lowest);
         self.way.push(lowest);
@@ -237,7 +237,7 @@ impl Search {
 
     fn calls_circle(&mut self, at: usize, circle: usize) {
         if let Some(node) = self.nodes.get_mut(at) {
-            node.circles.insert(circle);
+            node.circles.push(circle);
         }
     }
 
@@ -255,7 +255,7 @@ impl Search {
         for member in self.open.split_off(self.open.partition_point(|open| *open < at)) {
             let Some(node) = self.nodes.get_mut(member) else { continue };
             circles.of_names.insert(std::mem::take(&mut node.name), number);
-            calls.append(&mut node.circles);
+            calls.extend(std::mem::take(&mut node.circles));
             match &mut own {
                 None => own = node.own.take(),
                 Some(own) => node.own.iter().for_each(|other| own.merge(other)),

@@ -40,7 +40,7 @@ pub(crate) struct Mentions {
     /// The variables that such names and texts may be made from.
     pub(crate) made_from: Option<BTreeSet<String>>,
     /// Of functions: their texts, and those of what they call.
-    pub(crate) texts: BTreeSet<Hash>,
+    pub(crate) texts: Vec<Hash>,
     /// What of the computation functions depend on, wherever they are called.
     pub(crate) inputs: Inputs,
 }
@@ -55,7 +55,7 @@ impl Mentions {
             words: names(),
             runs_made: false,
             made_from: names(),
-            texts: BTreeSet::new(),
+            texts: Vec::new(),
             inputs: Inputs::default(),
         }
     }
@@ -78,10 +78,12 @@ impl Mentions {
     }
 
     /// The same with one text for all: that of functions of which nothing more will be learnt.
-    pub(crate) fn sealed(self) -> Mentions {
+    pub(crate) fn sealed(mut self) -> Mentions {
+        self.texts.sort_unstable();
+        self.texts.dedup();
         let mut hasher = Sha256::new();
         self.texts.iter().for_each(|text| hasher.update(text));
-        Mentions { texts: BTreeSet::from([hasher.finalize().into()]), ..self }
+        Mentions { texts: vec![hasher.finalize().into()], ..self }
     }
 }
 
@@ -117,7 +119,7 @@ pub(crate) fn of_function(
     finder.visit_compound_command(&definition.body);
     let Finder { mut mentions, calls } = finder;
     mentions.positional = false;
-    mentions.texts.insert(Sha256::digest(print::canonical_function(definition).as_slice()).into());
+    mentions.texts.push(Sha256::digest(print::canonical_function(definition).as_slice()).into());
     let anything = Arc::new(Called {
         effects: Effects { assigns: None, changes_directory: true, changes_options: true, ..Effects::none() },
         variables: Some(BTreeSet::new()),

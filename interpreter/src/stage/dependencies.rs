@@ -94,7 +94,7 @@ impl Mentioned {
         let Some(summary) = functions.summary(name) else { return };
         let texts: Vec<&[u8]> = summary.mentions.texts.iter().map(|text| text.as_slice()).collect();
         self.functions.push((name.to_owned(), hash(&texts)));
-        self.mentions.merge(&Mentions { texts: BTreeSet::new(), ..summary.mentions.clone() });
+        self.mentions.merge(&Mentions { texts: Vec::new(), ..summary.mentions.clone() });
     }
 
     /// Names of commands that may be made, and were not thought of before; variables in what they are made from count too.
