@@ -155,12 +155,17 @@ impl<'t, 'a> Editor<'t, 'a> {
         }
         self.edits.sort_by_key(|(span, _)| span.start);
         let mut text = self.edited(span);
-        let outside = self.documents.iter().filter(|document| document.span.start >= span.end);
-        for (index, document) in outside.enumerate() {
+        let mut end = span.end;
+        for document in &self.documents {
+            // One in a substitution in the body of another goes with that.
+            if document.span.start < end {
+                continue;
+            }
             // A newline at the end of the stretch itself belongs to a line continuation.
-            if index == 0 {
+            if end == span.end {
                 text.push(b'\n');
             }
+            end = document.span.end;
             text.extend_from_slice(&self.edited(document.span));
             // At the end of the script the line with the delimiter may be missing, or its newline.
             let ended = document.body.span.end < document.span.end;
