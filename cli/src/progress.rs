@@ -112,6 +112,7 @@ impl Reporter {
                 let took = seconds(self.began.elapsed());
                 let ended = match (kind, applied.is_empty(), status) {
                     (Kind::Stage(_), false, _) => "applied".to_owned(),
+                    (_, false, _) if applied.start() == applied.end() => format!("stage {} applied", applied.end()),
                     (_, false, _) => format!("stages {} to {} applied", applied.start(), applied.end()),
                     (Kind::Stage(_) | Kind::Everytime, true, 1..) => format!("failed with status {status}"),
                     (_, true, 0) => "done".to_owned(),

@@ -48,6 +48,7 @@ fn setup() -> Result<u8, Box<dyn std::error::Error>> {
         eprintln!("setup-sh: nothing was run");
         return Ok(SYNTAX_ERROR);
     }
+    fs::create_dir_all(&state).map_err(|error| format!("cannot make `{}`: {error}", state.display()))?;
     let shell: Vec<&str> = shell.split(' ').collect();
     let mut dispatcher = Local::new(&shell, Hooks { scratch, record: None });
     let settings = Settings { split, ..Settings::default() };
