@@ -4,7 +4,7 @@ use std::error::Error;
 
 use compeval_interpreter::{
     dispatch::Kind,
-    stage::fingerprint::{Change, Difference, PartKind},
+    stage::fingerprint::{Change, DependencyKind, Difference},
 };
 use compeval_runtime::{
     engine::ContainerState,
@@ -19,7 +19,7 @@ pub fn reason(reason: &Reason) -> String {
         Reason::StageUnfinished(number) => format!("stage {number} did not end"),
         Reason::StageEdited { number, differences } => {
             // What was before a stage is told of the stage itself.
-            let own = differences.iter().filter(|difference| difference.kind != PartKind::Previous);
+            let own = differences.iter().filter(|difference| difference.kind != DependencyKind::Previous);
             let what: Vec<String> = own.map(self::difference).collect();
             match what.as_slice() {
                 [] => format!("what stage {number} depends on is not as it was when it was applied"),
@@ -33,20 +33,20 @@ pub fn reason(reason: &Reason) -> String {
 /// What of the things that a stage depends on is different, and how.
 pub fn difference(Difference { kind, name, change }: &Difference) -> String {
     let what = match kind {
-        PartKind::Previous => "the stages before it".to_owned(),
-        PartKind::Text => "its text".to_owned(),
-        PartKind::Function => format!("the function `{name}`"),
-        PartKind::Alias => format!("the alias `{name}`"),
-        PartKind::Variable => format!("the variable `{name}`"),
-        PartKind::Positional => "the positional parameters".to_owned(),
-        PartKind::Exported if name.is_empty() => "exported variables".to_owned(),
-        PartKind::Exported => format!("the exported variable `{name}`"),
-        PartKind::Directory => "the working directory".to_owned(),
-        PartKind::Options => "options of `set`".to_owned(),
-        PartKind::Settings => format!("what `{name}` sets"),
-        PartKind::Anything => "commands outside of stages that may do anything".to_owned(),
-        PartKind::File => format!("the file `{name}`"),
-        PartKind::Computation => "a file of the computation".to_owned(),
+        DependencyKind::Previous => "the stages before it".to_owned(),
+        DependencyKind::Text => "its text".to_owned(),
+        DependencyKind::Function => format!("the function `{name}`"),
+        DependencyKind::Alias => format!("the alias `{name}`"),
+        DependencyKind::Variable => format!("the variable `{name}`"),
+        DependencyKind::Positional => "the positional parameters".to_owned(),
+        DependencyKind::Exported if name.is_empty() => "exported variables".to_owned(),
+        DependencyKind::Exported => format!("the exported variable `{name}`"),
+        DependencyKind::Directory => "the working directory".to_owned(),
+        DependencyKind::Options => "options of `set`".to_owned(),
+        DependencyKind::Settings => format!("what `{name}` sets"),
+        DependencyKind::Anything => "commands outside of stages that may do anything".to_owned(),
+        DependencyKind::File => format!("the file `{name}`"),
+        DependencyKind::Computation => "a file of the computation".to_owned(),
     };
     match change {
         Change::Added => format!("{what} is new"),

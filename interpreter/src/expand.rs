@@ -34,7 +34,7 @@ pub fn expand_fields<'w>(words: impl IntoIterator<Item = &'w Word>, state: &Stat
             return Err(NeedsShell);
         }
         let mut expansion = Expansion { state, pieces: Vec::new(), joins: false };
-        expansion.parts(&word.parts, Context::Word)?;
+        expansion.parts(&word.parts, Quotation::Word)?;
         // What no expansion made is not split, whatever the separators are.
         let is_split = expansion.pieces.iter().any(|piece| matches!(piece, Piece::Expanded(_)));
         let separators = if is_split { separators(state)? } else { b"" };
@@ -57,7 +57,7 @@ pub fn expand_fields<'w>(words: impl IntoIterator<Item = &'w Word>, state: &Stat
 /// [`NeedsShell`] when the word cannot be expanded here.
 pub fn expand_value(word: &Word, state: &State) -> Result<BString, NeedsShell> {
     let mut expansion = Expansion { state, pieces: Vec::new(), joins: true };
-    expansion.parts(&word.parts, Context::Word)?;
+    expansion.parts(&word.parts, Quotation::Word)?;
     Ok(split::joined(&expansion.pieces))
 }
 
@@ -67,7 +67,7 @@ pub fn expand_value(word: &Word, state: &State) -> Result<BString, NeedsShell> {
 /// [`NeedsShell`] when the pattern cannot be expanded here, or matching may depend on the locale.
 pub fn matches_pattern(pattern: &Word, value: &BString, state: &State) -> Result<bool, NeedsShell> {
     let mut expansion = Expansion { state, pieces: Vec::new(), joins: true };
-    expansion.parts(&pattern.parts, Context::Word)?;
+    expansion.parts(&pattern.parts, Quotation::Word)?;
     pattern::matches(&expansion.pieces, value)
 }
 
@@ -89,7 +89,7 @@ fn is_stand_in(value: &[u8]) -> bool {
 
 /// How the parts of a word stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Context {
+enum Quotation {
     /// Unquoted, as written.
     Word,
     /// Unquoted, in the word of a parameter expansion: what it gives is split.
@@ -110,28 +110,30 @@ impl<'s> Expansion<'s> {
         self.state.known_positional().ok_or(NeedsShell)
     }
 
-    fn parts(&mut self, parts: &[Part], context: Context) -> Result<(), NeedsShell> {
+    fn parts(&mut self, parts: &[Part], context: Quotation) -> Result<(), NeedsShell> {
         parts.iter().try_for_each(|part| self.part(part, context))
     }
 
-    fn part(&mut self, part: &Part, context: Context) -> Result<(), NeedsShell> {
+    fn part(&mut self, part: &Part, context: Quotation) -> Result<(), NeedsShell> {
         match &part.kind {
             // A `~` that the parser took for no tilde-prefix is one to some shells: `~$x`.
-            PartKind::Literal(text) if context != Context::Quoted && begins_with_tilde(text) => return Err(NeedsShell),
+            PartKind::Literal(text) if context != Quotation::Quoted && begins_with_tilde(text) => {
+                return Err(NeedsShell);
+            }
             PartKind::Literal(text) => self.bytes(text, context),
-            PartKind::Escaped(text) => self.bytes(text, Context::Quoted),
+            PartKind::Escaped(text) => self.bytes(text, Quotation::Quoted),
             PartKind::SingleQuoted(text) => {
                 self.pieces.push(Piece::Quotes);
-                self.bytes(text, Context::Quoted);
+                self.bytes(text, Quotation::Quoted);
             }
             PartKind::DoubleQuoted(parts) => {
                 if self.is_field(parts)? {
                     self.pieces.push(Piece::Quotes);
                 }
-                self.parts(parts, Context::Quoted)?;
+                self.parts(parts, Quotation::Quoted)?;
             }
             PartKind::Tilde(login) => match self.state.variable("HOME") {
-                Value::Set(home) if login.is_empty() => self.bytes(&home.clone(), Context::Quoted),
+                Value::Set(home) if login.is_empty() => self.bytes(&home.clone(), Quotation::Quoted),
                 _ => return Err(NeedsShell),
             },
             PartKind::Parameter(expansion) => self.parameter(expansion, context)?,
@@ -158,28 +160,28 @@ impl<'s> Expansion<'s> {
     /// Parts that stand inside something else, as one value.
     fn inner(&self, parts: &[Part]) -> Result<BString, NeedsShell> {
         let mut expansion = Expansion { state: self.state, pieces: Vec::new(), joins: true };
-        expansion.parts(parts, Context::Quoted)?;
+        expansion.parts(parts, Quotation::Quoted)?;
         Ok(split::joined(&expansion.pieces))
     }
 
     /// Text as it stands in the script.
-    fn bytes(&mut self, text: &[u8], context: Context) {
+    fn bytes(&mut self, text: &[u8], context: Quotation) {
         self.pieces.extend(text.iter().map(|byte| match context {
-            Context::Word => Piece::Literal(*byte),
-            Context::Substituted => Piece::Expanded(*byte),
-            Context::Quoted => Piece::Quoted(*byte),
+            Quotation::Word => Piece::Literal(*byte),
+            Quotation::Substituted => Piece::Expanded(*byte),
+            Quotation::Quoted => Piece::Quoted(*byte),
         }));
     }
 
     /// Text that an expansion gave.
-    fn value(&mut self, text: &[u8], context: Context) {
+    fn value(&mut self, text: &[u8], context: Quotation) {
         self.pieces.extend(text.iter().map(|byte| match context {
-            Context::Word | Context::Substituted => Piece::Expanded(*byte),
-            Context::Quoted => Piece::Quoted(*byte),
+            Quotation::Word | Quotation::Substituted => Piece::Expanded(*byte),
+            Quotation::Quoted => Piece::Quoted(*byte),
         }));
     }
 
-    fn parameter(&mut self, expansion: &ParameterExpansion, context: Context) -> Result<(), NeedsShell> {
+    fn parameter(&mut self, expansion: &ParameterExpansion, context: Quotation) -> Result<(), NeedsShell> {
         if expansion.parameter == Parameter::Special(b'#') && expansion.operation != Operation::Value {
             // `${#-x}` and the like begin as the length of something.
             return Err(NeedsShell);
@@ -215,7 +217,7 @@ impl<'s> Expansion<'s> {
                         if varies(word) {
                             return Err(NeedsShell);
                         }
-                        let inner = if context == Context::Quoted { context } else { Context::Substituted };
+                        let inner = if context == Quotation::Quoted { context } else { Quotation::Substituted };
                         self.parts(&word.parts, inner)?;
                     }
                     (Substitution::Assign | Substitution::Error, true) => return Err(NeedsShell),
@@ -225,7 +227,7 @@ impl<'s> Expansion<'s> {
             Operation::Remove { end, largest, pattern } => {
                 let value = self.checked(value)?;
                 let mut expansion = Expansion { state: self.state, pieces: Vec::new(), joins: true };
-                expansion.parts(&pattern.parts, Context::Word)?;
+                expansion.parts(&pattern.parts, Quotation::Word)?;
                 let rest = pattern::remove(&expansion.pieces, &value, *end, *largest)?;
                 self.value(&rest, context);
             }
@@ -261,9 +263,9 @@ impl<'s> Expansion<'s> {
     }
 
     /// `$@` and `$*` (POSIX 2.5.2).
-    fn all_parameters(&mut self, list: u8, context: Context) -> Result<(), NeedsShell> {
+    fn all_parameters(&mut self, list: u8, context: Quotation) -> Result<(), NeedsShell> {
         let (state, positional) = (self.state, self.positional()?);
-        if list == b'*' && (context == Context::Quoted || self.joins) {
+        if list == b'*' && (context == Quotation::Quoted || self.joins) {
             let separators = separators(state)?;
             let separator = separators.get(..1).unwrap_or_default();
             let joined = bstr::join(separator, positional);
@@ -273,7 +275,7 @@ impl<'s> Expansion<'s> {
         if self.joins && positional.len() > 1 {
             return Err(NeedsShell);
         }
-        if context != Context::Quoted {
+        if context != Quotation::Quoted {
             // How an empty one is split off differs between shells, unless blanks separate.
             let separators = separators(state)?;
             let separates = |byte: &u8| !split::is_blank(*byte) && separators.contains(byte);
@@ -286,7 +288,7 @@ impl<'s> Expansion<'s> {
             if index > 0 {
                 self.pieces.push(Piece::Break);
             }
-            if context == Context::Quoted {
+            if context == Quotation::Quoted {
                 self.pieces.push(Piece::Quotes);
             }
             self.value(value, context);

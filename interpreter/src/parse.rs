@@ -63,7 +63,7 @@ struct Broken(usize);
 
 /// Where a list ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+enum ListEnd {
     /// At the end of the text.
     Text,
     /// At the `)` of the command substitution it stands in.
@@ -250,7 +250,7 @@ impl<'t> Reader<'t> {
         let mut inner = Reader::new(text, Offsets::Table(offsets));
         inner.depth = self.depth;
         inner.problems = std::mem::take(&mut self.problems);
-        let list = inner.list(End::Text);
+        let list = inner.list(ListEnd::Text);
         self.problems = inner.problems;
         self.documents.append(&mut inner.documents);
         list.map_err(|_| Broken(self.text.len()))
@@ -265,20 +265,20 @@ impl<'t> Reader<'t> {
             self.report(error);
         }
         // Where it fails, what is to be said was reported.
-        let _ = self.list_onto(End::Text, &mut items);
+        let _ = self.list_onto(ListEnd::Text, &mut items);
         // Too many errors may have ended the reading before a body came.
         self.no_more_here_documents();
         List { items }
     }
 
     /// Reads and-or lists up to `end`, which is not consumed.
-    fn list(&mut self, end: End) -> Result<List, Broken> {
+    fn list(&mut self, end: ListEnd) -> Result<List, Broken> {
         let mut items = Vec::new();
         self.list_onto(end, &mut items)?;
         Ok(List { items })
     }
 
-    fn list_onto(&mut self, end: End, items: &mut Vec<ListItem>) -> Result<(), Broken> {
+    fn list_onto(&mut self, end: ListEnd, items: &mut Vec<ListItem>) -> Result<(), Broken> {
         let (depth, muted) = (self.depth, self.problems.muted);
         let mut command = CompleteCommand::default();
         loop {

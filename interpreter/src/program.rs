@@ -20,7 +20,7 @@
 //! A *frame* is the lines from `NONCE v` to `NONCE e` on standard output, each section of it behind a line `NONCE LETTER`;
 //! before the first stretch there is one of a fresh shell, from `NONCE b` to `NONCE w`. Where standard output is another
 //! at the end than it was at the beginning, the frame is in a file, `NONCE f` on standard error says so, and a second
-//! program prints it. A *record* is what [`Record`] says.
+//! program prints it. A *record* is what [`RecordHook`] says.
 
 use bstr::BStr;
 
@@ -37,7 +37,7 @@ use compose::Composed;
 use frame::Splitter;
 use messages::Messages;
 
-pub use record::{Hooks, Record};
+pub use record::{Hooks, RecordHook};
 
 /// A program for `sh -c`, and the readers of its output.
 pub struct Program(Composed);

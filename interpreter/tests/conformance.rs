@@ -18,7 +18,7 @@ use compeval_interpreter::{
     dispatch::{Kind, local::Local},
     execute::{End, Event, Observer},
     parse,
-    program::{Hooks, Record},
+    program::{Hooks, RecordHook},
     run,
     stage::Ledger,
 };
@@ -98,7 +98,7 @@ impl Place {
         let mut stdout = Vec::new();
         let state = self.below("state");
         let file = state.join("records");
-        let record = Some(Record { file: file.to_str().unwrap(), started: &[("commit", "a")] });
+        let record = Some(RecordHook { file: file.to_str().unwrap(), started: &[("commit", "a")] });
         let mut dispatcher = Local::new(&["sh"], Hooks { scratch: state.to_str().unwrap(), record })
             .output(&mut stdout)
             .prepare(|command| {

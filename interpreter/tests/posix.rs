@@ -24,7 +24,7 @@ use compeval_interpreter::{
     dispatch::local::Local,
     execute::Unobserved,
     parse,
-    program::{Hooks, Record},
+    program::{Hooks, RecordHook},
     run,
     stage::Counted,
     syntax::{
@@ -148,7 +148,7 @@ impl Place {
             let scratch = self.below("state");
             fs::create_dir_all(&scratch).unwrap();
             let file = scratch.join("records");
-            let record = Some(Record { file: file.to_str().unwrap(), started: &[("commit", "it's \"x\"\n")] });
+            let record = Some(RecordHook { file: file.to_str().unwrap(), started: &[("commit", "it's \"x\"\n")] });
             let mut dispatcher = Local::new(shell, Hooks { scratch: scratch.to_str().unwrap(), record })
                 .output(&mut stdout)
                 .prepare(|command| self.prepare(command));

@@ -58,7 +58,7 @@ pub struct Ready {
 }
 
 /// How a setup in one container ended.
-enum Ended {
+enum AttemptEnd {
     /// Well; with what later calls look for.
     Ready(Option<String>),
     /// The container has to be replaced, for this reason.
@@ -81,8 +81,8 @@ impl Setup<'_> {
         for _ in 0..4 {
             let container = find::running_container(&site, &watcher, because.as_ref())?;
             match self.set_up_in(&site, &container, &watcher) {
-                Ok(Ended::Ready(fingerprint)) => return Ok(Ready { container: container.id, fingerprint }),
-                Ok(Ended::Unusable(reason)) => {
+                Ok(AttemptEnd::Ready(fingerprint)) => return Ok(Ready { container: container.id, fingerprint }),
+                Ok(AttemptEnd::Unusable(reason)) => {
                     keep::remove(&site, &container)?;
                     because = Some(reason);
                 }
@@ -101,14 +101,14 @@ impl Setup<'_> {
         site: &Site<'_>,
         container: &Container,
         watcher: &RefCell<&mut dyn Watcher>,
-    ) -> Result<Ended, SetupError> {
+    ) -> Result<AttemptEnd, SetupError> {
         let session = Session { site, container };
         let Some(ledger) = session.settled_ledger(watcher)? else {
-            return Ok(Ended::Unusable(Reason::LedgerDamaged));
+            return Ok(AttemptEnd::Unusable(Reason::LedgerDamaged));
         };
         let unfinished = || ledger.unfinished().map(|record| Reason::StageUnfinished(record.stage));
         if let Some(reason) = failed(&ledger).or_else(unfinished) {
-            return Ok(Ended::Unusable(reason));
+            return Ok(AttemptEnd::Unusable(reason));
         }
         let environment = self.environment;
         let base = site.base(&container.image_id);
@@ -126,14 +126,14 @@ impl Setup<'_> {
         // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
         let reached = (outcome.end == End::Finished).then(|| outcome.fingerprint.clone());
         if let Some(reason) = self.judge(outcome, &ledger)? {
-            return Ok(Ended::Unusable(reason));
+            return Ok(AttemptEnd::Unusable(reason));
         }
         let fingerprint =
             plan::ready_fingerprint(environment, self.mounts, base).filter(|ready| Some(ready) == reached.as_ref());
         if let Some(fingerprint) = &fingerprint {
             session.set_ready(fingerprint)?;
         }
-        Ok(Ended::Ready(fingerprint))
+        Ok(AttemptEnd::Ready(fingerprint))
     }
 
     /// What a walk's end means; the reason when this container cannot be brought up to date.

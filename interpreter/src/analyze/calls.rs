@@ -10,7 +10,7 @@ use crate::{
 
 /// What a call can come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Outcome {
+pub(crate) struct CallEffects {
     /// It can hit `next_stage`.
     pub(crate) next_stage: bool,
     /// It can hit `everytime`.
@@ -19,14 +19,14 @@ pub(crate) struct Outcome {
     pub(crate) acts: bool,
 }
 
-impl Outcome {
+impl CallEffects {
     /// Whether it can hit a marker.
     pub(crate) fn marks(self) -> bool {
         self.next_stage || self.everytime
     }
 
-    fn or(self, other: Outcome) -> Outcome {
-        Outcome {
+    fn or(self, other: CallEffects) -> CallEffects {
+        CallEffects {
             next_stage: self.next_stage || other.next_stage,
             everytime: self.everytime || other.everytime,
             acts: self.acts || other.acts,
@@ -37,14 +37,16 @@ impl Outcome {
 /// The functions that a script defines, under their names.
 #[derive(Default)]
 pub(crate) struct Calls<'t> {
-    effects: HashMap<&'t str, Outcome>,
+    effects: HashMap<&'t str, CallEffects>,
 }
 
 impl<'t> Calls<'t> {
     /// Reads what each function does from the commands in it, and follows calls to their callers.
     pub(crate) fn of(definitions: &[&'t FunctionDefinition], places: &[Placed<'t>]) -> Calls<'t> {
         let mut functions = Calls::default();
-        functions.effects.extend(definitions.iter().map(|definition| (definition.name.as_str(), Outcome::default())));
+        functions
+            .effects
+            .extend(definitions.iter().map(|definition| (definition.name.as_str(), CallEffects::default())));
         let mut callers: HashMap<&str, Vec<&str>> = HashMap::new();
         let mut open = Vec::new();
         for place in places {
@@ -56,7 +58,7 @@ impl<'t> Calls<'t> {
             let marker = place.marker;
             open.push((
                 function.name.as_str(),
-                Outcome {
+                CallEffects {
                     next_stage: marker == Some(Marker::NextStage),
                     everytime: marker == Some(Marker::Everytime),
                     acts: called.is_none() && !place.context.substituted && acts(place.command),
@@ -75,12 +77,12 @@ impl<'t> Calls<'t> {
     }
 
     /// What calling the function `name` comes to; `None` when the script defines no such function.
-    pub(crate) fn effects(&self, name: &str) -> Option<Outcome> {
+    pub(crate) fn effects(&self, name: &str) -> Option<CallEffects> {
         self.effects.get(name).copied()
     }
 
     /// What the command comes to when it is a call of one of the functions.
-    pub(crate) fn call(&self, command: &SimpleCommand) -> Option<Outcome> {
+    pub(crate) fn call(&self, command: &SimpleCommand) -> Option<CallEffects> {
         if self.effects.is_empty() {
             return None;
         }

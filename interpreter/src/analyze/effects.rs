@@ -102,42 +102,42 @@ impl Effects {
 
 /// What and-or lists may do themselves.
 pub(crate) fn of_items(items: &[ListItem]) -> Found {
-    let mut finder = Finder::new(false);
+    let mut finder = EffectFinder::new(false);
     items.iter().for_each(|item| finder.item(item));
     Found { effects: finder.effects, calls: finder.calls }
 }
 
 /// What a pipeline may do itself.
 pub(crate) fn of_pipeline(pipeline: &Pipeline) -> Found {
-    let mut finder = Finder::new(false);
+    let mut finder = EffectFinder::new(false);
     finder.visit_pipeline(pipeline);
     Found { effects: finder.effects, calls: finder.calls }
 }
 
 /// What a simple command may do itself.
 pub(crate) fn of_command(command: &SimpleCommand) -> Found {
-    let mut finder = Finder::new(false);
+    let mut finder = EffectFinder::new(false);
     finder.visit_simple_command(command);
     Found { effects: finder.effects, calls: finder.calls }
 }
 
 /// What a call of a function with this body may do itself.
 pub(crate) fn of_body(body: &CompoundCommand) -> Found {
-    let mut finder = Finder::new(true);
+    let mut finder = EffectFinder::new(true);
     finder.visit_compound_command(body);
     Found { effects: finder.effects, calls: finder.calls }
 }
 
-struct Finder {
+struct EffectFinder {
     calls: BTreeSet<String>,
     effects: Effects,
     loops: usize,
     in_function: bool,
 }
 
-impl Finder {
-    fn new(in_function: bool) -> Finder {
-        Finder { calls: BTreeSet::new(), effects: Effects::none(), loops: 0, in_function }
+impl EffectFinder {
+    fn new(in_function: bool) -> EffectFinder {
+        EffectFinder { calls: BTreeSet::new(), effects: Effects::none(), loops: 0, in_function }
     }
 
     // What runs in a subshell has no effect on this one, so that nothing below goes into one.
@@ -244,7 +244,7 @@ impl Finder {
     }
 }
 
-impl<'t> Visit<'t> for Finder {
+impl<'t> Visit<'t> for EffectFinder {
     fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
         let name = command.literal_name();
         let is_special = name.as_ref().is_none_or(|name| builtins::is_special(name));

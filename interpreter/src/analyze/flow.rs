@@ -252,7 +252,7 @@ pub(crate) struct Called {
 }
 
 /// What a call of a function of this name comes to; `None` when there is no such function.
-pub(crate) type Calls<'c> = &'c dyn Fn(&str) -> Option<Arc<Called>>;
+pub(crate) type CalledByName<'c> = &'c dyn Fn(&str) -> Option<Arc<Called>>;
 
 /// Goes through commands in the order in which they run.
 pub(crate) struct Flow<'c, 't> {
@@ -260,7 +260,7 @@ pub(crate) struct Flow<'c, 't> {
     pub(crate) inputs: Inputs,
     /// Whether what a substitution printed may be a path of the computation.
     prints_taint: bool,
-    calls: Calls<'c>,
+    calls: CalledByName<'c>,
     /// Told what is known of each command, inner ones before those around them.
     told: &'c mut dyn FnMut(&'t SimpleCommand, Known),
 }
@@ -268,7 +268,7 @@ pub(crate) struct Flow<'c, 't> {
 impl<'c, 't> Flow<'c, 't> {
     pub(crate) fn new(
         values: &'c mut Values,
-        calls: Calls<'c>,
+        calls: CalledByName<'c>,
         told: &'c mut dyn FnMut(&'t SimpleCommand, Known),
     ) -> Self {
         Flow { values, inputs: Inputs::default(), prints_taint: false, calls, told }
@@ -690,7 +690,7 @@ impl<'c, 't> Flow<'c, 't> {
 
     /// Whether a parameter in a word may hold a path of the computation, or its text names the variable that does.
     fn mentions(&self, word: &Word) -> bool {
-        let mut mentions = Mentions { values: self.values, found: false };
+        let mut mentions = PathMentions { values: self.values, found: false };
         mentions.visit_word(word);
         mentions.found
     }
@@ -722,12 +722,12 @@ impl<'t> Visit<'t> for Substitutions<'t> {
     }
 }
 
-struct Mentions<'v> {
+struct PathMentions<'v> {
     values: &'v Values,
     found: bool,
 }
 
-impl<'t> Visit<'t> for Mentions<'_> {
+impl<'t> Visit<'t> for PathMentions<'_> {
     fn visit_part(&mut self, part: &'t Part) {
         self.found |= match &part.kind {
             PartKind::Parameter(expansion) => self.values.is_tainted(&expansion.parameter),
@@ -743,14 +743,14 @@ impl<'t> Visit<'t> for Mentions<'_> {
 
 /// The variables that commands in a list may assign a path of the computation to.
 struct Taints<'v> {
-    mentions: Mentions<'v>,
+    mentions: PathMentions<'v>,
     names: Vec<String>,
 }
 
 impl Taints<'_> {
     // One that was assigned from another of them is no different: all count when a path is mentioned anywhere.
     fn of<'v>(list: &List, values: &'v Values) -> Taints<'v> {
-        let mut taints = Taints { mentions: Mentions { values, found: false }, names: Vec::new() };
+        let mut taints = Taints { mentions: PathMentions { values, found: false }, names: Vec::new() };
         taints.visit_list(list);
         taints
     }

@@ -194,7 +194,7 @@ impl Direct {
 }
 
 /// A function that is being looked at.
-struct Node {
+struct Entered {
     name: String,
     own: Option<Direct>,
     calls: std::vec::IntoIter<String>,
@@ -205,7 +205,7 @@ struct Node {
 
 #[derive(Default)]
 struct Search {
-    nodes: Vec<Node>,
+    nodes: Vec<Entered>,
     numbers: HashMap<String, usize>,
     /// The way to the function that is looked at.
     way: Vec<usize>,
@@ -217,7 +217,7 @@ impl Search {
     fn enter(&mut self, name: &str, (own, calls): (Direct, BTreeSet<String>)) {
         let lowest = self.nodes.len();
         let (calls, circles) = (Vec::from_iter(calls).into_iter(), Vec::new());
-        self.nodes.push(Node { name: name.to_owned(), own: Some(own), calls, circles, lowest });
+        self.nodes.push(Entered { name: name.to_owned(), own: Some(own), calls, circles, lowest });
         self.numbers.insert(name.to_owned(), lowest);
         self.way.push(lowest);
         self.open.push(lowest);

@@ -97,14 +97,14 @@ pub(crate) fn merge_names(names: &mut Option<BTreeSet<String>>, more: &Option<BT
 
 /// What and-or lists mention themselves, and the names of commands that may be functions.
 pub(crate) fn of_items(items: &[ListItem]) -> (Mentions, BTreeSet<String>) {
-    let mut finder = Finder::new();
+    let mut finder = MentionFinder::new();
     items.iter().for_each(|item| finder.visit_and_or(&item.and_or));
     (finder.mentions, finder.calls)
 }
 
 /// What a word mentions itself, and the names of commands in it that may be functions.
 pub(crate) fn of_word(word: &Word) -> (Mentions, BTreeSet<String>) {
-    let mut finder = Finder::new();
+    let mut finder = MentionFinder::new();
     finder.visit_word(word);
     (finder.mentions, finder.calls)
 }
@@ -115,9 +115,9 @@ pub(crate) fn of_function(
     definition: &FunctionDefinition,
     is_function: &dyn Fn(&str) -> bool,
 ) -> (Mentions, BTreeSet<String>) {
-    let mut finder = Finder::new();
+    let mut finder = MentionFinder::new();
     finder.visit_compound_command(&definition.body);
-    let Finder { mut mentions, calls } = finder;
+    let MentionFinder { mut mentions, calls } = finder;
     mentions.positional = false;
     mentions.texts.push(Sha256::digest(print::canonical_function(definition).as_slice()).into());
     let anything = Arc::new(Called {
@@ -133,14 +133,14 @@ pub(crate) fn of_function(
     (mentions, calls)
 }
 
-struct Finder {
+struct MentionFinder {
     mentions: Mentions,
     calls: BTreeSet<String>,
 }
 
-impl Finder {
-    fn new() -> Finder {
-        Finder { mentions: Mentions::none(), calls: BTreeSet::new() }
+impl MentionFinder {
+    fn new() -> MentionFinder {
+        MentionFinder { mentions: Mentions::none(), calls: BTreeSet::new() }
     }
 
     fn variable(&mut self, name: &str) {
@@ -154,7 +154,7 @@ impl Finder {
     }
 
     fn made_from(&mut self, word: &Word) {
-        let mut finder = Finder::new();
+        let mut finder = MentionFinder::new();
         finder.visit_word(word);
         merge_names(&mut self.mentions.made_from, &finder.mentions.variables);
     }
@@ -225,7 +225,7 @@ impl<'t> Visit<'t> for Literals {
     }
 }
 
-impl<'t> Visit<'t> for Finder {
+impl<'t> Visit<'t> for MentionFinder {
     fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
         let name: Option<BString> = command.literal_name();
         self.calls.extend(name.and_then(|name| name.to_str().ok().map(str::to_owned)));

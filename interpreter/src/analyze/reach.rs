@@ -57,15 +57,15 @@ impl Markers {
 
     /// The names of commands in a body, where they are literal.
     fn calls_in(&self, body: &CompoundCommand) -> BTreeSet<String> {
-        struct Names(BTreeSet<String>);
-        impl<'t> Visit<'t> for Names {
+        struct LiteralNames(BTreeSet<String>);
+        impl<'t> Visit<'t> for LiteralNames {
             fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
                 self.0.extend(command.literal_name().and_then(|name| name.to_str().ok().map(str::to_owned)));
                 visit::walk_simple_command(self, command);
             }
             fn visit_function(&mut self, _: &'t FunctionDefinition) {}
         }
-        let mut names = Names(BTreeSet::new());
+        let mut names = LiteralNames(BTreeSet::new());
         names.visit_compound_command(body);
         names.0
     }
@@ -109,14 +109,14 @@ impl Markers {
         self.finder().search(|finder| finder.visit_compound_command(command))
     }
 
-    fn finder(&self) -> Finder<'_> {
-        Finder { markers: self, evals: false, in_loop: false, found: false }
+    fn finder(&self) -> MarkerFinder<'_> {
+        MarkerFinder { markers: self, evals: false, in_loop: false, found: false }
     }
 
     /// Finds what may hit a marker, and any `eval` too: it may leave a loop or function that is walked, or define
     /// functions. `in_loop` tells whether a loop or function around is walked anyway: for an `eval`, none is.
-    pub(crate) fn or_eval(&self, in_loop: bool) -> Finder<'_> {
-        Finder { evals: true, in_loop, ..self.finder() }
+    pub(crate) fn or_eval(&self, in_loop: bool) -> MarkerFinder<'_> {
+        MarkerFinder { evals: true, in_loop, ..self.finder() }
     }
 
     /// Whether a marker may be hit by the simple command itself, its words' substitutions left aside.
@@ -134,14 +134,14 @@ impl Markers {
 }
 
 /// Looks for commands that may hit a marker.
-pub(crate) struct Finder<'m> {
+pub(crate) struct MarkerFinder<'m> {
     markers: &'m Markers,
     evals: bool,
     in_loop: bool,
     found: bool,
 }
 
-impl Finder<'_> {
+impl MarkerFinder<'_> {
     pub(crate) fn in_list(self, list: &List) -> bool {
         self.search(|finder| finder.visit_list(list))
     }
@@ -160,7 +160,7 @@ impl Finder<'_> {
     }
 }
 
-impl<'t> Visit<'t> for Finder<'_> {
+impl<'t> Visit<'t> for MarkerFinder<'_> {
     fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
         let is_eval = || self.evals && command.unquoted_name() == Some("eval");
         if self.found || self.markers.in_name_of(command) || is_eval() {
@@ -185,14 +185,14 @@ impl<'t> Visit<'t> for Finder<'_> {
 
 /// How many commands are markers, however deep.
 fn markers_in(list: &List) -> usize {
-    struct Markers(usize);
-    impl<'t> Visit<'t> for Markers {
+    struct MarkerCount(usize);
+    impl<'t> Visit<'t> for MarkerCount {
         fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
             self.0 += usize::from(command.marker().is_some());
             visit::walk_simple_command(self, command);
         }
     }
-    let mut markers = Markers(0);
+    let mut markers = MarkerCount(0);
     markers.visit_list(list);
     markers.0
 }
@@ -200,8 +200,8 @@ fn markers_in(list: &List) -> usize {
 /// Whether an and-or list must be judged where it ends: a chain may begin in it, directly or in a substitution,
 /// or in the condition of an `if` or loop that is nothing but a marker.
 pub(crate) fn begins_chain(markers: &Markers, and_or: &AndOrList) -> bool {
-    struct Direct<'m>(Finder<'m>);
-    impl<'t> Visit<'t> for Direct<'_> {
+    struct Beginnings<'m>(MarkerFinder<'m>);
+    impl<'t> Visit<'t> for Beginnings<'_> {
         fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
             self.0.visit_simple_command(command);
         }
@@ -226,7 +226,7 @@ pub(crate) fn begins_chain(markers: &Markers, and_or: &AndOrList) -> bool {
         }
         fn visit_function(&mut self, _: &'t FunctionDefinition) {}
     }
-    let mut direct = Direct(markers.finder());
+    let mut direct = Beginnings(markers.finder());
     direct.visit_and_or(and_or);
     direct.0.found
 }

@@ -40,8 +40,8 @@ pub(crate) fn call_can_be_walked(definition: &FunctionDefinition) -> bool {
 }
 
 fn mentions_definition(word: &Word) -> bool {
-    struct Finder(bool);
-    impl<'t> Visit<'t> for Finder {
+    struct FindsParentheses(bool);
+    impl<'t> Visit<'t> for FindsParentheses {
         fn visit_part(&mut self, part: &'t Part) {
             if let PartKind::Literal(text) | PartKind::SingleQuoted(text) = &part.kind {
                 self.0 |= text.contains_str("()");
@@ -49,15 +49,15 @@ fn mentions_definition(word: &Word) -> bool {
             visit::walk_part(self, part);
         }
     }
-    let mut finder = Finder(false);
+    let mut finder = FindsParentheses(false);
     finder.visit_word(word);
     finder.0
 }
 
 /// The literal actions of `trap ... EXIT` in a list.
 pub(crate) fn exit_actions(list: &List) -> Vec<BString> {
-    struct Finder(Vec<BString>);
-    impl<'t> Visit<'t> for Finder {
+    struct ExitActions(Vec<BString>);
+    impl<'t> Visit<'t> for ExitActions {
         fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
             let is_exit =
                 |word: &Word| matches!(word.literal().as_deref().map(|text| text.as_bytes()), Some(b"EXIT" | b"0"));
@@ -67,7 +67,7 @@ pub(crate) fn exit_actions(list: &List) -> Vec<BString> {
             visit::walk_simple_command(self, command);
         }
     }
-    let mut finder = Finder(Vec::new());
+    let mut finder = ExitActions(Vec::new());
     finder.visit_list(list);
     finder.0
 }
@@ -107,25 +107,25 @@ impl Ties {
 
 /// The ties of an and-or list itself, and the names of commands that may be functions.
 pub(crate) fn of_item(item: &ListItem) -> (Ties, BTreeSet<String>) {
-    let mut finder = Finder::default();
+    let mut finder = TieFinder::default();
     finder.item(item);
     (finder.ties, finder.calls)
 }
 
 /// The ties of a function's body itself, and the names of commands that may be functions.
 pub(crate) fn of_body(body: &CompoundCommand) -> (Ties, BTreeSet<String>) {
-    let mut finder = Finder::default();
+    let mut finder = TieFinder::default();
     finder.visit_compound_command(body);
     (finder.ties, finder.calls)
 }
 
 #[derive(Default)]
-struct Finder {
+struct TieFinder {
     ties: Ties,
     calls: BTreeSet<String>,
 }
 
-impl Finder {
+impl TieFinder {
     fn item(&mut self, item: &ListItem) {
         if item.background {
             self.ties.starts_process = true;
@@ -135,7 +135,7 @@ impl Finder {
     }
 }
 
-impl<'t> Visit<'t> for Finder {
+impl<'t> Visit<'t> for TieFinder {
     fn visit_list(&mut self, list: &'t List) {
         list.items.iter().for_each(|item| self.item(item));
     }

@@ -7,7 +7,7 @@ use bstr::BString;
 use super::{
     compound::Expanded,
     outcome::End,
-    walk::{Errexit, Flow, Walk, Walked},
+    walk::{Course, Errexit, Walk, Walked},
 };
 use crate::{
     Source,
@@ -87,8 +87,8 @@ impl Walk<'_> {
         self.calls -= 1;
         let failed = self.state.status != 0 && self.state.has_option('e');
         Ok(match walked? {
-            Walked::Done(Flow::Return) if failed => Walked::Done(Flow::Stop(End::Exited)),
-            Walked::Done(Flow::Return) => self.behind(Walked::Done(Flow::Next), errexit),
+            Walked::Done(Course::Return) if failed => Walked::Done(Course::Stop(End::Exited)),
+            Walked::Done(Course::Return) => self.behind(Walked::Done(Course::Next), errexit),
             walked => {
                 let walked = self.not_again(walked, command, &path);
                 self.behind(walked, errexit)
@@ -147,8 +147,8 @@ impl Walk<'_> {
         self.origin.returned(origin);
         self.loops = loops;
         Ok(match walked? {
-            Walked::Done(Flow::Return | Flow::Break(_) | Flow::Continue(_)) => {
-                self.behind(Walked::Done(Flow::Next), errexit)
+            Walked::Done(Course::Return | Course::Break(_) | Course::Continue(_)) => {
+                self.behind(Walked::Done(Course::Next), errexit)
             }
             Walked::Done(flow) => self.behind(Walked::Done(flow), errexit),
             needs_shell => needs_shell,
@@ -157,9 +157,9 @@ impl Walk<'_> {
 
     /// Where the walk goes behind a call: that is a simple command, whose failing ends the shell under `set -e`.
     fn behind(&self, walked: Walked, errexit: Errexit) -> Walked {
-        let failed = walked == Walked::Done(Flow::Next) && self.state.status != 0 && self.doubt.of_status().is_none();
+        let failed = walked == Walked::Done(Course::Next) && self.state.status != 0 && self.doubt.of_status().is_none();
         match failed && errexit == Errexit::Counts && self.state.has_option('e') {
-            true => Walked::Done(Flow::Stop(End::Exited)),
+            true => Walked::Done(Course::Stop(End::Exited)),
             false => walked,
         }
     }

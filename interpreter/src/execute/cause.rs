@@ -63,9 +63,9 @@ pub(super) fn find(message: &Message, stretch: &Place) -> Option<Cause> {
         None => (&stretch.source, span),
     };
     let mut finder =
-        Finder { source, kind: &kind, places: Vec::new(), evals: Vec::new(), causes: Vec::new(), in_stage: false };
+        CauseFinder { source, kind: &kind, places: Vec::new(), evals: Vec::new(), causes: Vec::new(), in_stage: false };
     finder.visit_list(&parse(Arc::clone(source)).script.list);
-    let Finder { mut places, evals, causes, .. } = finder;
+    let CauseFinder { mut places, evals, causes, .. } = finder;
     places.sort();
     let is_here = message.line.as_ref().is_none_or(|line| Arc::ptr_eq(&line.source, &stretch.source));
     let in_region = |places: &[Span]| {
@@ -160,7 +160,7 @@ fn describe(kind: &Complaint, said: &BStr, place: Span) -> Diagnostic {
 }
 
 /// Looks for places that a complaint can be about, and for what led to it.
-struct Finder<'k> {
+struct CauseFinder<'k> {
     source: &'k Source,
     kind: &'k Complaint,
     places: Vec<Span>,
@@ -170,7 +170,7 @@ struct Finder<'k> {
     in_stage: bool,
 }
 
-impl Finder<'_> {
+impl CauseFinder<'_> {
     fn is_named(&self, name: &str) -> bool {
         matches!(self.kind, Complaint::Unset { name: wanted, .. } | Complaint::Readonly { name: wanted } if wanted == name)
     }
@@ -230,7 +230,7 @@ impl Finder<'_> {
     }
 }
 
-impl<'t> Visit<'t> for Finder<'_> {
+impl<'t> Visit<'t> for CauseFinder<'_> {
     fn visit_and_or(&mut self, and_or: &'t AndOrList) {
         let outer = self.in_stage;
         self.in_stage |= and_or.first.marker() == Some(Marker::NextStage);

@@ -3,11 +3,11 @@
 use bstr::{BString, ByteSlice};
 
 use super::{
-    list::Hit,
+    list::MarkerHit,
     outcome::{End, Event},
     pure,
     stretch::{Answer, Stretch},
-    walk::{Errexit, Flow, Walk, Walked, next},
+    walk::{Course, Errexit, Walk, Walked, next},
 };
 use crate::{
     Place, Span,
@@ -28,7 +28,7 @@ pub(super) enum Expanded<T> {
     To(T),
     /// A dry run cannot tell.
     Unknown,
-    Stop(Flow),
+    Stop(Course),
 }
 
 /// Makes the text of the file `__ce_v` the one positional parameter. A byte is put behind it, for a substitution takes
@@ -81,8 +81,8 @@ impl Walk<'_> {
     fn perhaps(
         &mut self,
         decided_by: Place,
-        walk: impl FnOnce(&mut Self) -> Result<Flow, DispatchError>,
-    ) -> Result<Flow, DispatchError> {
+        walk: impl FnOnce(&mut Self) -> Result<Course, DispatchError>,
+    ) -> Result<Course, DispatchError> {
         let before = self.state.clone();
         let outer = self.doubt.under(decided_by.clone());
         let flow = walk(self)?;
@@ -90,13 +90,13 @@ impl Walk<'_> {
         self.state.forget_changes_since(&before);
         self.state.forget_status();
         // Whether a loop is left, a function returns or the script ends hangs on the answer too: go on behind it.
-        if flow != Flow::Next {
+        if flow != Course::Next {
             self.doubt.may_have_left(&decided_by);
         }
         self.doubt.still_unanswered(decided_by);
         Ok(match flow {
-            Flow::Stop(End::Cancelled | End::Diverged { .. }) => flow,
-            _ => Flow::Next,
+            Course::Stop(End::Cancelled | End::Diverged { .. }) => flow,
+            _ => Course::Next,
         })
     }
 
@@ -105,26 +105,26 @@ impl Walk<'_> {
         self.doubt.of_status().cloned().unwrap_or_else(|| self.place(span))
     }
 
-    fn condition(&mut self, condition: &List) -> Result<Flow, DispatchError> {
+    fn condition(&mut self, condition: &List) -> Result<Course, DispatchError> {
         if self.walked().in_list(condition) {
             return self.list(condition, Errexit::Ignored);
         }
         if let Some(status) = pure::status_of_list(condition, &self.state) {
             self.set_status(status);
-            return Ok(Flow::Next);
+            return Ok(Course::Next);
         }
         let items = &condition.items;
         self.stretch(Stretch { kind: Kind::Condition, items, errexit: Errexit::Ignored, markers: false, marker: None })
     }
 
-    fn if_command(&mut self, command: &IfCommand, span: Span, errexit: Errexit) -> Result<Flow, DispatchError> {
+    fn if_command(&mut self, command: &IfCommand, span: Span, errexit: Errexit) -> Result<Course, DispatchError> {
         for (index, (condition, body)) in command.branches.iter().enumerate() {
             // A marker that is all of the condition has the whole command for its chain.
             match condition.marker_alone().filter(|_| index == 0) {
                 Some(marker) => match self.marker(marker, span, &body.items)? {
-                    Hit::Chain(stretch) => return self.stretch(stretch),
-                    Hit::Stop(flow) => return Ok(flow),
-                    Hit::Skipped => {}
+                    MarkerHit::Chain(stretch) => return self.stretch(stretch),
+                    MarkerHit::Stop(flow) => return Ok(flow),
+                    MarkerHit::Skipped => {}
                 },
                 None => next!(self.condition(condition)),
             }
@@ -137,29 +137,29 @@ impl Walk<'_> {
         match (&command.otherwise, self.doubt.of_status().cloned()) {
             (Some(body), Some(decided_by)) => self.perhaps(decided_by, |walk| walk.list(body, errexit)),
             (Some(body), None) => self.list(body, errexit),
-            (None, Some(_)) => Ok(Flow::Next),
+            (None, Some(_)) => Ok(Course::Next),
             (None, None) => {
                 self.set_status(0);
-                Ok(Flow::Next)
+                Ok(Course::Next)
             }
         }
     }
 
     /// One turn of a loop's body. None to go on with the next turn.
-    fn turn(&mut self, body: &List, errexit: Errexit) -> Result<Option<Flow>, DispatchError> {
+    fn turn(&mut self, body: &List, errexit: Errexit) -> Result<Option<Course>, DispatchError> {
         self.loops += 1;
         let flow = self.list(body, errexit);
         self.loops -= 1;
         Ok(match flow? {
-            Flow::Next | Flow::Continue(1) => None,
-            Flow::Break(1) => Some(Flow::Next),
-            Flow::Break(count) => Some(Flow::Break(count - 1)),
-            Flow::Continue(count) => Some(Flow::Continue(count - 1)),
+            Course::Next | Course::Continue(1) => None,
+            Course::Break(1) => Some(Course::Next),
+            Course::Break(count) => Some(Course::Break(count - 1)),
+            Course::Continue(count) => Some(Course::Continue(count - 1)),
             flow => Some(flow),
         })
     }
 
-    fn for_loop(&mut self, command: &ForLoop, span: Span, errexit: Errexit) -> Result<Flow, DispatchError> {
+    fn for_loop(&mut self, command: &ForLoop, span: Span, errexit: Errexit) -> Result<Course, DispatchError> {
         let fields = match &command.words {
             None => match self.state.known_positional() {
                 Some(positional) => Expanded::To(positional.to_vec()),
@@ -190,37 +190,37 @@ impl Walk<'_> {
             let known = known.as_ref().and_then(|known| known.get(turn)).map(|field| field.as_bstr());
             self.origin.turn(&command.variable, words, turn, known);
             if !self.state.assign(&command.variable, field) {
-                return Ok(Flow::Next);
+                return Ok(Course::Next);
             }
             if let Some(flow) = self.turn(&command.body, errexit)? {
                 return Ok(flow);
             }
         }
-        Ok(Flow::Next)
+        Ok(Course::Next)
     }
 
     /// A loop of which nobody knows how often it turns: one turn stands for all, and later stages have no sure numbers.
-    fn one_turn(&mut self, decided_by: Place, body: &List, errexit: Errexit) -> Result<Flow, DispatchError> {
+    fn one_turn(&mut self, decided_by: Place, body: &List, errexit: Errexit) -> Result<Course, DispatchError> {
         let hits = self.hits;
-        let flow = self.perhaps(decided_by.clone(), |walk| Ok(walk.turn(body, errexit)?.unwrap_or(Flow::Next)))?;
+        let flow = self.perhaps(decided_by.clone(), |walk| Ok(walk.turn(body, errexit)?.unwrap_or(Course::Next)))?;
         if self.hits > hits {
             self.doubt.counts_vary(&decided_by);
         }
         Ok(flow)
     }
 
-    fn while_loop(&mut self, command: &Loop, wanted: bool, errexit: Errexit) -> Result<Flow, DispatchError> {
+    fn while_loop(&mut self, command: &Loop, wanted: bool, errexit: Errexit) -> Result<Course, DispatchError> {
         let mut last = 0;
         loop {
             self.loops += 1;
             let flow = self.condition(&command.condition);
             self.loops -= 1;
             match flow? {
-                Flow::Next => {}
-                Flow::Break(1) => return Ok(Flow::Next),
-                Flow::Continue(1) => continue,
-                Flow::Break(count) => return Ok(Flow::Break(count - 1)),
-                Flow::Continue(count) => return Ok(Flow::Continue(count - 1)),
+                Course::Next => {}
+                Course::Break(1) => return Ok(Course::Next),
+                Course::Continue(1) => continue,
+                Course::Break(count) => return Ok(Course::Break(count - 1)),
+                Course::Continue(count) => return Ok(Course::Continue(count - 1)),
                 flow => return Ok(flow),
             }
             if let Some(decided_by) = self.doubt.of_status().cloned() {
@@ -228,7 +228,7 @@ impl Walk<'_> {
             }
             if (self.state.status == 0) != wanted {
                 self.set_status(last);
-                return Ok(Flow::Next);
+                return Ok(Course::Next);
             }
             let before = (self.doubt.count(), self.doubt.has_left(), self.state.clone());
             if let Some(flow) = self.turn(&command.body, errexit)? {
@@ -239,7 +239,7 @@ impl Walk<'_> {
                 self.doubt.may_have_left(&place);
                 self.state.forget_status();
                 self.doubt.still_unanswered(place);
-                return Ok(Flow::Next);
+                return Ok(Course::Next);
             }
             last = self.state.status;
         }
@@ -253,7 +253,7 @@ impl Walk<'_> {
         self.doubt.last().filter(|_| unanswered && same).cloned()
     }
 
-    fn case(&mut self, command: &CaseCommand, errexit: Errexit) -> Result<Flow, DispatchError> {
+    fn case(&mut self, command: &CaseCommand, errexit: Errexit) -> Result<Course, DispatchError> {
         let subject = match self.value(&command.subject)? {
             Expanded::To(subject) => subject,
             Expanded::Stop(flow) => return Ok(flow),
@@ -262,7 +262,7 @@ impl Walk<'_> {
                 for item in &command.items {
                     next!(self.perhaps(decided_by.clone(), |walk| walk.list(&item.body, errexit)));
                 }
-                return Ok(Flow::Next);
+                return Ok(Course::Next);
             }
         };
         let mut undecided = None;
@@ -296,11 +296,11 @@ impl Walk<'_> {
         if undecided.is_none() {
             self.set_status(0);
         }
-        Ok(Flow::Next)
+        Ok(Course::Next)
     }
 
     /// Expands words to fields, here or in the shell; `None` when a dry run cannot tell.
-    pub(super) fn words(&mut self, words: &[Word]) -> Result<Result<Option<Vec<BString>>, Flow>, DispatchError> {
+    pub(super) fn words(&mut self, words: &[Word]) -> Result<Result<Option<Vec<BString>>, Course>, DispatchError> {
         Ok(match self.fields(words)? {
             Expanded::To(fields) => Ok(Some(fields)),
             Expanded::Stop(flow) => Err(flow),
@@ -379,7 +379,7 @@ impl Walk<'_> {
         self.observer.event(Event::Started { request: &request, depends_on: self.doubt.of_command() });
         Ok(match self.send(&request, &Effects::none())? {
             Answer::Unknown => Expanded::Unknown,
-            Answer::Ended { flow: Flow::Next, judged, .. } => Expanded::To(judged),
+            Answer::Ended { flow: Course::Next, judged, .. } => Expanded::To(judged),
             Answer::Ended { flow, .. } => Expanded::Stop(flow),
         })
     }

@@ -8,13 +8,13 @@ use super::{
     outcome::{End, Event},
     pure,
     stretch::Stretch,
-    walk::{Errexit, Flow, Walk, Walked, next},
+    walk::{Course, Errexit, Walk, Walked, next},
 };
 use crate::{
     Source, Span,
     analyze::{
         functions::Functions,
-        reach::{self, Finder},
+        reach::{self, MarkerFinder},
         ties,
     },
     dispatch::{DispatchError, request::Kind},
@@ -27,20 +27,20 @@ use crate::{
 
 impl Walk<'_> {
     /// Walks a list: its and-or lists with markers one by one, those between them in stretches.
-    pub(super) fn list(&mut self, list: &List, errexit: Errexit) -> Result<Flow, DispatchError> {
+    pub(super) fn list(&mut self, list: &List, errexit: Errexit) -> Result<Course, DispatchError> {
         self.lists += 1;
         let flow = self.items(list, errexit);
         self.lists -= 1;
         flow
     }
 
-    fn items(&mut self, list: &List, errexit: Errexit) -> Result<Flow, DispatchError> {
+    fn items(&mut self, list: &List, errexit: Errexit) -> Result<Course, DispatchError> {
         let is_script = self.lists == 1;
         let mut items = list.items.as_slice();
         let mut ties = TiesAhead::default();
         while let [item, rest @ ..] = items {
             if self.settings.cancel.is_cancelled() {
-                return Ok(Flow::Stop(End::Cancelled));
+                return Ok(Course::Stop(End::Cancelled));
             }
             let mut tied = ties.tied_together(items, &self.functions);
             if is_script && self.functions.ties_of(item).starts_process && self.waits_at_exit(list, &mut ties) {
@@ -59,8 +59,8 @@ impl Walk<'_> {
                 let flow = self.and_or(&item.and_or, errexit)?;
                 self.origin = origin;
                 match flow {
-                    Flow::Next => items = rest,
-                    Flow::Together(index) => {
+                    Course::Next => items = rest,
+                    Course::Together(index) => {
                         let mut together = vec![item.and_or.part(index..item.and_or.rest.len() + 1)];
                         together.extend(rest.iter().cloned());
                         self.is_last = is_script;
@@ -78,7 +78,7 @@ impl Walk<'_> {
                 items = behind;
             }
         }
-        Ok(Flow::Next)
+        Ok(Course::Next)
     }
 
     /// Whether the action of the EXIT trap waits for processes of the shell: of the trap that is set, or may be in the list.
@@ -101,7 +101,7 @@ impl Walk<'_> {
     }
 
     /// Finds what is walked here: what may hit a marker, or runs a text that may do what only the walk can do.
-    pub(super) fn walked(&self) -> Finder<'_> {
+    pub(super) fn walked(&self) -> MarkerFinder<'_> {
         self.markers.or_eval(self.loops > 0 || self.calls > 0)
     }
 
@@ -122,13 +122,13 @@ impl Walk<'_> {
         (1..items.len()).find(|index| ends(*index)).unwrap_or(items.len())
     }
 
-    fn undecorated(&mut self, items: &[ListItem], errexit: Errexit) -> Result<Flow, DispatchError> {
+    fn undecorated(&mut self, items: &[ListItem], errexit: Errexit) -> Result<Course, DispatchError> {
         let flow = self.send_undecorated(items, errexit);
         items.iter().for_each(|item| self.ran(item));
         flow
     }
 
-    fn send_undecorated(&mut self, items: &[ListItem], errexit: Errexit) -> Result<Flow, DispatchError> {
+    fn send_undecorated(&mut self, items: &[ListItem], errexit: Errexit) -> Result<Course, DispatchError> {
         let markers = items.iter().any(|item| self.holds_marker(item));
         self.stretch(Stretch { kind: Kind::Undecorated, items, errexit, markers, marker: None })
     }
@@ -226,14 +226,14 @@ impl Walk<'_> {
     }
 
     /// Walks an and-or list that holds a marker.
-    fn and_or(&mut self, and_or: &AndOrList, errexit: Errexit) -> Result<Flow, DispatchError> {
+    fn and_or(&mut self, and_or: &AndOrList, errexit: Errexit) -> Result<Course, DispatchError> {
         let reaching = self.doubt.reaching();
         let flow = self.pipelines(and_or, errexit);
         self.doubt.back(reaching);
         flow
     }
 
-    fn pipelines(&mut self, and_or: &AndOrList, errexit: Errexit) -> Result<Flow, DispatchError> {
+    fn pipelines(&mut self, and_or: &AndOrList, errexit: Errexit) -> Result<Course, DispatchError> {
         let pipelines: Vec<&Pipeline> = and_or.pipelines().collect();
         let mut next = Some(0);
         while let Some((index, pipeline)) = next.and_then(|index| Some((index, *pipelines.get(index)?))) {
@@ -242,12 +242,12 @@ impl Walk<'_> {
             if let Some(marker) = pipeline.marker() {
                 let items: Vec<ListItem> = and_or.chain_behind(index).into_iter().collect();
                 match self.marker(marker, Span { end: and_or.span.end, ..pipeline.span }, &items)? {
-                    Hit::Chain(stretch) => return self.stretch(stretch),
-                    Hit::Stop(flow) => return Ok(flow),
-                    Hit::Skipped => {}
+                    MarkerHit::Chain(stretch) => return self.stretch(stretch),
+                    MarkerHit::Stop(flow) => return Ok(flow),
+                    MarkerHit::Skipped => {}
                 }
                 if errexit_of(1) == Errexit::Counts && self.state.has_option('e') {
-                    return Ok(Flow::Stop(End::Exited));
+                    return Ok(Course::Stop(End::Exited));
                 }
             } else if self.walked().in_pipeline(pipeline) {
                 let walked = match pipeline.commands.as_slice() {
@@ -255,9 +255,9 @@ impl Walk<'_> {
                     _ => Walked::NeedsShell,
                 };
                 match walked {
-                    Walked::Done(Flow::Next) => {}
+                    Walked::Done(Course::Next) => {}
                     Walked::Done(flow) => return Ok(flow),
-                    Walked::NeedsShellWithRest => return Ok(Flow::Together(index)),
+                    Walked::NeedsShellWithRest => return Ok(Course::Together(index)),
                     Walked::NeedsShell => {
                         // A chain that begins in it reaches to the end of the list.
                         let alone = and_or.part(index..index + 1);
@@ -280,14 +280,14 @@ impl Walk<'_> {
             }
             next = self.next_to_run(and_or, index + length);
         }
-        Ok(Flow::Next)
+        Ok(Course::Next)
     }
 
     /// Walks the one command of a pipeline, and turns its status around behind `!`.
     fn negated(&mut self, pipeline: &Pipeline, command: &Command, errexit: Errexit) -> Result<Walked, DispatchError> {
         let errexit = if pipeline.negation.is_some() { Errexit::Ignored } else { errexit };
         let walked = self.command(command, errexit)?;
-        if pipeline.negation.is_some() && walked == Walked::Done(Flow::Next) {
+        if pipeline.negation.is_some() && walked == Walked::Done(Course::Next) {
             self.state.status = i32::from(self.state.status == 0);
         }
         Ok(walked)
@@ -311,7 +311,7 @@ impl Walk<'_> {
         marker: Marker,
         span: Span,
         items: &'i [ListItem],
-    ) -> Result<Hit<'i>, DispatchError> {
+    ) -> Result<MarkerHit<'i>, DispatchError> {
         self.set_status(0);
         let kind = match marker {
             Marker::Everytime => Kind::Everytime,
@@ -325,11 +325,11 @@ impl Walk<'_> {
             }
         };
         let markers = items.iter().any(|item| self.holds_marker(item));
-        Ok(Hit::Chain(Stretch { kind, items, errexit: Errexit::Counts, markers, marker: Some((marker, span)) }))
+        Ok(MarkerHit::Chain(Stretch { kind, items, errexit: Errexit::Counts, markers, marker: Some((marker, span)) }))
     }
 
     /// Skips an applied stage, unless its fingerprint is not the one in the ledger any more.
-    fn skip<'i>(&mut self, span: Span, items: &[ListItem]) -> Hit<'i> {
+    fn skip<'i>(&mut self, span: Span, items: &[ListItem]) -> MarkerHit<'i> {
         let number = self.hits;
         let fingerprint = self.fingerprint(items, true);
         // What was recorded is what later stages were chained to.
@@ -337,12 +337,12 @@ impl Walk<'_> {
         let text = edits::verbatim(&self.source, span, items.iter().map(|item| &item.and_or));
         let chain = self.chain(Marker::NextStage, span, text, fingerprint);
         if self.doubt.of_stage().is_none() && !self.ledger.agrees(number, &chain) {
-            return Hit::Stop(Flow::Stop(End::Diverged { number, chain }));
+            return MarkerHit::Stop(Course::Stop(End::Diverged { number, chain }));
         }
         let depends_on = self.doubt.of_stage();
         self.observer.event(Event::Skipped { number, chain: &chain, depends_on });
         self.set_status(1);
-        Hit::Skipped
+        MarkerHit::Skipped
     }
 }
 
@@ -406,10 +406,10 @@ impl TiesAhead {
 }
 
 /// What a marker that was reached leads to.
-pub(super) enum Hit<'i> {
+pub(super) enum MarkerHit<'i> {
     /// Its chain runs.
     Chain(Stretch<'i>),
     /// The stage is applied; the marker gave 1.
     Skipped,
-    Stop(Flow),
+    Stop(Course),
 }

@@ -60,8 +60,8 @@ fn status_of_command(command: &SimpleCommand, state: &State) -> Option<i32> {
 /// Whether a word may look at `$?`, which is not kept up to date here.
 fn mentions_status(word: &crate::syntax::Word) -> bool {
     use crate::syntax::{Parameter, Part, PartKind, visit};
-    struct Finder(bool);
-    impl<'t> visit::Visit<'t> for Finder {
+    struct FindsStatus(bool);
+    impl<'t> visit::Visit<'t> for FindsStatus {
         fn visit_part(&mut self, part: &'t Part) {
             if let PartKind::Parameter(expansion) = &part.kind {
                 self.0 |= expansion.parameter == Parameter::Special(b'?');
@@ -69,7 +69,7 @@ fn mentions_status(word: &crate::syntax::Word) -> bool {
             visit::walk_part(self, part);
         }
     }
-    let mut finder = Finder(false);
+    let mut finder = FindsStatus(false);
     visit::Visit::visit_word(&mut finder, word);
     finder.0
 }

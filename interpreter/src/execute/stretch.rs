@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     outcome::{End, Event},
-    walk::{Errexit, Flow, Walk},
+    walk::{Course, Errexit, Walk},
 };
 use crate::{
     Place, Span,
@@ -61,7 +61,7 @@ pub(super) enum Answer {
     Unknown,
     Ended {
         /// Where the script went in it.
-        flow: Flow,
+        flow: Course,
         /// The exit status, or what a chain that was left is judged by.
         judged: i32,
         /// Its shell went away before it could tell its state.
@@ -72,7 +72,7 @@ pub(super) enum Answer {
 
 impl Walk<'_> {
     /// Sends a stretch and goes where its answer leads.
-    pub(super) fn stretch(&mut self, stretch: Stretch<'_>) -> Result<Flow, DispatchError> {
+    pub(super) fn stretch(&mut self, stretch: Stretch<'_>) -> Result<Course, DispatchError> {
         // A marker alone has an empty chain.
         let span = self.span_of(stretch.items).unwrap_or_default();
         let nodes = || stretch.items.iter().map(|item| &item.and_or);
@@ -103,9 +103,9 @@ impl Walk<'_> {
         self.observer.event(Event::Started { request: &request, depends_on });
         let answer = match self.send(&request, &effects)? {
             // It has come to the end of its program without doing any more of it.
-            Answer::Ended { flow: Flow::Stop(End::Lost { .. }), judged: 0, .. } if effects.stops_reading => {
+            Answer::Ended { flow: Course::Stop(End::Lost { .. }), judged: 0, .. } if effects.stops_reading => {
                 self.set_status(0);
-                Answer::Ended { flow: Flow::Stop(End::Exited), judged: 0, lost: false, marks: None }
+                Answer::Ended { flow: Course::Stop(End::Exited), judged: 0, lost: false, marks: None }
             }
             answer => answer,
         };
@@ -116,7 +116,7 @@ impl Walk<'_> {
         let flow = match answer {
             Answer::Unknown => {
                 self.judge_unknown(&request, &stretch);
-                Flow::Next
+                Course::Next
             }
             Answer::Ended { flow, judged, lost, marks } => self.judge(&request, flow, judged, lost, marks),
         };
@@ -235,18 +235,18 @@ impl Walk<'_> {
     }
 
     /// A stage that was skipped inside a construct that is sent whole, and is none of its chains as recorded.
-    fn diverged_inside(&self, request: &Request<'_>, hits_before: u32) -> Option<Flow> {
+    fn diverged_inside(&self, request: &Request<'_>, hits_before: u32) -> Option<Course> {
         let mut skipped = hits_before + 1..=self.hits.min(self.applied);
         let agrees = |number: u32| request.chains.iter().any(|chain| self.ledger.agrees(number, chain));
         let number = skipped.find(|number| !agrees(*number))?;
         let chain = request.chains.last()?.clone();
-        Some(Flow::Stop(End::Diverged { number, chain }))
+        Some(Course::Stop(End::Diverged { number, chain }))
     }
 
     /// Has the dispatcher run a request, and takes over the state it leaves.
     pub(super) fn send(&mut self, request: &Request<'_>, effects: &Effects) -> Result<Answer, DispatchError> {
         if self.settings.cancel.is_cancelled() {
-            return Ok(Answer::Ended { flow: Flow::Stop(End::Cancelled), judged: 130, lost: false, marks: None });
+            return Ok(Answer::Ended { flow: Course::Stop(End::Cancelled), judged: 130, lost: false, marks: None });
         }
         let (status, after) = match self.dispatcher.dispatch(request)? {
             Response::Unknown => {
@@ -263,9 +263,9 @@ impl Walk<'_> {
             self.set_status(status.max(1));
             let cancelled = self.settings.cancel.is_cancelled();
             let end = if cancelled { End::Cancelled } else { End::Lost { place: request.place.clone() } };
-            return Ok(Answer::Ended { flow: Flow::Stop(end), judged: status, lost: true, marks: None });
+            return Ok(Answer::Ended { flow: Course::Stop(end), judged: status, lost: true, marks: None });
         };
-        let flow = if after.is_completed { Flow::Next } else { self.left(after.left) };
+        let flow = if after.is_completed { Course::Next } else { self.left(after.left) };
         let After { state, judged, marks, defined, ran_exit_trap, .. } = after;
         self.state = state;
         if ran_exit_trap {
@@ -292,18 +292,18 @@ impl Walk<'_> {
     }
 
     /// Where a shell went that did not come to the end of its program: no further than out of the loops that are walked.
-    fn left(&self, left: Option<Left>) -> Flow {
+    fn left(&self, left: Option<Left>) -> Course {
         match left {
-            Some(Left::Break(count)) if count.min(self.loops) > 0 => Flow::Break(count.min(self.loops)),
-            Some(Left::Continue(count)) if count.min(self.loops) > 0 => Flow::Continue(count.min(self.loops)),
-            Some(Left::Return) if self.calls > 0 => Flow::Return,
-            _ => Flow::Stop(End::Exited),
+            Some(Left::Break(count)) if count.min(self.loops) > 0 => Course::Break(count.min(self.loops)),
+            Some(Left::Continue(count)) if count.min(self.loops) > 0 => Course::Continue(count.min(self.loops)),
+            Some(Left::Return) if self.calls > 0 => Course::Return,
+            _ => Course::Stop(End::Exited),
         }
     }
 
     /// Judges the chains of a stretch that has ended (design: a chain that ends otherwise than with 0 ends the setup).
-    fn judge(&mut self, request: &Request<'_>, flow: Flow, judged: i32, lost: bool, marks: Option<Marks>) -> Flow {
-        if flow == Flow::Stop(End::Cancelled) {
+    fn judge(&mut self, request: &Request<'_>, flow: Course, judged: i32, lost: bool, marks: Option<Marks>) -> Course {
+        if flow == Course::Stop(End::Cancelled) {
             return flow;
         }
         if let Some(Marks { hits, applied, failed }) = marks {
@@ -317,9 +317,9 @@ impl Walk<'_> {
                 self.set_status(failed.status);
                 return match request.chains.get(failed.chain).or(request.chains.first()) {
                     Some(chain) => {
-                        Flow::Stop(End::ChainFailed { number: failed.number, chain: chain.clone(), lost: false })
+                        Course::Stop(End::ChainFailed { number: failed.number, chain: chain.clone(), lost: false })
                     }
-                    None => Flow::Stop(End::Exited),
+                    None => Course::Stop(End::Exited),
                 };
             }
         }
@@ -337,9 +337,9 @@ impl Walk<'_> {
             }
             (_, Some(chain)) => {
                 self.set_status(judged.max(1));
-                Flow::Stop(End::ChainFailed { number, chain: chain.clone(), lost })
+                Course::Stop(End::ChainFailed { number, chain: chain.clone(), lost })
             }
-            (_, None) => Flow::Stop(End::Exited),
+            (_, None) => Course::Stop(End::Exited),
         }
     }
 

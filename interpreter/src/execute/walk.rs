@@ -73,9 +73,9 @@ pub fn run(
     walk.adopt_functions();
     let flow = walk.text(script, Errexit::Counts)?;
     let (end, status) = match flow {
-        Flow::Stop(end) => (end, walk.state.status),
-        Flow::Return => (End::Exited, walk.state.status),
-        Flow::Next | Flow::Break(_) | Flow::Continue(_) | Flow::Together(_) => (End::Finished, 0),
+        Course::Stop(end) => (end, walk.state.status),
+        Course::Return => (End::Exited, walk.state.status),
+        Course::Next | Course::Break(_) | Course::Continue(_) | Course::Together(_) => (End::Finished, 0),
     };
     walk.exit_trap(end, status)
 }
@@ -90,7 +90,7 @@ pub(super) enum Errexit {
 
 /// Where the walk goes after a node. The exit status is in the state.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Flow {
+pub(super) enum Course {
     Next,
     /// Out of so many loops.
     Break(usize),
@@ -106,7 +106,7 @@ pub(super) enum Flow {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Walked {
     /// It was; the walk goes there.
-    Done(Flow),
+    Done(Course),
     /// It cannot be split from what is around it, and goes to the shell as a whole.
     NeedsShell,
     /// The same, and what follows in its list must have the same shell: it may open files or start processes.
@@ -117,7 +117,7 @@ pub(super) enum Walked {
 macro_rules! next {
     ($flow:expr) => {
         match $flow? {
-            Flow::Next => {}
+            Course::Next => {}
             flow => return Ok(flow),
         }
     };
@@ -162,7 +162,7 @@ pub(super) struct Walk<'a> {
 
 impl Walk<'_> {
     /// Walks a text: the script, or one inside another.
-    pub(super) fn text(&mut self, script: &Script, errexit: Errexit) -> Result<Flow, DispatchError> {
+    pub(super) fn text(&mut self, script: &Script, errexit: Errexit) -> Result<Course, DispatchError> {
         let outer = self.enter(script);
         let flow = self.list(&script.list, errexit);
         (self.source, self.first_number) = outer;

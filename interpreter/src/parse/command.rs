@@ -4,7 +4,7 @@
 //! each error is told once, and the next one is told too.
 
 use super::{
-    Broken, End, Offsets, Reader, explain,
+    Broken, ListEnd, Offsets, Reader, explain,
     lexeme::LexemeKind,
     open::{CompleteCommand, Expect, Opener, Opening, Section},
     token::{self, Control},
@@ -17,7 +17,7 @@ use crate::{
 
 impl Reader<'_> {
     /// Gathers the lexemes of one complete command: up to a separator outside all delimiters. True at `end`.
-    pub(super) fn complete_command(&mut self, end: End, command: &mut CompleteCommand) -> Result<bool, Broken> {
+    pub(super) fn complete_command(&mut self, end: ListEnd, command: &mut CompleteCommand) -> Result<bool, Broken> {
         loop {
             self.blanks_and_comment();
             let ended = match self.peek() {
@@ -26,7 +26,7 @@ impl Reader<'_> {
                     return Ok(self.text_ended(end, command));
                 }
                 Some(b'\n') => Ok(self.newline(command).then_some(false)),
-                Some(b')') if end == End::Paren && !command.openers.iter().any(|opener| opener.owns(")")) => {
+                Some(b')') if end == ListEnd::Paren && !command.openers.iter().any(|opener| opener.owns(")")) => {
                     self.end_of_substitution(command)
                 }
                 Some(b';' | b'&' | b'|' | b'(' | b')') => self.operator(command),
@@ -90,7 +90,7 @@ impl Reader<'_> {
     }
 
     /// The text has ended: reports what is not finished. True, unless the rest is read again.
-    fn text_ended(&mut self, end: End, command: &CompleteCommand) -> bool {
+    fn text_ended(&mut self, end: ListEnd, command: &CompleteCommand) -> bool {
         let Some(opener) = command.openers.last() else {
             if matches!(command.expect, Expect::Command | Expect::FunctionBody) {
                 self.nothing_behind(command, None);
@@ -103,7 +103,7 @@ impl Reader<'_> {
         }
         // What stands behind the line of the outermost opener may be commands too: read them, but once, and silently.
         let outermost = command.openers.first().map_or(0, |opener| opener.span.start as usize);
-        let again = end == End::Text && matches!(self.offsets, Offsets::Same) && !self.problems.rereading;
+        let again = end == ListEnd::Text && matches!(self.offsets, Offsets::Same) && !self.problems.rereading;
         if again {
             self.problems.rereading = true;
             self.position = self.line_end(outermost);

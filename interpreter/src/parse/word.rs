@@ -2,7 +2,7 @@
 
 use bstr::BString;
 
-use super::{Broken, End, Reader, explain, token};
+use super::{Broken, ListEnd, Reader, explain, token};
 use crate::{
     Span,
     syntax::{
@@ -424,7 +424,7 @@ impl Reader<'_> {
     fn command_substitution(&mut self, start: usize) -> Result<PartKind, Broken> {
         // A newline inside does not begin the here-documents of the line around, nor one outside those inside.
         let outer = std::mem::take(&mut self.pending);
-        let list = self.nested(|reader| reader.list(End::Paren));
+        let list = self.nested(|reader| reader.list(ListEnd::Paren));
         self.no_more_here_documents();
         self.pending = outer;
         let list = list?;

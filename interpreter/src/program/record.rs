@@ -14,12 +14,12 @@ pub struct Hooks<'h> {
     /// user alone, and is gone at its end.
     pub scratch: &'h str,
     /// Where to record what becomes of stages; `None` to record nothing.
-    pub record: Option<Record<'h>>,
+    pub record: Option<RecordHook<'h>>,
 }
 
 /// Records of stages.
 #[derive(Clone, Copy, Debug)]
-pub struct Record<'h> {
+pub struct RecordHook<'h> {
     /// The file there that a record is appended to for each stage that is started, applied or failed.
     pub file: &'h str,
     /// Keys and texts that are told of each stage that is started, besides its number, line, text, fingerprint and its parts, the
@@ -29,8 +29,8 @@ pub struct Record<'h> {
 
 /// The body of `__ce_record NUMBER STATE STATUS CHAIN`, where the state is `started`, `applied` or `failed`, and the
 /// chain an index of `chains`. It sets only names that begin with `__ce_rec_`.
-pub(crate) fn body(record: Option<&Record<'_>>, chains: &[Chain]) -> String {
-    let Some(Record { file, started }) = record else { return ":".to_owned() };
+pub(crate) fn body(record: Option<&RecordHook<'_>>, chains: &[Chain]) -> String {
+    let Some(RecordHook { file, started }) = record else { return ":".to_owned() };
     let (file, started) = (quoted(file), quoted(&lines(started)));
     let arm = |(index, chain): (usize, &Chain)| format!("{index}) __ce_rec_q={};;\n", quoted(&lines_of(chain)));
     let arms: String = chains.iter().enumerate().map(arm).collect();

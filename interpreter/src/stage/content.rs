@@ -3,7 +3,7 @@
 use bstr::{BString, ByteSlice};
 
 use super::{
-    fingerprint::{PartKind, hash},
+    fingerprint::{DependencyKind, hash},
     ledger::Ledger,
 };
 use crate::{
@@ -12,14 +12,14 @@ use crate::{
 };
 
 /// The content of each file that something depends on.
-pub(crate) fn files(inputs: &Inputs, ledger: &mut dyn Ledger) -> Vec<(PartKind, BString, Hash)> {
+pub(crate) fn files(inputs: &Inputs, ledger: &mut dyn Ledger) -> Vec<(DependencyKind, BString, Hash)> {
     let mut content = |path: &BString| hash(&[ledger.content(path.as_bstr()).unwrap_or_default().as_bytes()]);
     if inputs.whole {
         let whole = BString::default();
         let hash = content(&whole);
-        return vec![(PartKind::Computation, whole, hash)];
+        return vec![(DependencyKind::Computation, whole, hash)];
     }
-    inputs.files.iter().map(|path| (PartKind::File, path.clone(), content(path))).collect()
+    inputs.files.iter().map(|path| (DependencyKind::File, path.clone(), content(path))).collect()
 }
 
 /// The canonical text of a chain.

@@ -6,7 +6,7 @@ use bstr::{BString, ByteSlice};
 
 use super::{
     content::{files, text_of},
-    fingerprint::{Fingerprint, Link, PartKind, hash},
+    fingerprint::{DependencyKind, Fingerprint, Link, hash},
     ledger::Ledger,
     made::Made,
     origin::Origin,
@@ -31,20 +31,21 @@ pub(crate) fn of_chain(
 ) -> Fingerprint {
     let functions = origin.functions_with(items);
     let mentioned = Mentioned::by(items, origin, &functions);
-    let mut parts = vec![(PartKind::Previous, BString::default(), hash(&[link.fingerprint().as_bytes()]))];
-    parts.push((PartKind::Text, BString::default(), hash(&[text_of(items).as_slice()])));
-    parts.extend(mentioned.functions.iter().map(|(name, hash)| (PartKind::Function, name.as_str().into(), *hash)));
+    let mut parts = vec![(DependencyKind::Previous, BString::default(), hash(&[link.fingerprint().as_bytes()]))];
+    parts.push((DependencyKind::Text, BString::default(), hash(&[text_of(items).as_slice()])));
+    parts
+        .extend(mentioned.functions.iter().map(|(name, hash)| (DependencyKind::Function, name.as_str().into(), *hash)));
     let of = |made: Made| if with_files { made.with_files } else { made.without };
-    let part = |kind: PartKind, name: &[u8], made: Made| (kind, BString::from(name), of(made));
+    let part = |kind: DependencyKind, name: &[u8], made: Made| (kind, BString::from(name), of(made));
     let aliases = mentioned.aliases(origin);
-    parts.extend(aliases.into_iter().map(|(name, made)| part(PartKind::Alias, &name, made)));
+    parts.extend(aliases.into_iter().map(|(name, made)| part(DependencyKind::Alias, &name, made)));
     let variables = origin.mentioned(&mentioned.mentions);
-    parts.extend(variables.into_iter().map(|(name, made)| part(PartKind::Variable, name.as_bytes(), made)));
+    parts.extend(variables.into_iter().map(|(name, made)| part(DependencyKind::Variable, name.as_bytes(), made)));
     if mentioned.mentions.positional {
-        parts.extend(origin.positional().map(|made| part(PartKind::Positional, b"", made)));
+        parts.extend(origin.positional().map(|made| part(DependencyKind::Positional, b"", made)));
     }
     let exported = origin.exported().into_iter();
-    parts.extend(exported.map(|(name, made)| part(PartKind::Exported, name.as_bytes(), made)));
+    parts.extend(exported.map(|(name, made)| part(DependencyKind::Exported, name.as_bytes(), made)));
     parts.extend(origin.settings().map(|(kind, name, made)| part(kind, name.as_bytes(), made)));
     if with_files {
         parts.extend(files(&inputs_of(items, origin, &functions), ledger));

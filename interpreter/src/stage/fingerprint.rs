@@ -16,14 +16,14 @@ pub struct Fingerprint {
     /// `ce2:` and 64 hexadecimal digits.
     pub hash: String,
     /// Its parts, in an order that is always the same.
-    pub parts: Vec<Part>,
+    pub parts: Vec<Dependency>,
 }
 
 /// One of the things that a stage depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct Dependency {
     /// What it is.
-    pub kind: PartKind,
+    pub kind: DependencyKind,
     /// Its name, where there may be several.
     pub name: BString,
     /// The first digits of a hash of what it is: what it is may be a secret.
@@ -32,7 +32,7 @@ pub struct Part {
 
 /// The kinds of things that a stage depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PartKind {
+pub enum DependencyKind {
     /// The stages before it, or what the container was made from.
     Previous,
     /// Its own commands: comments and layout do not count, quotes and here-documents do.
@@ -62,66 +62,66 @@ pub enum PartKind {
 }
 
 /// Its word in a ledger.
-impl fmt::Display for PartKind {
+impl fmt::Display for DependencyKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.word())
     }
 }
 
 /// `KIND DIGEST NAME`, as a ledger keeps it.
-impl fmt::Display for Part {
+impl fmt::Display for Dependency {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {} {}", self.kind, self.digest, self.name)
     }
 }
 
-impl Part {
+impl Dependency {
     /// Reads what [`Display`](fmt::Display) writes; `None` for anything else, such as a kind that a later version knows.
-    pub fn parse(text: &str) -> Option<Part> {
+    pub fn parse(text: &str) -> Option<Dependency> {
         let mut words = text.splitn(3, ' ');
-        let kind = PartKind::named(words.next()?)?;
+        let kind = DependencyKind::named(words.next()?)?;
         let digest = words.next()?.to_owned();
-        Some(Part { kind, name: words.next()?.into(), digest })
+        Some(Dependency { kind, name: words.next()?.into(), digest })
     }
 }
 
-impl PartKind {
-    const ALL: [PartKind; 13] = [
-        PartKind::Previous,
-        PartKind::Text,
-        PartKind::Function,
-        PartKind::Alias,
-        PartKind::Variable,
-        PartKind::Positional,
-        PartKind::Exported,
-        PartKind::Directory,
-        PartKind::Options,
-        PartKind::Settings,
-        PartKind::Anything,
-        PartKind::File,
-        PartKind::Computation,
+impl DependencyKind {
+    const ALL: [DependencyKind; 13] = [
+        DependencyKind::Previous,
+        DependencyKind::Text,
+        DependencyKind::Function,
+        DependencyKind::Alias,
+        DependencyKind::Variable,
+        DependencyKind::Positional,
+        DependencyKind::Exported,
+        DependencyKind::Directory,
+        DependencyKind::Options,
+        DependencyKind::Settings,
+        DependencyKind::Anything,
+        DependencyKind::File,
+        DependencyKind::Computation,
     ];
 
     fn word(self) -> &'static str {
         match self {
-            PartKind::Previous => "previous",
-            PartKind::Text => "text",
-            PartKind::Function => "function",
-            PartKind::Alias => "alias",
-            PartKind::Variable => "variable",
-            PartKind::Positional => "positional",
-            PartKind::Exported => "exported",
-            PartKind::Directory => "directory",
-            PartKind::Options => "options",
-            PartKind::Settings => "settings",
-            PartKind::Anything => "anything",
-            PartKind::File => "file",
-            PartKind::Computation => "computation",
+            DependencyKind::Previous => "previous",
+            DependencyKind::Text => "text",
+            DependencyKind::Function => "function",
+            DependencyKind::Alias => "alias",
+            DependencyKind::Variable => "variable",
+            DependencyKind::Positional => "positional",
+            DependencyKind::Exported => "exported",
+            DependencyKind::Directory => "directory",
+            DependencyKind::Options => "options",
+            DependencyKind::Settings => "settings",
+            DependencyKind::Anything => "anything",
+            DependencyKind::File => "file",
+            DependencyKind::Computation => "computation",
         }
     }
 
-    fn named(word: &str) -> Option<PartKind> {
-        PartKind::ALL.into_iter().find(|kind| kind.word() == word)
+    fn named(word: &str) -> Option<DependencyKind> {
+        DependencyKind::ALL.into_iter().find(|kind| kind.word() == word)
     }
 }
 
@@ -129,7 +129,7 @@ impl PartKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// What differs.
-    pub kind: PartKind,
+    pub kind: DependencyKind,
     /// Its name, where there may be several.
     pub name: BString,
     /// How.
@@ -154,7 +154,7 @@ const DIGITS: usize = 16;
 const VERSION: &str = "ce2:";
 
 impl Fingerprint {
-    pub(crate) fn of(parts: Vec<(PartKind, BString, Hash)>) -> Fingerprint {
+    pub(crate) fn of(parts: Vec<(DependencyKind, BString, Hash)>) -> Fingerprint {
         let mut hasher = Sha256::new();
         for (kind, name, hash) in &parts {
             hasher.update([*kind as u8]);
@@ -162,9 +162,9 @@ impl Fingerprint {
             hasher.update(name.as_slice());
             hasher.update(hash);
         }
-        let part = |(kind, name, hash): (PartKind, BString, Hash)| {
+        let part = |(kind, name, hash): (DependencyKind, BString, Hash)| {
             let digest = hex(&hash).chars().take(DIGITS).collect();
-            Part { kind, name, digest }
+            Dependency { kind, name, digest }
         };
         Fingerprint {
             hash: format!("{VERSION}{}", hex(&hasher.finalize())),
@@ -189,8 +189,8 @@ impl Fingerprint {
 
     /// What is different now from the parts that were recorded, in the order of what is: the stage itself first, what was
     /// before it last.
-    pub fn differences(&self, recorded: &[Part]) -> Vec<Difference> {
-        let same = |a: &&Part, b: &Part| a.kind == b.kind && a.name == b.name;
+    pub fn differences(&self, recorded: &[Dependency]) -> Vec<Difference> {
+        let same = |a: &&Dependency, b: &Dependency| a.kind == b.kind && a.name == b.name;
         let mut found = Vec::new();
         for part in &self.parts {
             let change = match recorded.iter().find(|old| same(old, part)) {
@@ -203,7 +203,7 @@ impl Fingerprint {
         for old in recorded.iter().filter(|old| !self.parts.iter().any(|part| same(old, part))) {
             found.push(Difference { kind: old.kind, name: old.name.clone(), change: Change::Removed });
         }
-        found.sort_by_key(|difference| (difference.kind == PartKind::Previous, difference.kind));
+        found.sort_by_key(|difference| (difference.kind == DependencyKind::Previous, difference.kind));
         found
     }
 }

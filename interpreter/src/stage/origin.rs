@@ -15,7 +15,7 @@ use bstr::{BStr, BString, ByteSlice};
 
 use super::{
     content::{files, text_of},
-    fingerprint::PartKind,
+    fingerprint::DependencyKind,
     ledger::Ledger,
     made::Made,
 };
@@ -33,7 +33,7 @@ use crate::{
     language::{ENVIRONMENT, is_name, set},
     state::{Function, State, Value},
     syntax::{
-        Command, FunctionDefinition, ListItem, PartKind as Parts, SimpleCommand, Word,
+        Command, FunctionDefinition, ListItem, PartKind, SimpleCommand, Word,
         print::canonical_word,
         visit::{self, Visit, definitions_in_and_or, definitions_in_body},
     },
@@ -184,13 +184,13 @@ impl Origin {
     }
 
     /// The working directory and the rest, where something was done to it.
-    pub(crate) fn settings(&self) -> impl Iterator<Item = (PartKind, &'static str, Made)> {
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (DependencyKind, &'static str, Made)> {
         let options = self.options.iter().map(|(name, made)| made.named(name.as_bytes())).collect::<Vec<_>>();
         let options = (!options.is_empty()).then(|| Made::of(&options));
-        let directory = self.directory.map(|made| (PartKind::Directory, "", made));
-        let options = options.map(|made| (PartKind::Options, "", made));
-        let settings = self.settings.iter().map(|(name, made)| (PartKind::Settings, *name, *made));
-        let anything = self.anything.map(|made| (PartKind::Anything, "", made));
+        let directory = self.directory.map(|made| (DependencyKind::Directory, "", made));
+        let options = options.map(|made| (DependencyKind::Options, "", made));
+        let settings = self.settings.iter().map(|(name, made)| (DependencyKind::Settings, *name, *made));
+        let anything = self.anything.map(|made| (DependencyKind::Anything, "", made));
         directory.into_iter().chain(options).chain(settings).chain(anything)
     }
 
@@ -462,7 +462,7 @@ impl Origin {
         if let Ok(fields) = expand::expand_fields([&*name], &self.values.state)
             && let [field] = fields.as_slice()
         {
-            let part = crate::syntax::Part { kind: Parts::SingleQuoted(field.clone()), span: name.span };
+            let part = crate::syntax::Part { kind: PartKind::SingleQuoted(field.clone()), span: name.span };
             *name = Word { parts: vec![part], ..name.clone() };
         }
         item

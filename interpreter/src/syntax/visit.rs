@@ -167,28 +167,28 @@ pub fn walk_part<'t, V: Visit<'t> + ?Sized>(visitor: &mut V, part: &'t Part) {
 
 /// The function definitions in a list, however deep, in the order of their places.
 pub(crate) fn definitions_in(list: &List) -> Vec<Arc<FunctionDefinition>> {
-    let mut definitions = Definitions(Vec::new());
+    let mut definitions = DefinitionsBelow(Vec::new());
     definitions.visit_list(list);
     definitions.0
 }
 
 /// The same for an and-or list.
 pub(crate) fn definitions_in_and_or(and_or: &AndOrList) -> Vec<Arc<FunctionDefinition>> {
-    let mut definitions = Definitions(Vec::new());
+    let mut definitions = DefinitionsBelow(Vec::new());
     definitions.visit_and_or(and_or);
     definitions.0
 }
 
 /// The same for the body of a function.
 pub(crate) fn definitions_in_body(body: &CompoundCommand) -> Vec<Arc<FunctionDefinition>> {
-    let mut definitions = Definitions(Vec::new());
+    let mut definitions = DefinitionsBelow(Vec::new());
     definitions.visit_compound_command(body);
     definitions.0
 }
 
-struct Definitions(Vec<Arc<FunctionDefinition>>);
+struct DefinitionsBelow(Vec<Arc<FunctionDefinition>>);
 
-impl<'t> Visit<'t> for Definitions {
+impl<'t> Visit<'t> for DefinitionsBelow {
     fn visit_pipeline(&mut self, pipeline: &'t Pipeline) {
         for command in &pipeline.commands {
             if let Command::Function(definition) = command {

@@ -17,7 +17,7 @@ use compeval_interpreter::{
     execute::{End, Event, Observer},
     language::marker::Marker,
     parse,
-    program::{Hooks, Record},
+    program::{Hooks, RecordHook},
     run,
     stage::{Chain, Fingerprint, Ledger},
 };
@@ -178,7 +178,7 @@ impl Place {
         let mut errors = Vec::new();
         let scratch = self.root.to_str().unwrap().to_owned();
         let records = self.records();
-        let record = Some(Record { file: records.to_str().unwrap(), started: &[] });
+        let record = Some(RecordHook { file: records.to_str().unwrap(), started: &[] });
         let inner = Local::new(&["sh"], Hooks { scratch: &scratch, record })
             .output(std::io::sink())
             .errors(&mut errors)

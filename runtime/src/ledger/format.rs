@@ -1,5 +1,5 @@
 //! The form of the state file: where it is, and how it begins. Records are appended by the shells that run stages
-//! (`compeval_interpreter::program::Record`).
+//! (`compeval_interpreter::program::RecordHook`).
 
 /// The directory in the container that is ours.
 pub const DIRECTORY: &str = "/var/lib/compeval";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bstr::ByteSlice;
-use compeval_interpreter::stage::fingerprint::{Difference, Fingerprint, Part};
+use compeval_interpreter::stage::fingerprint::{Dependency, Difference, Fingerprint};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -30,7 +30,7 @@ pub struct Record {
     pub state: StageState,
     /// The chain's fingerprint.
     pub fingerprint: Option<String>,
-    /// What the fingerprint is made of, each part as [`Part`] writes it.
+    /// What the fingerprint is made of, each part as [`Dependency`] writes it.
     #[serde(default)]
     pub parts: Vec<String>,
     /// The chain's text, as the script had it.
@@ -97,7 +97,7 @@ struct Table {
 impl Record {
     /// What is different now in what the stage depends on; empty where its parts were not recorded.
     pub fn differences(&self, now: &Fingerprint) -> Vec<Difference> {
-        let parts: Vec<Part> = self.parts.iter().filter_map(|part| Part::parse(part)).collect();
+        let parts: Vec<Dependency> = self.parts.iter().filter_map(|part| Dependency::parse(part)).collect();
         if parts.is_empty() { Vec::new() } else { now.differences(&parts) }
     }
 }

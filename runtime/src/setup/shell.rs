@@ -6,7 +6,7 @@ use bstr::ByteSlice;
 use compeval_interpreter::{
     Dispatcher, Request, Response,
     dispatch::DispatchError,
-    program::{Ended, Hooks, Program, Record},
+    program::{Ended, Hooks, Program, RecordHook},
 };
 
 use super::notice::Watcher;
@@ -36,7 +36,7 @@ impl Dispatcher for ContainerShell<'_, '_> {
     fn dispatch(&mut self, request: &Request<'_>) -> Result<Response, DispatchError> {
         let start = jiff::Timestamp::now().to_string();
         let started = [("commit", self.commit), ("start", &start)];
-        let record = Some(Record { file: FILE, started: &started });
+        let record = Some(RecordHook { file: FILE, started: &started });
         let program = Program::of(request, &Hooks { scratch: DIRECTORY, record });
         let mut output = program.output(self.shell);
         let argv = shell_arguments(self.shell, program.text());

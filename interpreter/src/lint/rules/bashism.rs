@@ -35,19 +35,19 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     if analysis.is_bash() {
         return;
     }
-    let mut finder = Finder { analysis, found: Vec::new() };
+    let mut finder = BashismFinder { analysis, found: Vec::new() };
     finder.visit_list(analysis.list);
     let finding = |(span, what, help)| rule.finding(span, format!("{what} is not part of POSIX sh")).help(help);
     findings.extend(finder.found.into_iter().map(finding));
 }
 
-struct Finder<'a, 't> {
+struct BashismFinder<'a, 't> {
     analysis: &'a Analysis<'t>,
     /// What was found: its place, what it is, and the POSIX form of what it is used for.
     found: Vec<(Span, String, &'static str)>,
 }
 
-impl<'t> Visit<'t> for Finder<'_, '_> {
+impl<'t> Visit<'t> for BashismFinder<'_, '_> {
     fn visit_list(&mut self, list: &'t List) {
         for item in &list.items {
             if let Some(span) = self.analysis.redirects_both(item) {
