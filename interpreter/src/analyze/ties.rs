@@ -60,7 +60,7 @@ pub(crate) fn exit_actions(list: &List) -> Vec<BString> {
     impl<'t> Visit<'t> for ExitActions {
         fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
             let is_exit =
-                |word: &Word| matches!(word.literal().as_deref().map(|text| text.as_bytes()), Some(b"EXIT" | b"0"));
+                |word: &Word| word.literal().is_some_and(|text| text == "0" || text.eq_ignore_ascii_case(b"EXIT"));
             if command.unquoted_name() == Some("trap") && command.words.iter().any(is_exit) {
                 self.0.extend(command.words.iter().filter_map(|word| Some(word.literal()?.to_owned())));
             }

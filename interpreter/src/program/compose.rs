@@ -141,7 +141,7 @@ __ce_in_trap() { case ${1-} in --) \shift;; -?*) \trap "$@"; return;; esac; case
 0) if __ce_top; then \trap - 0; case ${__ce_t+t} in t) \trap -- "$__ce_t" 0;; esac; \trap; __ce_arm
 else __ce_in_traps; fi; return;; 1) \set -- - "$1";; esac
 case $1 in [0-9]*) \set -- - "$@";; esac; __ce_a=$1; \shift; for __ce_q do case $__ce_q in
-0|EXIT) if ! __ce_top; then \trap -- "$__ce_a" 0; else case $__ce_a in -) \unset __ce_t;; *) __ce_t=$__ce_a;; esac; fi;;
+0|[eE][xX][iI][tT]) if ! __ce_top; then \trap -- "$__ce_a" 0; else case $__ce_a in -) \unset __ce_t;; *) __ce_t=$__ce_a;; esac; fi;;
 *) \trap -- "$__ce_a" "$__ce_q";; esac; done; }"#;
 
 struct Composer<'r> {
