@@ -157,10 +157,8 @@ impl Fingerprint {
     pub(crate) fn of(parts: Vec<(DependencyKind, BString, Hash)>) -> Fingerprint {
         let mut hasher = Sha256::new();
         for (kind, name, hash) in &parts {
-            hasher.update([*kind as u8]);
-            hasher.update((name.len() as u64).to_le_bytes());
-            hasher.update(name.as_slice());
-            hasher.update(hash);
+            // By its word: an order may change, and no fingerprint with it.
+            hasher.update(self::hash(&[kind.word().as_bytes(), name, hash]));
         }
         let part = |(kind, name, hash): (DependencyKind, BString, Hash)| {
             let digest = hex(&hash).chars().take(DIGITS).collect();
