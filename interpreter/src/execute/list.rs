@@ -19,7 +19,11 @@ use crate::{
     },
     dispatch::{DispatchError, request::Kind},
     expand,
-    language::{is_name, marker::Marker},
+    language::{
+        is_name,
+        marker::Marker,
+        set::{self, Set},
+    },
     parse,
     program::edits,
     syntax::{AndOr, AndOrList, Assignment, Command, List, ListItem, Pipeline, SimpleCommand, Word},
@@ -168,10 +172,7 @@ impl Walk<'_> {
             command.assignments.is_empty() && command.redirections.is_empty() && self.state.aliases.is_empty();
         match name.unquoted().filter(|name| is_plain && !self.state.functions.contains_key(*name)) {
             Some("export") => self.export(words),
-            Some("set") => match words {
-                [word] => self.set_options(word.unquoted().unwrap_or_default()),
-                _ => false,
-            },
+            Some("set") => self.set_options(words),
             _ => false,
         }
     }
@@ -198,17 +199,17 @@ impl Walk<'_> {
     }
 
     /// Sets options of which every shell has the same idea.
-    fn set_options(&mut self, word: &str) -> bool {
-        let (on, letters) = match word.split_at_checked(1) {
-            Some(("-", letters)) => (true, letters),
-            Some(("+", letters)) => (false, letters),
-            _ => return false,
+    fn set_options(&mut self, words: &[Word]) -> bool {
+        let operands: Option<Vec<BString>> = words.iter().map(|word| word.unquoted().map(BString::from)).collect();
+        let Some(Set { options, positional: None }) = operands.and_then(|operands| set::of_set(&operands)) else {
+            return false;
         };
-        let is_plain = !letters.is_empty() && letters.chars().all(|letter| "eu".contains(letter));
-        if is_plain {
-            letters.chars().for_each(|letter| self.state.set_option(letter, on));
+        let is_plain = |(name, _): &(String, bool)| matches!(name.as_str(), "errexit" | "nounset");
+        let are_plain = !options.is_empty() && options.iter().all(is_plain);
+        for (name, on) in options.iter().filter(|_| are_plain) {
+            set::letter(name).into_iter().for_each(|letter| self.state.set_option(letter, *on));
         }
-        is_plain
+        are_plain
     }
 
     /// Makes all of the assignments, or none when the shell is needed for one.
