@@ -82,11 +82,8 @@ impl Walk<'_> {
         let is_stage = matches!(stretch.kind, Kind::Stage(_));
         let has_chains = stretch.marker.is_some() || stretch.markers;
         let fingerprint = has_chains.then(|| self.fingerprint(stretch.items, is_stage || stretch.markers));
-        let each = if stretch.marker.is_none() && stretch.markers && stretch.items.len() > 1 {
-            self.fingerprints(stretch.items)
-        } else {
-            Each::default()
-        };
+        let has_several = stretch.marker.is_none() && stretch.markers && stretch.items.len() > 1;
+        let each = if has_several { self.fingerprints(stretch.items) } else { Each::default() };
         let own = stretch.marker.zip(fingerprint.clone());
         let own = own.map(|((marker, span), fingerprint)| self.chain(marker, span, text.clone(), fingerprint));
         let (chunk, chains) = self.chunk(&stretch, span, own, fingerprint.as_ref(), &each, &effects);
@@ -120,11 +117,11 @@ impl Walk<'_> {
             }
             Answer::Ended { flow, judged, lost, marks } => self.judge(&request, flow, judged, lost, marks),
         };
-        match fingerprint {
-            _ if each.link.is_some() => self.link = each.link.unwrap_or_else(|| self.link.clone()),
-            Some(fingerprint) if is_stage => self.link.push(fingerprint.hash),
+        match (each.link, fingerprint) {
+            (Some(link), _) => self.link = link,
+            (None, Some(fingerprint)) if is_stage => self.link.push(fingerprint.hash),
             // Where no stage was, as in a text that turned out to have none, nothing is chained.
-            Some(fingerprint) if stretch.markers && (has_inside || self.hits > hits) => {
+            (None, Some(fingerprint)) if stretch.markers && (has_inside || self.hits > hits) => {
                 self.link.push(fingerprint.behind(self.hits).hash)
             }
             _ => {}
