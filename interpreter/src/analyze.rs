@@ -13,6 +13,7 @@ pub(crate) mod outside;
 pub(crate) mod places;
 pub(crate) mod reach;
 pub(crate) mod ties;
+pub(crate) mod values;
 
 pub use facts::{Context, Facts, analyze};
 pub use files::{Argument, Root};

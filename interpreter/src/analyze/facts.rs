@@ -8,9 +8,10 @@ use std::{
 
 use super::{
     files::{Argument, Files},
-    flow::{Flow, Known, Values},
+    flow::{Flow, Known},
     functions::Functions,
     places::{self, Placed, Repetition},
+    values::Values,
 };
 use crate::{
     Span,

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     effects::{Effects, MOST_NAMES},
-    flow::{Called, Flow, Inputs, Values},
+    flow::{Called, Flow, Inputs},
+    values::Values,
 };
 use crate::{
     language::{

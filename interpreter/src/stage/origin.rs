@@ -24,10 +24,11 @@ use crate::{
     analyze::{
         effects::Effects,
         files::Root,
-        flow::{Flow, Inputs, Values},
+        flow::{Flow, Inputs},
         functions::Functions,
         mentions::{self, Mentions},
         outside,
+        values::Values,
     },
     expand,
     language::{ENVIRONMENT, is_name, set},
