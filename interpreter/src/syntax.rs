@@ -403,9 +403,14 @@ impl List {
 }
 
 impl ListItem {
+    /// Its one command, when it is nothing else and runs in the foreground.
+    pub(crate) fn single(&self) -> Option<&Command> {
+        self.and_or.first.single().filter(|_| self.and_or.rest.is_empty() && !self.background)
+    }
+
     /// The function that it defines, when that is all it does.
     pub(crate) fn plain_definition(&self) -> Option<&Arc<FunctionDefinition>> {
-        match self.and_or.first.single().filter(|_| self.and_or.rest.is_empty() && !self.background)? {
+        match self.single()? {
             Command::Function(definition) => Some(definition),
             _ => None,
         }
@@ -413,10 +418,19 @@ impl ListItem {
 
     /// The assignments of one that is nothing else.
     pub(crate) fn plain_assignments(&self) -> Option<&[Assignment]> {
-        let command = self.and_or.first.single().filter(|_| self.and_or.rest.is_empty() && !self.background)?;
-        match command {
+        match self.single()? {
             Command::Simple(command) if command.words.is_empty() && command.redirections.is_empty() => {
                 Some(&command.assignments)
+            }
+            _ => None,
+        }
+    }
+
+    /// The simple command that it is, when that has nothing but words.
+    pub(crate) fn plain_command(&self) -> Option<&SimpleCommand> {
+        match self.single()? {
+            Command::Simple(command) if command.assignments.is_empty() && command.redirections.is_empty() => {
+                Some(command)
             }
             _ => None,
         }

@@ -134,6 +134,23 @@ pub(crate) fn of_function(
     (mentions, calls)
 }
 
+/// The names that are operands of `alias` and `unalias`.
+pub(crate) fn alias_names(item: &ListItem) -> Vec<BString> {
+    struct AliasNames(Vec<BString>);
+    impl<'t> Visit<'t> for AliasNames {
+        fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
+            if let Some("alias" | "unalias") = command.unquoted_name() {
+                let names = command.words.iter().skip(1).map(Word::leading_text);
+                self.0.extend(names.map(|text| text.split_str("=").next().unwrap_or_default().into()));
+            }
+            visit::walk_simple_command(self, command);
+        }
+    }
+    let mut names = AliasNames(Vec::new());
+    names.visit_and_or(&item.and_or);
+    names.0
+}
+
 struct MentionFinder {
     mentions: Mentions,
     calls: BTreeSet<String>,

@@ -140,10 +140,7 @@ impl Walk<'_> {
     /// Does what needs no shell: defines a function, assigns and exports values that are known, sets options. False when it
     /// needs one.
     fn natively(&mut self, item: &ListItem) -> bool {
-        let Some(command) = item.and_or.first.single().filter(|_| item.and_or.rest.is_empty() && !item.background)
-        else {
-            return false;
-        };
+        let Some(command) = item.single() else { return false };
         let done = match command {
             Command::Function(definition) if definition.body.redirections.is_empty() => {
                 let function = self.function(definition);

@@ -36,7 +36,7 @@ use crate::{
     syntax::{
         Command, FunctionDefinition, ListItem, PartKind, SimpleCommand, Word,
         print::canonical_word,
-        visit::{self, Visit, definitions_in_and_or, definitions_in_body},
+        visit::{definitions_in_and_or, definitions_in_body},
     },
 };
 
@@ -269,7 +269,7 @@ impl Origin {
             self.add_function(&definition, Functions::insert);
         }
         let item = self.with_known_name(item);
-        if self.assign_known(&item) || plain_command(&item).is_some_and(|command| self.built_in(command)) {
+        if self.assign_known(&item) || item.plain_command().is_some_and(|command| self.built_in(command)) {
             return;
         }
         let items = std::slice::from_ref(&item);
@@ -284,7 +284,7 @@ impl Origin {
         let mut parts = self.depended_on(items, &outside);
         let before = self.known_variables(&effects);
         let positional = self.positional();
-        let keeps_options = plain_command(&item).is_some_and(sets_positional);
+        let keeps_options = item.plain_command().is_some_and(sets_positional);
         let inputs = self.follow(items, &outside);
         parts.extend(files(&inputs, ledger).into_iter().map(|(_, name, with_files)| Made {
             with_files: Made::known(&[&name, &with_files]).with_files,
@@ -295,7 +295,7 @@ impl Origin {
             self.made_positional = Some(made.after(self.made_positional.or(positional)));
             return;
         }
-        self.is_done(&effects, made, before, alias_names(&item));
+        self.is_done(&effects, made, before, mentions::alias_names(&item));
     }
 
     /// Commands with these effects were run. `before` holds the variables that were known before, `aliases` the names of
@@ -574,7 +574,9 @@ impl Origin {
         parts.extend(self.mentioned(&whole).into_iter().map(|(name, value)| value.named(name.as_bytes())));
         parts.extend(self.positional().filter(|_| whole.positional));
         parts.extend(self.environment());
-        parts.extend(self.settings().map(|(kind, name, made)| made.named(&[&[kind as u8], name.as_bytes()].concat())));
+        parts.extend(
+            self.settings().map(|(kind, name, made)| made.named(name.as_bytes()).named(kind.to_string().as_bytes())),
+        );
         parts
     }
 }
@@ -583,33 +585,8 @@ fn is_root(name: &str, value: &BString) -> bool {
     Root::ALL.iter().any(|root| root.variable() == name && value == root.stand_in())
 }
 
-/// The one command of an and-or list that is simple, and has nothing but words.
-fn plain_command(item: &ListItem) -> Option<&SimpleCommand> {
-    match item.and_or.first.single().filter(|_| item.and_or.rest.is_empty() && !item.background)? {
-        Command::Simple(command) if command.assignments.is_empty() && command.redirections.is_empty() => Some(command),
-        _ => None,
-    }
-}
-
 /// Whether a command sets positional parameters, and nothing else whatever its operands are.
 fn sets_positional(command: &SimpleCommand) -> bool {
     let name = command.unquoted_name();
     name == Some("shift") || name == Some("set") && command.words.get(1).and_then(Word::unquoted) == Some("--")
-}
-
-/// The names that are operands of `alias` and `unalias`.
-fn alias_names(item: &ListItem) -> Vec<BString> {
-    struct Names(Vec<BString>);
-    impl<'t> Visit<'t> for Names {
-        fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
-            if let Some("alias" | "unalias") = command.unquoted_name() {
-                let names = command.words.iter().skip(1).map(Word::leading_text);
-                self.0.extend(names.map(|text| text.split_str("=").next().unwrap_or_default().into()));
-            }
-            visit::walk_simple_command(self, command);
-        }
-    }
-    let mut names = Names(Vec::new());
-    names.visit_and_or(&item.and_or);
-    names.0
 }
