@@ -5,7 +5,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf, process::Stdio};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    fs,
+    path::PathBuf,
+    process::Stdio,
+};
 
 use compeval_interpreter::{
     Place, Settings, Source,
@@ -55,23 +61,31 @@ impl Ledger for Applied {
     fn fingerprint(&self, number: u32) -> Option<String> {
         self.stages.get(&number).cloned()
     }
+
+    fn keeps_repeated(&self) -> bool {
+        true
+    }
 }
 
-/// The fingerprints of stages that are sent, one by one or inside a stretch.
-#[derive(Default)]
-struct Sent(BTreeMap<u32, String>);
+/// The fingerprints of stages that are sent, one by one or inside a stretch, and those of what runs on every call.
+#[derive(Debug, Default)]
+struct Sent {
+    stages: BTreeMap<u32, String>,
+    repeated: BTreeSet<String>,
+}
 
 impl Sent {
     /// Stages are reached in the order of their places here, the first as stage `number`.
     fn note(&mut self, number: u32, chains: &[Chain]) {
         let stages = chains.iter().filter(|chain| chain.marker == Marker::NextStage);
-        self.0.extend((number..).zip(stages.map(|chain| chain.fingerprint.hash.clone())));
+        self.stages.extend((number..).zip(stages.map(|chain| chain.fingerprint.hash.clone())));
     }
 }
 
 impl Observer for Sent {
     fn event(&mut self, event: Event<'_>) {
         if let Event::Started { request, .. } = event {
+            self.repeated.extend(request.repeated.iter().map(|repeated| repeated.fingerprint.clone()));
             match (request.kind, request.markers) {
                 (Kind::Stage(number), _) => self.note(number, &request.chains),
                 (_, Some(count)) => self.note(count.hits + 1, &request.chains),
@@ -153,10 +167,13 @@ fn a_dry_run_claims_what_a_run_does() {
         let mut shell = Local::new(&["sh"], hooks).output(&mut printed).errors(std::io::sink()).prepare(|command| {
             command.current_dir(place.path()).stdin(Stdio::null());
         });
-        let mut sent = Sent::default();
+        let (mut sent, mut told) = (Sent::default(), Sent::default());
+        walk(&script, &mut ledger, &mut DryRun, &mut told);
         let outcome = walk(&script, &mut ledger, &mut shell, &mut sent);
         drop(shell);
-        ledger.stages = sent.0.into_iter().filter(|(number, _)| *number <= outcome.applied).collect();
+        ledger.stages = sent.stages.into_iter().filter(|(number, _)| *number <= outcome.applied).collect();
+        // What has run is told by a dry run as well, whatever went together in it.
+        assert!(sent.repeated.is_subset(&told.repeated), "{name}: {:?}, {:?}", sent.repeated, told.repeated);
         let found_after = plan(&script, &mut ledger);
         for (when, expected, found) in [("before", before, found_before), ("after", after, found_after)] {
             if expected != found {

@@ -35,6 +35,19 @@ pub struct Count {
     pub applied: u32,
 }
 
+/// An everytime chain, or a command outside of chains: what runs on every call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repeated {
+    /// Its fingerprint, in which the content of files does not count.
+    pub fingerprint: String,
+    /// The line of its source that it begins on, from 1.
+    pub line: usize,
+    /// Its text, as written.
+    pub text: BString,
+    /// Whether a ledger has it already.
+    pub is_recorded: bool,
+}
+
 /// One stretch of script to be run.
 #[derive(Debug)]
 pub struct Request<'r> {
@@ -48,6 +61,8 @@ pub struct Request<'r> {
     pub state: &'r State,
     /// The chains that may begin in it. For a chain, the first one is its own.
     pub chains: Vec<Chain>,
+    /// What in it runs on every call, for a ledger that keeps such records.
+    pub repeated: Vec<Repeated>,
     /// Set when markers may be hit in it.
     pub markers: Option<Count>,
     /// Stops the run: a dispatcher that waits looks at it at least every few dozen milliseconds.
@@ -75,8 +90,13 @@ impl<'r> Request<'r> {
     /// A stretch that is sent as it stands at `place`, `text` being all of it.
     pub(crate) fn new(kind: Kind, place: Place, text: BString, state: &'r State, cancel: &'r Cancel) -> Request<'r> {
         let chunk = Chunk { text: text.to_vec(), line: place.line(), ..Chunk::default() };
-        let (chains, markers) = (Vec::new(), None);
-        Request { kind, place, text, state, chains, markers, cancel, chunk, errexit_ignored: false }
+        let (chains, repeated, markers) = (Vec::new(), Vec::new(), None);
+        Request { kind, place, text, state, chains, repeated, markers, cancel, chunk, errexit_ignored: false }
+    }
+
+    /// The same with what in it runs on every call.
+    pub(crate) fn with_repeated(self, repeated: Vec<Repeated>) -> Request<'r> {
+        Request { repeated, ..self }
     }
 
     /// The same, sent as `chunk`.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bstr::BString;
+
 use super::{
     outcome::{End, Event},
     walk::{Course, Errexit, Walk},
@@ -11,7 +13,7 @@ use crate::{
     analyze::{effects::Effects, mentions},
     dispatch::{
         DispatchError,
-        request::{After, Chunk, Count, Kind, Left, Marks, Request, Response},
+        request::{After, Chunk, Count, Kind, Left, Marks, Repeated, Request, Response},
     },
     expand,
     language::marker::Marker,
@@ -86,12 +88,14 @@ impl Walk<'_> {
         let each = if has_several { self.fingerprints(stretch.items) } else { Each::default() };
         let own = stretch.marker.zip(fingerprint.clone());
         let own = own.map(|((marker, span), fingerprint)| self.chain(marker, span, text.clone(), fingerprint));
+        let repeated = self.repeated(&stretch, own.as_ref());
         let (chunk, chains) = self.chunk(&stretch, span, own, fingerprint.as_ref(), &each, &effects);
         let state = self.state.clone();
         let markers = stretch.markers.then_some(Count { hits: self.hits, applied: self.applied });
         let request = Request::new(stretch.kind, place.clone(), text, &state, &self.settings.cancel)
             .sent_as(chunk)
             .with_chains(chains, markers)
+            .with_repeated(repeated)
             .ignoring_errexit(stretch.errexit == Errexit::Ignored);
         let (before, hits) = (self.applied, self.hits);
         let has_inside = request.chains.len() > usize::from(stretch.marker.is_some());
@@ -166,6 +170,38 @@ impl Walk<'_> {
         each
     }
 
+    /// What in a stretch runs on every call, an entry for each and-or list: what is sent together may differ from run to run.
+    fn repeated(&mut self, stretch: &Stretch<'_>, own: Option<&Chain>) -> Vec<Repeated> {
+        if !self.ledger.keeps_repeated() || matches!(stretch.kind, Kind::Stage(_)) {
+            return Vec::new();
+        }
+        if let Some(chain) = own {
+            let Chain { fingerprint, text, place, .. } = chain;
+            return vec![self.told(fingerprint.hash.clone(), place.line(), text.clone())];
+        }
+        let origin = (stretch.items.len() > 1).then(|| self.origin.clone());
+        let mut repeated = Vec::new();
+        for item in stretch.items {
+            let fingerprint = self.fingerprint(std::slice::from_ref(item), false);
+            let span = item.and_or.span;
+            let text = edits::verbatim(&self.source, span, [&item.and_or]);
+            repeated.push(self.told(fingerprint.hash, self.source.line_number(span.start), text));
+            // A later one may depend on what this one does to the shell.
+            if origin.is_some() {
+                self.ran(item);
+            }
+        }
+        if let Some(origin) = origin {
+            self.origin = origin;
+        }
+        repeated
+    }
+
+    fn told(&mut self, fingerprint: String, line: usize, text: BString) -> Repeated {
+        let is_recorded = self.ledger.has_repeated(&fingerprint) || !self.repeated.insert(fingerprint.clone());
+        Repeated { fingerprint, line, text, is_recorded }
+    }
+
     /// Whether what follows a stretch may not be reached. A chain that fails ends the setup, and is not thought of here.
     fn may_leave(&self, stretch: &Stretch<'_>, effects: &Effects) -> bool {
         let is_chain = stretch.marker.is_some();
@@ -217,7 +253,7 @@ impl Walk<'_> {
         (Chunk { text, line, redirects_shell: effects.redirects_shell, runs_text, is_last }, chains)
     }
 
-    pub(super) fn chain(&self, marker: Marker, span: Span, text: bstr::BString, fingerprint: Fingerprint) -> Chain {
+    pub(super) fn chain(&self, marker: Marker, span: Span, text: BString, fingerprint: Fingerprint) -> Chain {
         Chain { marker, place: self.place(span), text, fingerprint }
     }
 

@@ -1,6 +1,6 @@
 //! The walk over a script: where it stands, what it knows, and where it goes next.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     cause::{self, Cause},
@@ -57,6 +57,7 @@ pub fn run(
         applied: ledger.applied(),
         link: Link::new(ledger.base()),
         origin: Origin::new(&settings.state),
+        repeated: BTreeSet::new(),
         loops: 0,
         calls: 0,
         doubt: Doubt::default(),
@@ -139,6 +140,8 @@ pub(super) struct Walk<'a> {
     pub(super) applied: u32,
     pub(super) link: Link,
     pub(super) origin: Origin,
+    /// The fingerprints of what runs on every call, as far as this run had it recorded.
+    pub(super) repeated: BTreeSet<String>,
     /// Loops around the current place, up to the next function.
     pub(super) loops: usize,
     /// Function calls around the current place.

@@ -77,6 +77,9 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
     if let Kind::Stage(number) = request.kind {
         program.line(&format!("__ce_record {number} started 0 0"));
     }
+    if let Some(command) = record::repeated(hooks.record.as_ref(), &request.repeated) {
+        program.line(&command);
+    }
     // From here on the script's own functions may stand in for built-ins.
     let runs_text = program.functions(request) || request.chunk.runs_text;
     program.positional();
