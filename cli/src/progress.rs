@@ -144,13 +144,23 @@ impl Watcher for Reporter {
         match notice {
             Notice::WaitingForSetup => self.say("waiting for another ce-run that sets up this computation"),
             Notice::WaitingForStage(stage) => self.say(&format!("waiting for stage {stage}, which still runs")),
-            Notice::Creating { name, image, because: None } => {
-                self.say(&format!("creating container {name} from image {image}"));
+            Notice::Creating { name, image, stages, because } => {
+                let from = words::origin(image, stages);
+                let reason = because.map(|reason| format!(": of the last one, {}", words::reason(reason)));
+                self.say(&format!("creating container {name} from {from}{}", reason.unwrap_or_default()));
             }
-            Notice::Creating { name, image, because: Some(reason) } => {
-                let reason = words::reason(reason);
-                self.say(&format!("creating container {name} anew from image {image}: {reason}"));
+            Notice::Snapshot => self.say("taking a snapshot, for later setups to go on from"),
+            Notice::WaitingForCalls { calls, container } => {
+                let calls = words::calls(calls);
+                self.say(&format!("waiting for {calls} in container {container}: the setup must not run beside that"));
             }
+            Notice::Joining { calls } => {
+                self.log.write(format!("# beside {}, for which the setup has run\n", words::calls(calls)).as_bytes());
+            }
+            Notice::Kept { name } => self.say(&format!(
+                "container {name} is kept, stopped, for a look: docker start {name} && docker exec -it {name} sh"
+            )),
+            Notice::Removing { name } => self.say(&format!("removing container {name}, which is not needed any more")),
             Notice::Warning(warning) => {
                 let _ = writeln!(io::stderr(), "ce-run: warning: {}", printable(&words::warning(warning)));
             }

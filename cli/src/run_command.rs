@@ -22,6 +22,7 @@ use compeval_runtime::{
         EngineError, Stdin, Stream,
         docker::{self, Docker},
     },
+    setup::snapshot::Worth,
 };
 use signal_hook::{consts, iterator::Signals, low_level};
 
@@ -74,6 +75,11 @@ pub struct Arguments {
     /// Wait at most so many seconds for another ce-run that sets up the same computation.
     #[arg(long, value_name = "SECONDS")]
     lock_timeout: Option<u64>,
+
+    /// Put aside what the setup has done once that took so many seconds, for later setups to go on from; 0: after every
+    /// stage.
+    #[arg(long, value_name = "SECONDS", default_value_t = Worth::default().least.as_secs())]
+    snapshot_after: u64,
 
     /// Arguments of the command.
     #[arg(trailing_var_arg = true)]
@@ -210,10 +216,11 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
         environment: &environment,
         mounts: &mounts,
         lock_timeout: arguments.lock_timeout.map(Duration::from_secs),
+        worth: Worth::after(Duration::from_secs(arguments.snapshot_after)),
     };
     if arguments.dry_run {
-        let (container, plan) = setup.plan()?;
-        let text = plan_report::plan(&environment, container.as_ref(), &plan);
+        let plan = setup.plan()?;
+        let text = plan_report::plan(&environment, &plan);
         return Ok(if write_out(Stream::Stdout, text.as_bytes()).is_ok() { 0 } else { BROKEN_PIPE });
     }
     let shell = &environment.description.shell;

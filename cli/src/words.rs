@@ -5,6 +5,7 @@ use std::error::Error;
 use compeval_interpreter::{
     dispatch::Kind,
     stage::fingerprint::{Change, DependencyKind, Difference},
+    syntax::print,
 };
 use compeval_runtime::{
     engine::ContainerState,
@@ -26,6 +27,16 @@ pub fn reason(reason: &Reason) -> String {
                 what => format!("stage {number} is not as it was when it was applied: {}", what.join(", ")),
             }
         }
+        Reason::StageRemoved(number) => {
+            format!("stage {number}, which is applied in it, is not in the script any more")
+        }
+        Reason::RepeatedGone { text } => {
+            let text = print::summary(text.as_bytes(), 50);
+            format!("a command that has run in it is not in the script any more, or not in that place: {text}")
+        }
+        Reason::ImageMoved => "the name of its image means another image now".to_owned(),
+        Reason::DescriptionChanged => "docker.conf, or what is mounted, is not as it was when it was made".to_owned(),
+        Reason::OtherFits => "another one has all stages applied".to_owned(),
         Reason::Gone => "the last one ended or was removed meanwhile".to_owned(),
     }
 }
@@ -55,10 +66,27 @@ pub fn difference(Difference { kind, name, change }: &Difference) -> String {
     }
 }
 
+/// What a container is made from: an image, or a snapshot with so many stages.
+pub fn origin(image: &str, stages: u32) -> String {
+    match stages {
+        0 => format!("image {image}"),
+        1 => "a snapshot of the first stage".to_owned(),
+        stages => format!("a snapshot of the first {stages} stages"),
+    }
+}
+
+/// So many calls.
+pub fn calls(number: usize) -> String {
+    if number == 1 { "a call that runs".to_owned() } else { format!("{number} calls that run") }
+}
+
 /// What does not stop a call, but should be known.
 pub fn warning(warning: Warning<'_>) -> String {
     match warning {
         Warning::MappingDamaged(error) => format!("{}; it is written anew", with_causes(error)),
+        Warning::NotTidied { name, error } => {
+            format!("container `{name}` is not needed any more and stays: {}", with_causes(error))
+        }
         Warning::MappingNotKept(error) => with_causes(error),
     }
 }

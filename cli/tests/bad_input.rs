@@ -252,7 +252,7 @@ fn what_is_mended_on_the_way_is_told() {
     call("its ledger is damaged");
     write_ledger(&computation, "schema = 99\\n");
     call("its ledger is a later version's");
-    let name = computation.container().name;
+    let name = computation.container().name.replace("-2", "-1");
     computation.docker().remove(&computation.container().id).unwrap();
     let image = ensure(computation.docker(), Kind::Dash).unwrap();
     let other = computation.docker().create(&name, &ContainerSpec { image, ..ContainerSpec::default() }).unwrap();

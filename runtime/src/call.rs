@@ -8,8 +8,9 @@ use std::{io, ops::ControlFlow};
 use compeval_interpreter::text::nonce;
 
 use crate::{
+    container::in_use::CALL,
     engine::{Engine, EngineError, Exec, Stdin, Stream},
-    setup::{Setup, error::SetupError, notice::Watcher},
+    setup::{Ready, Setup, error::SetupError, notice::Watcher},
 };
 
 use self::handshake::{Handshake, Verdict, wrapper};
@@ -74,9 +75,12 @@ impl Setup<'_> {
             doing: format!("run the command of computation `{}`", self.environment.computation.name),
             source,
         };
-        if let Some(ready) = self.probably_ready()? {
-            let expect = Expected::Ready(ready.fingerprint.as_deref().unwrap_or_default());
-            match self.exec(&ready.container, command, expect, started, output) {
+        if let Some((container, ready)) = self.probably_ready()? {
+            let mut started = |id: &str, running| {
+                self.remember(&container, watcher);
+                started(id, running);
+            };
+            match self.exec(&container.id, command, Expected::Ready(&ready), &mut started, output) {
                 Ok(Called::Stale) => {}
                 // Stopped, paused or gone since: the slow way sets that right.
                 Err(
@@ -85,8 +89,14 @@ impl Setup<'_> {
                 called => return called.map_err(failed),
             }
         }
-        let ready = self.set_up(watcher)?;
-        self.exec(&ready.container, command, Expected::SetUp, started, output).map_err(failed)
+        let Ready { container, lock, .. } = self.set_up(watcher)?;
+        // Another setup must not begin before it can see that this call runs.
+        let mut lock = Some(lock);
+        let mut started = |container: &str, running| {
+            lock.take();
+            started(container, running);
+        };
+        self.exec(&container, command, Expected::SetUp, &mut started, output).map_err(failed)
     }
 
     fn exec(
@@ -123,7 +133,7 @@ fn exec(
     };
     let wrapper = wrapper();
     let interpreter = command.interpreter.as_deref().unwrap_or_default();
-    let words = [shell, "-c", &wrapper, "ce-run", &nonce, fingerprint, interpreter].map(str::to_owned);
+    let words = [shell, "-c", &wrapper, CALL, &nonce, fingerprint, interpreter].map(str::to_owned);
     let mut exec = Exec::new(words.into_iter().chain(command.argv.iter().cloned()));
     (exec.user, exec.stdin, exec.stdin_after) = (command.user.clone(), command.stdin, Some(" ok".to_owned()));
     let mut handshake = Handshake::new(nonce);

@@ -9,7 +9,7 @@
 //!     call::{Called, Call, Streams},
 //!     container::mounts::Mounts,
 //!     engine::{Stdin, docker::Docker},
-//!     setup::notice::Unwatched,
+//!     setup::{notice::Unwatched, snapshot::Worth},
 //! };
 //!
 //! let environment = Environment::read("computations/align".as_ref())?;
@@ -20,6 +20,7 @@
 //!     environment: &environment,
 //!     mounts: &mounts,
 //!     lock_timeout: None,
+//!     worth: Worth::default(),
 //! };
 //! let command = Call { argv: vec!["uname".into(), "-a".into()], interpreter: None, user: None, stdin: Stdin::Null };
 //! let mut output = Vec::new();

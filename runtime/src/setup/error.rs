@@ -1,6 +1,6 @@
 //! Why a container could not be set up or called, and what to do about it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use compeval_interpreter::{dispatch::DispatchError, execute::Cause, stage::Chain};
 use thiserror::Error;
@@ -65,6 +65,16 @@ pub enum SetupError {
         /// Where, and for what error of the shell.
         cause: Option<Box<Cause>>,
     },
+    /// Calls run in the container for too long.
+    #[error("waited {} s for {calls} that {run} in container `{container}`", waited.as_secs(), calls = calls_of(*calls), run = if *calls == 1 { "runs" } else { "run" })]
+    InUse {
+        /// Its name.
+        container: String,
+        /// How many.
+        calls: usize,
+        /// The time limit.
+        waited: Duration,
+    },
     /// The setup was cancelled.
     #[error("the setup of computation `{computation}` was cancelled")]
     Cancelled {
@@ -81,6 +91,10 @@ pub enum SetupError {
     },
 }
 
+fn calls_of(number: usize) -> String {
+    if number == 1 { "a call".to_owned() } else { format!("{number} calls") }
+}
+
 fn stage_name(number: Option<u32>) -> String {
     number.map_or_else(|| "an everytime command".to_owned(), |number| format!("stage {number}"))
 }
@@ -94,9 +108,9 @@ impl SetupError {
                 Some(format!("use the newer ce-run that set it up, or remove container `{container}`"))
             }
             SetupError::MountSource { .. } => Some("create it, or change `mounts` in docker.conf".to_owned()),
-            SetupError::ChainFailed { number: Some(_), .. } => Some(
-                "mend the stage and run again: a new container is made, so that nothing half-done stays".to_owned(),
-            ),
+            SetupError::ChainFailed { number: Some(_), .. } => {
+                Some("mend the stage and run again: nothing half-done is built upon".to_owned())
+            }
             SetupError::ChainFailed { number: None, .. } => Some("mend the command and run again".to_owned()),
             SetupError::SetupExited { cause: None, .. } => {
                 Some("an `exit` or an error outside of any chain ended it".to_owned())
@@ -105,6 +119,11 @@ impl SetupError {
                 "its image must have the shell `{shell}` (or another one that `shell` in docker.conf names), \
                  and nothing else may stop or remove it"
             )),
+            SetupError::InUse { .. } => Some(
+                "what the setup runs must not run beside them: call again when they have ended, or with a longer \
+                 `--lock-timeout`"
+                    .to_owned(),
+            ),
             SetupError::Engine { .. }
             | SetupError::Dispatch(_)
             | SetupError::Ledger { .. }

@@ -3,7 +3,10 @@
 use compeval_interpreter::execute::Event;
 
 use super::reason::Reason;
-use crate::{container::mapping::MappingError, engine::Stream};
+use crate::{
+    container::mapping::MappingError,
+    engine::{EngineError, Stream},
+};
 
 /// Something that happens between the call and the command.
 #[derive(Debug)]
@@ -16,11 +19,37 @@ pub enum Notice<'n> {
         name: &'n str,
         /// The image it is made from.
         image: &'n str,
+        /// How many stages are applied in the snapshot that it is made from in place of the image.
+        stages: u32,
         /// Why an existing one is not used; `None` when there was none.
         because: Option<&'n Reason>,
     },
+    /// What was done so far is put aside, for later setups to go on from, before the next chain begins.
+    Snapshot,
     /// An earlier call was ended while this stage ran; the stage still runs, and is waited for.
     WaitingForStage(u32),
+    /// Calls run in the container, and something has to run there that must not run beside them: they are waited for.
+    WaitingForCalls {
+        /// How many.
+        calls: usize,
+        /// The container's name.
+        container: &'n str,
+    },
+    /// Other calls run in the container, for which the everytime chains ran already: this one goes beside them.
+    Joining {
+        /// How many.
+        calls: usize,
+    },
+    /// A stage has failed in a container, which is stopped and kept for a look.
+    Kept {
+        /// Its name.
+        name: &'n str,
+    },
+    /// A container that is not needed any more is removed.
+    Removing {
+        /// Its name.
+        name: &'n str,
+    },
     /// Something that does not stop the call, but should be known.
     Warning(Warning<'n>),
     /// A stage is skipped, or a stretch begins or ends.
@@ -32,6 +61,13 @@ pub enum Notice<'n> {
 pub enum Warning<'n> {
     /// The mapping could not be used, and is written anew.
     MappingDamaged(&'n MappingError),
+    /// A container that is not needed any more could not be removed or stopped.
+    NotTidied {
+        /// Its name.
+        name: &'n str,
+        /// Why.
+        error: &'n EngineError,
+    },
     /// The mapping is not kept, or Git not told of it.
     MappingNotKept(&'n MappingError),
 }

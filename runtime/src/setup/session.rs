@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, io, ops::ControlFlow};
 
+use bstr::ByteSlice;
 use compeval_interpreter::language::quoting::quote;
 
 use super::{
@@ -23,13 +24,21 @@ pub(super) struct Session<'a> {
     pub(super) container: &'a Container,
 }
 
+/// What a container says of itself.
+pub(super) struct Said {
+    pub(super) ledger: Records,
+    /// What the last setup left for later calls, if it has ended well.
+    pub(super) ready: String,
+}
+
 impl Session<'_> {
     /// Reads the ledger when no stage runs any more: one that an ended ce-run left running is waited for.
-    /// `None` when it is damaged.
-    pub(super) fn settled_ledger(&self, watcher: &RefCell<&mut dyn Watcher>) -> Result<Option<Records>, SetupError> {
-        let Some(ledger) = self.read_ledger()? else { return Ok(None) };
+    /// `None` when it is damaged. From here on no call takes the container for ready.
+    pub(super) fn settled(&self, watcher: &RefCell<&mut dyn Watcher>) -> Result<Option<Said>, SetupError> {
+        let Some(said) = self.read()? else { return Ok(None) };
+        let Said { ledger, ready } = said;
         let Some((stage, pid)) = ledger.unfinished().and_then(|record| Some((record.stage, record.pid?))) else {
-            return Ok(Some(ledger));
+            return Ok(Some(Said { ledger, ready }));
         };
         watcher.borrow_mut().notice(Notice::WaitingForStage(stage));
         // The process id may have another owner after a restart: ours has this word in its first line.
@@ -39,25 +48,31 @@ impl Session<'_> {
              done"
         );
         self.in_shell(&wait)?;
-        self.read_ledger()
+        self.read()
     }
 
-    /// Puts down that a setup has ended with this fingerprint.
-    pub(super) fn set_ready(&self, fingerprint: &str) -> Result<(), SetupError> {
-        self.in_shell(&format!("printf '%s\\n' {} >{READY}", quoted(fingerprint))).map(drop)
+    /// Puts down what a setup that has ended well leaves for later calls.
+    pub(super) fn set_ready(&self, ready: &str) -> Result<(), SetupError> {
+        self.in_shell(&format!("printf '%s\\n' {} >{READY}", quoted(ready))).map(drop)
     }
 
-    fn read_ledger(&self) -> Result<Option<Records>, SetupError> {
+    fn read(&self) -> Result<Option<Said>, SetupError> {
         let header = quoted(&format::header());
         let read = format!(
             "[ -d {DIRECTORY} ] || mkdir -p {DIRECTORY} || exit\n\
+             r=; IFS= read -r r 2>/dev/null <{READY}; printf '%s\\n' \"$r\"\n\
              : >{READY}; [ -f {FILE} ] || printf '%s' {header} >{FILE} || exit\n\
              if command -v cat >/dev/null; then exec cat {FILE}; fi\n\
              l=; while IFS= read -r l; do printf '%s\\n' \"$l\"; done <{FILE}; printf '%s' \"$l\""
         );
         match self.in_shell(&read) {
             Err(SetupError::Engine { source: EngineError::Output(_), .. }) => Ok(None),
-            text => parse_ledger(self.container, &text?),
+            text => {
+                let text = text?;
+                let (ready, ledger) = text.split_once_str("\n").unwrap_or_default();
+                let said = |ledger| Said { ledger, ready: ready.to_str_lossy().into_owned() };
+                Ok(parse_ledger(self.container, ledger)?.map(said))
+            }
         }
     }
 

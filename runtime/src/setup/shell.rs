@@ -1,17 +1,29 @@
 //! The interpreter's `Dispatcher` in a container: each stretch is one exec of the container's shell.
 
-use std::{cell::RefCell, io, ops::ControlFlow};
+use std::{
+    cell::RefCell,
+    io,
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use bstr::ByteSlice;
 use compeval_interpreter::{
     Dispatcher, Request, Response,
-    dispatch::DispatchError,
+    dispatch::{DispatchError, Kind},
     program::{Ended, Hooks, Program, RecordHook},
 };
 
-use super::notice::Watcher;
+use super::{
+    error::{SetupError, doing},
+    find,
+    notice::{Notice, Watcher},
+    site::Site,
+    snapshot::{self, Worth},
+};
 use crate::{
-    engine::{Engine, EngineError, Exec, Stream},
+    computation::environment::Environment,
+    engine::{Container, EngineError, Exec, Stream},
     ledger::{DIRECTORY, FILE},
 };
 
@@ -20,26 +32,65 @@ const LONGEST_PART: usize = 120 * 1024;
 
 /// The shell of a container that is being set up.
 pub(super) struct ContainerShell<'a, 'w> {
-    /// The engine it runs on.
-    pub(super) engine: &'a dyn Engine,
-    /// The container's id.
-    pub(super) container: &'a str,
-    /// The shell's program.
-    pub(super) shell: &'a str,
+    pub(super) site: &'a Site<'a>,
+    /// The container, in whose place another one may come that is made from a snapshot of it.
+    pub(super) container: &'a RefCell<Container>,
+    /// When a snapshot is taken.
+    pub(super) worth: Worth,
+    /// How long what was done took that is in no snapshot.
+    pub(super) work: Duration,
+    /// How long a snapshot takes.
+    pub(super) cost: Duration,
+    /// Whether a stage has run.
+    pub(super) has_run: bool,
     /// The computation's commit, for the records.
     pub(super) commit: &'a str,
     /// Who sees the output.
     pub(super) watcher: &'a RefCell<&'w mut dyn Watcher>,
 }
 
+impl ContainerShell<'_, '_> {
+    /// Takes a snapshot before a chain begins, if that is worth it, and goes on in a container made from it: what is done
+    /// next is a layer of its own then.
+    fn put_aside(&mut self, kind: Kind) -> Result<(), SetupError> {
+        let is_before_chain = matches!(kind, Kind::Stage(_)) || self.has_run && kind == Kind::Everytime;
+        if !is_before_chain || self.work < self.worth.least.max(self.cost * self.worth.times) {
+            return Ok(());
+        }
+        let begin = Instant::now();
+        let former = self.container.borrow().clone();
+        self.watcher.borrow_mut().notice(Notice::Snapshot);
+        let Some(start) = snapshot::take(self.site, &former)? else {
+            // Not again before as much has been done once more.
+            self.work = Duration::ZERO;
+            return Ok(());
+        };
+        (self.work, self.cost) = (Duration::ZERO, begin.elapsed());
+        if let Some(container) = find::create(self.site, Some(&start), self.watcher, None)?
+            && find::start(self.site, &container)?
+        {
+            self.container.replace(container);
+            let task = doing(format!("remove container `{}`", former.name));
+            self.site.engine.remove(&former.id).map_err(task)?;
+        }
+        Ok(())
+    }
+}
+
 impl Dispatcher for ContainerShell<'_, '_> {
     fn dispatch(&mut self, request: &Request<'_>) -> Result<Response, DispatchError> {
+        let unsaved =
+            |error: SetupError| DispatchError { doing: "cannot take a snapshot".to_owned(), source: error.into() };
+        self.put_aside(request.kind).map_err(unsaved)?;
+        let Environment { description, script_hash, .. } = self.site.environment;
+        let (engine, container) = (self.site.engine, self.container.borrow().id.clone());
+        let begin = Instant::now();
         let start = jiff::Timestamp::now().to_string();
-        let started = [("commit", self.commit), ("start", &start)];
+        let started = [("commit", self.commit), ("script", script_hash), ("start", &start)];
         let record = Some(RecordHook { file: FILE, started: &started });
         let program = Program::of(request, &Hooks { scratch: DIRECTORY, record });
-        let mut output = program.output(self.shell);
-        let argv = shell_arguments(self.shell, program.text());
+        let mut output = program.output(&description.shell);
+        let argv = shell_arguments(&description.shell, program.text());
         let exec = Exec { user: Some("0".to_owned()), ..Exec::new(argv) };
         let mut show = |stream: Stream, bytes: &[u8]| -> io::Result<ControlFlow<()>> {
             let shown = match stream {
@@ -54,9 +105,9 @@ impl Dispatcher for ContainerShell<'_, '_> {
             doing: format!("cannot run line {} of `{}` in the container", request.line(), request.place.source.name()),
             source: error.into(),
         };
-        let status = self.engine.exec(self.container, &exec, &mut show).map_err(failed)?;
+        let status = engine.exec(&container, &exec, &mut show).map_err(failed)?;
         if !output.is_complete() {
-            let argv = shell_arguments(self.shell, program.rest());
+            let argv = shell_arguments(&description.shell, program.rest());
             let exec = Exec { user: Some("0".to_owned()), ..Exec::new(argv) };
             let mut tell = |stream: Stream, bytes: &[u8]| -> io::Result<ControlFlow<()>> {
                 if stream == Stream::Stdout {
@@ -65,11 +116,15 @@ impl Dispatcher for ContainerShell<'_, '_> {
                 }
                 Ok(ControlFlow::Continue(()))
             };
-            self.engine.exec(self.container, &exec, &mut tell).map_err(failed)?;
+            engine.exec(&container, &exec, &mut tell).map_err(failed)?;
         }
         let Ended { stdout, stderr, response } = output.finish(request, status);
         self.watcher.borrow_mut().output(Stream::Stdout, &stdout);
         self.watcher.borrow_mut().output(Stream::Stderr, &stderr);
+        if matches!(request.kind, Kind::Stage(_)) {
+            self.work += begin.elapsed();
+            self.has_run = true;
+        }
         Ok(response)
     }
 }
