@@ -46,11 +46,11 @@ pub struct Reporter {
     /// Where the last output came from.
     stream: Stream,
     began: Instant,
-    running: Running,
+    running: RunningStep,
 }
 
 /// The step of a setup that runs now, as it is told; for whoever stops the program meanwhile.
-pub type Running = Arc<Mutex<Option<String>>>;
+pub type RunningStep = Arc<Mutex<Option<String>>>;
 
 impl Reporter {
     /// A reporter whose log, if there is anything to log, will be at `log`.
@@ -62,7 +62,7 @@ impl Reporter {
             tail: VecDeque::new(),
             stream: Stream::Stdout,
             began: Instant::now(),
-            running: Running::default(),
+            running: RunningStep::default(),
         }
     }
 
@@ -73,7 +73,7 @@ impl Reporter {
     }
 
     /// The step of the setup that runs now.
-    pub fn running(&self) -> Running {
+    pub fn running(&self) -> RunningStep {
         Arc::clone(&self.running)
     }
 

@@ -42,7 +42,7 @@ use crate::{
 /// executed, 127 when it is not there, 128+N when it died of signal N.
 #[derive(Debug, Parser)]
 #[command(name = "ce-run", version)]
-pub struct Arguments {
+pub struct RunArguments {
     /// The computation's directory.
     #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
     directory: PathBuf,
@@ -88,7 +88,7 @@ const NOT_FOUND: u8 = 127;
 const BROKEN_PIPE: u8 = 141;
 
 /// Does what the arguments say, and tells of failures on standard error.
-pub fn run(arguments: &Arguments) -> ExitCode {
+pub fn run(arguments: &RunArguments) -> ExitCode {
     let log = state_directory::log(&arguments.directory);
     let mut reporter = Reporter::new(arguments.progress, log);
     let failure = match attempt(arguments, &mut reporter) {
@@ -192,7 +192,7 @@ fn output_of(reporter: &Reporter) -> String {
     format!("{heading}{log}\n")
 }
 
-fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure> {
+fn attempt(arguments: &RunArguments, reporter: &mut Reporter) -> Result<u8, Failure> {
     let gfs = arguments.gfs.clone().or_else(|| env::var_os("GFSDIR").filter(|value| !value.is_empty()).map(Into::into));
     let environment = Environment::read(&arguments.directory)?;
     let mounts = Mounts::new(&environment.computation.directory, gfs.as_deref())?;
@@ -259,7 +259,7 @@ fn exit_status(called: Called, command: &Call) -> u8 {
 }
 
 /// What to run, as the container sees it.
-fn command(arguments: &Arguments, environment: &Environment, mounts: &Mounts) -> Result<Call, Failure> {
+fn command(arguments: &RunArguments, environment: &Environment, mounts: &Mounts) -> Result<Call, Failure> {
     let program = match &arguments.entrypoint {
         Some(program) => program.clone(),
         None => format!("{COMPUTATION}/exec"),
@@ -295,7 +295,7 @@ type Target = Arc<Mutex<Option<(String, Running)>>>;
 
 /// Passes signals on to the command, once it runs; before that they end ce-run, and a stage that runs ends by itself, which
 /// is told. An interrupt that is sent again kills.
-fn forward_signals(shell: String, step: progress::Running) -> Target {
+fn forward_signals(shell: String, step: progress::RunningStep) -> Target {
     let target = Target::default();
     let signals = [consts::SIGTERM, consts::SIGINT, consts::SIGHUP, consts::SIGQUIT, consts::SIGUSR1, consts::SIGUSR2];
     let Ok(mut signals) = Signals::new(signals) else { return target };

@@ -15,5 +15,5 @@ pub(crate) mod reach;
 pub(crate) mod ties;
 pub(crate) mod values;
 
-pub use facts::{Context, Facts, analyze};
+pub use facts::{CommandContext, Facts, analyze};
 pub use files::{Argument, Root};

@@ -95,14 +95,14 @@ impl<'r> Request<'r> {
     }
 
     /// Why this goes to a shell and is not done by the walk itself.
-    pub fn reason(&self) -> Reason {
+    pub fn delegation(&self) -> Delegation {
         match (self.kind, self.markers) {
-            (Kind::Expansion, _) => Reason::Words,
-            (_, Some(_)) => Reason::Markers,
-            (Kind::Stage(_) | Kind::Everytime, None) => Reason::Chain,
-            (Kind::Undecorated, None) => Reason::Undecorated,
-            (Kind::Condition, None) => Reason::Condition,
-            (Kind::ExitTrap, None) => Reason::ExitTrap,
+            (Kind::Expansion, _) => Delegation::Words,
+            (_, Some(_)) => Delegation::Markers,
+            (Kind::Stage(_) | Kind::Everytime, None) => Delegation::Chain,
+            (Kind::Undecorated, None) => Delegation::Undecorated,
+            (Kind::Condition, None) => Delegation::Condition,
+            (Kind::ExitTrap, None) => Delegation::ExitTrap,
         }
     }
 
@@ -114,7 +114,7 @@ impl<'r> Request<'r> {
 
 /// Why something goes to a shell and is not done by the walk itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum Delegation {
     /// Words that only the shell can expand.
     Words,
     /// Markers that cannot be split from what is around them.
