@@ -1,8 +1,11 @@
 //! What execution asks of the outside, and what it is answered: plain data.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bstr::BString;
@@ -46,8 +49,11 @@ pub struct Request<'r> {
     pub text: BString,
     /// The state of the shell before it.
     pub state: &'r State,
-    /// The chains that may begin in it. For a chain, the first one is its own.
+    /// The chains that may begin in it, in the order of its text, behind them those in functions that it may call. For
+    /// a chain, the first one is its own.
     pub chains: Vec<Chain>,
+    /// For each of those functions, the index of its first chain.
+    pub(crate) called: BTreeMap<String, usize>,
     /// Set when markers may be hit in it.
     pub markers: Option<Count>,
     /// Stops the run: a dispatcher that waits looks at it at least every few dozen milliseconds.
@@ -55,6 +61,14 @@ pub struct Request<'r> {
     pub(crate) chunk: Chunk,
     /// Whether a failing command in it ends the shell under `set -e` not.
     pub(crate) errexit_ignored: bool,
+}
+
+/// The chains that may begin in a stretch.
+#[derive(Debug, Default)]
+pub(crate) struct Chains {
+    pub(crate) all: Vec<Chain>,
+    /// For each function that the stretch may call, the index of its first chain.
+    pub(crate) called: BTreeMap<String, usize>,
 }
 
 /// A stretch as it is sent.
@@ -75,8 +89,8 @@ impl<'r> Request<'r> {
     /// A stretch that is sent as it stands at `place`, `text` being all of it.
     pub(crate) fn new(kind: Kind, place: Place, text: BString, state: &'r State, cancel: &'r Cancel) -> Request<'r> {
         let chunk = Chunk { text: text.to_vec(), line: place.line(), ..Chunk::default() };
-        let (chains, markers) = (Vec::new(), None);
-        Request { kind, place, text, state, chains, markers, cancel, chunk, errexit_ignored: false }
+        let (chains, called, markers) = (Vec::new(), BTreeMap::new(), None);
+        Request { kind, place, text, state, chains, called, markers, cancel, chunk, errexit_ignored: false }
     }
 
     /// The same, sent as `chunk`.
@@ -85,8 +99,8 @@ impl<'r> Request<'r> {
     }
 
     /// The same with chains that may begin in it; with a count, they are counted there.
-    pub(crate) fn with_chains(self, chains: Vec<Chain>, markers: Option<Count>) -> Request<'r> {
-        Request { chains, markers, ..self }
+    pub(crate) fn with_chains(self, chains: Chains, markers: Option<Count>) -> Request<'r> {
+        Request { chains: chains.all, called: chains.called, markers, ..self }
     }
 
     /// The same where `set -e` has no say.
