@@ -107,17 +107,10 @@ impl Reporter {
                 self.say(&format!("{name} (line {}): {}", request.line(), print::summary(&request.text, 60)));
             }
             Event::Inside { .. } => {}
-            Event::Ended { kind, status, applied, .. } => {
+            Event::Ended { kind, status, has_failed, applied, .. } => {
                 self.set_running(None);
                 let took = seconds(self.began.elapsed());
-                let ended = match (kind, applied.is_empty(), status) {
-                    (Kind::Stage(_), false, _) => "applied".to_owned(),
-                    (_, false, _) if applied.start() == applied.end() => format!("stage {} applied", applied.end()),
-                    (_, false, _) => format!("stages {} to {} applied", applied.start(), applied.end()),
-                    (Kind::Stage(_) | Kind::Everytime, true, 1..) => format!("failed with status {status}"),
-                    (_, true, 0) => "done".to_owned(),
-                    (_, true, status) => format!("ended with status {status}"),
-                };
+                let ended = words::ended(kind, status, has_failed, &applied);
                 self.say(&format!("{}: {ended} in {took}", words::kind(kind)));
             }
         }

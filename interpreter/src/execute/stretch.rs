@@ -125,7 +125,8 @@ impl Walk<'_> {
         }
         if !is_unknown {
             let (kind, status, applied) = (stretch.kind, self.state.status, before.saturating_add(1)..=self.applied);
-            self.observer.event(Event::Ended { kind, place: &place, status, applied });
+            let has_failed = matches!(flow, Course::Stop(End::ChainFailed { .. }));
+            self.observer.event(Event::Ended { kind, place: &place, status, has_failed, applied });
         }
         Ok(flow)
     }
