@@ -12,7 +12,9 @@ use std::{
 };
 
 use clap::Parser;
-use compeval_interpreter::{Diagnostic, dispatch::Kind, execute::Cause, stage::Chain};
+use compeval_interpreter::{
+    Diagnostic, Place, analyze::output, dispatch::Kind, execute::Cause, parse, stage::Chain, syntax::print,
+};
 use compeval_runtime::{
     Environment, Setup, SetupError,
     call::{self, Call, Called, Running, Streams},
@@ -172,8 +174,13 @@ fn chain_failed(chain: &Chain, number: Option<u32>, status: i32, lost: bool, col
         (false, status) => format!("ended with status {status}"),
     };
     let name = words::kind(number.map_or(Kind::Everytime, Kind::Stage));
-    let finding = Diagnostic::error(chain.place.span, format!("{name} failed")).label(ended);
-    report::diagnostic(&mut Positions::new(&chain.place.source), &finding, colored)
+    let mut finding = Diagnostic::error(chain.place.span, format!("{name} failed")).label(ended);
+    let Place { source, span } = &chain.place;
+    if let Some(redirection) = output::redirection_of(&parse(Arc::clone(source)).script, *span) {
+        let (line, text) = (source.line_number(redirection.start), print::summary(source.slice(redirection), 60));
+        finding = finding.help(format!("what it wrote may be in a file of the container: line {line} says `{text}`"));
+    }
+    report::diagnostic(&mut Positions::new(source), &finding, colored)
 }
 
 /// What ended the setup, in its script.

@@ -9,6 +9,7 @@ pub mod files;
 pub(crate) mod flow;
 pub(crate) mod functions;
 pub(crate) mod mentions;
+pub mod output;
 pub(crate) mod outside;
 pub(crate) mod places;
 pub(crate) mod reach;
