@@ -219,7 +219,7 @@ fn attempt(arguments: &RunArguments, reporter: &mut Reporter) -> Result<u8, Fail
         lock_timeout: arguments.lock_timeout.map(Duration::from_secs),
     };
     if arguments.dry_run {
-        let (container, plan) = setup.plan()?;
+        let (container, plan) = setup.plan().map_err(|error| not_planned(error, &environment))?;
         let text = plan_report::plan(&environment, container.as_ref(), &plan);
         return Ok(if write_out(Stream::Stdout, text.as_bytes()).is_ok() { 0 } else { BROKEN_PIPE });
     }
@@ -247,6 +247,17 @@ fn attempt(arguments: &RunArguments, reporter: &mut Reporter) -> Result<u8, Fail
     }
     let called = called?;
     Ok(exit_status(called, &command))
+}
+
+/// Without its image, nothing can be told of a container that is not there yet: nothing was to be created, either.
+fn not_planned(error: SetupError, environment: &Environment) -> SetupError {
+    match error {
+        SetupError::Engine { source: source @ EngineError::NoSuchImage { .. }, .. } => {
+            let doing = format!("tell what would run for computation `{}`", environment.computation.name);
+            SetupError::Engine { doing, source }
+        }
+        error => error,
+    }
 }
 
 fn exit_status(called: Called, command: &Call) -> u8 {
