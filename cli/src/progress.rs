@@ -46,11 +46,11 @@ pub struct Reporter {
     /// Where the last output came from.
     stream: Stream,
     began: Instant,
-    running: Running,
+    running: RunningStep,
 }
 
 /// The step of a setup that runs now, as it is told; for whoever stops the program meanwhile.
-pub type Running = Arc<Mutex<Option<String>>>;
+pub type RunningStep = Arc<Mutex<Option<String>>>;
 
 impl Reporter {
     /// A reporter whose log, if there is anything to log, will be at `log`.
@@ -62,7 +62,7 @@ impl Reporter {
             tail: VecDeque::new(),
             stream: Stream::Stdout,
             began: Instant::now(),
-            running: Running::default(),
+            running: RunningStep::default(),
         }
     }
 
@@ -73,7 +73,7 @@ impl Reporter {
     }
 
     /// The step of the setup that runs now.
-    pub fn running(&self) -> Running {
+    pub fn running(&self) -> RunningStep {
         Arc::clone(&self.running)
     }
 
@@ -107,17 +107,10 @@ impl Reporter {
                 self.say(&format!("{name} (line {}): {}", request.line(), print::summary(&request.text, 60)));
             }
             Event::Inside { .. } => {}
-            Event::Ended { kind, status, applied, .. } => {
+            Event::Ended { kind, status, has_failed, applied, .. } => {
                 self.set_running(None);
                 let took = seconds(self.began.elapsed());
-                let ended = match (kind, applied.is_empty(), status) {
-                    (Kind::Stage(_), false, _) => "applied".to_owned(),
-                    (_, false, _) if applied.start() == applied.end() => format!("stage {} applied", applied.end()),
-                    (_, false, _) => format!("stages {} to {} applied", applied.start(), applied.end()),
-                    (Kind::Stage(_) | Kind::Everytime, true, 1..) => format!("failed with status {status}"),
-                    (_, true, 0) => "done".to_owned(),
-                    (_, true, status) => format!("ended with status {status}"),
-                };
+                let ended = words::ended(kind, status, has_failed, &applied);
                 self.say(&format!("{}: {ended} in {took}", words::kind(kind)));
             }
         }

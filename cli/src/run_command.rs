@@ -12,7 +12,9 @@ use std::{
 };
 
 use clap::Parser;
-use compeval_interpreter::{Diagnostic, dispatch::Kind, execute::Cause, stage::Chain};
+use compeval_interpreter::{
+    Diagnostic, Place, analyze::output, dispatch::Kind, execute::Cause, parse, stage::Chain, syntax::print,
+};
 use compeval_runtime::{
     Environment, Setup, SetupError,
     call::{self, Call, Called, Running, Streams},
@@ -43,7 +45,7 @@ use crate::{
 /// executed, 127 when it is not there, 128+N when it died of signal N.
 #[derive(Debug, Parser)]
 #[command(name = "ce-run", version)]
-pub struct Arguments {
+pub struct RunArguments {
     /// The computation's directory.
     #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
     directory: PathBuf,
@@ -94,7 +96,7 @@ const NOT_FOUND: u8 = 127;
 const BROKEN_PIPE: u8 = 141;
 
 /// Does what the arguments say, and tells of failures on standard error.
-pub fn run(arguments: &Arguments) -> ExitCode {
+pub fn run(arguments: &RunArguments) -> ExitCode {
     let log = state_directory::log(&arguments.directory);
     let mut reporter = Reporter::new(arguments.progress, log);
     let failure = match attempt(arguments, &mut reporter) {
@@ -178,8 +180,13 @@ fn chain_failed(chain: &Chain, number: Option<u32>, status: i32, lost: bool, col
         (false, status) => format!("ended with status {status}"),
     };
     let name = words::kind(number.map_or(Kind::Everytime, Kind::Stage));
-    let finding = Diagnostic::error(chain.place.span, format!("{name} failed")).label(ended);
-    report::diagnostic(&mut Positions::new(&chain.place.source), &finding, colored)
+    let mut finding = Diagnostic::error(chain.place.span, format!("{name} failed")).label(ended);
+    let Place { source, span } = &chain.place;
+    if let Some(redirection) = output::redirection_of(&parse(Arc::clone(source)).script, *span) {
+        let (line, text) = (source.line_number(redirection.start), print::summary(source.slice(redirection), 60));
+        finding = finding.help(format!("what it wrote may be in a file of the container: line {line} says `{text}`"));
+    }
+    report::diagnostic(&mut Positions::new(source), &finding, colored)
 }
 
 /// What ended the setup, in its script.
@@ -198,7 +205,7 @@ fn output_of(reporter: &Reporter) -> String {
     format!("{heading}{log}\n")
 }
 
-fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure> {
+fn attempt(arguments: &RunArguments, reporter: &mut Reporter) -> Result<u8, Failure> {
     let gfs = arguments.gfs.clone().or_else(|| env::var_os("GFSDIR").filter(|value| !value.is_empty()).map(Into::into));
     let environment = Environment::read(&arguments.directory)?;
     let mounts = Mounts::new(&environment.computation.directory, gfs.as_deref())?;
@@ -219,7 +226,7 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
         worth: Worth::after(Duration::from_secs(arguments.snapshot_after)),
     };
     if arguments.dry_run {
-        let plan = setup.plan()?;
+        let plan = setup.plan().map_err(|error| not_planned(error, &environment))?;
         let text = plan_report::plan(&environment, &plan);
         return Ok(if write_out(Stream::Stdout, text.as_bytes()).is_ok() { 0 } else { BROKEN_PIPE });
     }
@@ -249,6 +256,17 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
     Ok(exit_status(called, &command))
 }
 
+/// Without its image, nothing can be told of a container that is not there yet: nothing was to be created, either.
+fn not_planned(error: SetupError, environment: &Environment) -> SetupError {
+    match error {
+        SetupError::Engine { source: source @ EngineError::NoSuchImage { .. }, .. } => {
+            let doing = format!("tell what would run for computation `{}`", environment.computation.name);
+            SetupError::Engine { doing, source }
+        }
+        error => error,
+    }
+}
+
 fn exit_status(called: Called, command: &Call) -> u8 {
     let program = command.argv.first().map_or("", String::as_str);
     let (complaint, status) = match called {
@@ -266,7 +284,7 @@ fn exit_status(called: Called, command: &Call) -> u8 {
 }
 
 /// What to run, as the container sees it.
-fn command(arguments: &Arguments, environment: &Environment, mounts: &Mounts) -> Result<Call, Failure> {
+fn command(arguments: &RunArguments, environment: &Environment, mounts: &Mounts) -> Result<Call, Failure> {
     let program = match &arguments.entrypoint {
         Some(program) => program.clone(),
         None => format!("{COMPUTATION}/exec"),
@@ -302,7 +320,7 @@ type Target = Arc<Mutex<Option<(String, Running)>>>;
 
 /// Passes signals on to the command, once it runs; before that they end ce-run, and a stage that runs ends by itself, which
 /// is told. An interrupt that is sent again kills.
-fn forward_signals(shell: String, step: progress::Running) -> Target {
+fn forward_signals(shell: String, step: progress::RunningStep) -> Target {
     let target = Target::default();
     let signals = [consts::SIGTERM, consts::SIGINT, consts::SIGHUP, consts::SIGQUIT, consts::SIGUSR1, consts::SIGUSR2];
     let Ok(mut signals) = Signals::new(signals) else { return target };

@@ -1,6 +1,6 @@
 //! What things are called when a person is told of them: one table for each kind of thing.
 
-use std::error::Error;
+use std::{error::Error, ops::RangeInclusive};
 
 use compeval_interpreter::{
     dispatch::Kind,
@@ -103,6 +103,24 @@ pub fn kind(kind: Kind) -> String {
     }
 }
 
+/// How a stretch of a script ended, and which stages were applied by it.
+pub fn ended(kind: Kind, status: i32, has_failed: bool, applied: &RangeInclusive<u32>) -> String {
+    let stages = match (kind, applied.end().saturating_sub(*applied.start())) {
+        _ if applied.is_empty() => None,
+        (Kind::Stage(_), _) => Some("applied".to_owned()),
+        (_, 0) => Some(format!("stage {} applied", applied.end())),
+        _ => Some(format!("stages {} to {} applied", applied.start(), applied.end())),
+    };
+    match (has_failed, stages, kind, status) {
+        (true, None, ..) => format!("failed with status {status}"),
+        (true, Some(stages), ..) => format!("{stages}, then failed with status {status}"),
+        (false, Some(stages), ..) => stages,
+        (false, None, Kind::Condition, 1..) => format!("false (status {status})"),
+        (false, None, _, 1..) => format!("done (status {status})"),
+        (false, None, ..) => "done".to_owned(),
+    }
+}
+
 /// What a container is doing.
 pub fn state(state: ContainerState) -> &'static str {
     match state {
@@ -121,4 +139,26 @@ fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_failed_is_said_to_have_failed() {
+        let none = RangeInclusive::new(1, 0);
+        for (kind, status, has_failed, applied, expected) in [
+            (Kind::Stage(2), 0, false, 2..=2, "applied"),
+            (Kind::Stage(2), 3, true, none.clone(), "failed with status 3"),
+            (Kind::Everytime, 3, true, none.clone(), "failed with status 3"),
+            (Kind::Undecorated, 1, false, none.clone(), "done (status 1)"),
+            (Kind::Undecorated, 0, false, none.clone(), "done"),
+            (Kind::Condition, 1, false, none, "false (status 1)"),
+            (Kind::Undecorated, 0, false, 2..=4, "stages 2 to 4 applied"),
+            (Kind::Undecorated, 1, true, 2..=2, "stage 2 applied, then failed with status 1"),
+        ] {
+            assert_eq!(ended(kind, status, has_failed, &applied), expected, "{kind:?} {status}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use compeval_interpreter::{
 
 use crate::{
     computation::environment::Environment,
-    container::{identity::Origin, in_use, lock::Lock, mounts::Mounts},
+    container::{identity::Ancestor, in_use, lock::Lock, mounts::Mounts},
     engine::{Container, ContainerState, Engine},
     ledger::Records,
 };
@@ -123,7 +123,7 @@ impl Setup<'_> {
                 Ok(AttemptEnd::Unusable(reason)) => {
                     refused.add(&container, reason);
                     if is_new {
-                        refused.add_snapshot(Origin::of(&container.labels).snapshot);
+                        refused.add_snapshot(Ancestor::of(&container.labels).snapshot);
                     }
                 }
                 Err(error) if find::is_gone(&site, &container, &error) => refused.add(&container, Reason::Gone),
@@ -179,7 +179,7 @@ impl Setup<'_> {
             site,
             container: current,
             worth: self.worth,
-            work: ledger.work_since(&Origin::of(&container.labels).chain),
+            work: ledger.work_since(&Ancestor::of(&container.labels).chain),
             cost: snapshot::USUAL_COST,
             has_run: false,
             commit: &commit,

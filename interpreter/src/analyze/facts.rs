@@ -43,12 +43,12 @@ pub struct Facts<'t> {
     /// What it does to the shell that runs it, if it is a built-in.
     pub effect: Effect,
     /// Where it stands.
-    pub context: Context<'t>,
+    pub context: CommandContext<'t>,
 }
 
 /// What a command is inside of. A function begins anew: what surrounds its definition says nothing of its calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Context<'t> {
+pub struct CommandContext<'t> {
     /// The marker whose chain it is in, and the marker's place.
     pub chain: Option<(Marker, Span)>,
     /// The name of the function in whose body it stands.
@@ -111,7 +111,7 @@ fn facts<'t>(place: &Placed<'t>, known: &AllKnown) -> Facts<'t> {
         _ => Effect::None,
     };
     let context = &place.context;
-    let context = Context {
+    let context = CommandContext {
         chain: context.outer_marker(),
         function: context.function.map(|definition| definition.name.as_str()),
         in_subshell: context.apart.is_some() || place.pipeline.commands.len() > 1,

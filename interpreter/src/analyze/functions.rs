@@ -9,7 +9,7 @@ use std::{
 use super::{
     definitions::Definitions,
     effects::{self, Effects},
-    flow::Called,
+    flow::CalledFunction,
     mentions::{self, Mentions},
     ties::{self, Ties},
 };
@@ -31,7 +31,7 @@ pub(crate) struct Functions {
 pub(crate) struct Summary {
     pub(crate) ties: Ties,
     pub(crate) mentions: Mentions,
-    pub(crate) called: Arc<Called>,
+    pub(crate) called: Arc<CalledFunction>,
 }
 
 /// Functions that call one another in a circle come to the same; most are a circle of one. A circle is told when all that
@@ -115,7 +115,7 @@ impl Functions {
     }
 
     /// The same for those who follow what commands do.
-    pub(crate) fn called(&self, name: &str) -> Option<Arc<Called>> {
+    pub(crate) fn called(&self, name: &str) -> Option<Arc<CalledFunction>> {
         self.summary(name).map(|summary| Arc::clone(&summary.called))
     }
 
@@ -183,7 +183,7 @@ impl Direct {
         let Direct { effects, ties, mentions } = self;
         let mentions = mentions.sealed();
         let (variables, inputs) = (mentions.variables.clone(), mentions.inputs.clone());
-        Summary { ties, mentions, called: Arc::new(Called { effects, variables, inputs }) }
+        Summary { ties, mentions, called: Arc::new(CalledFunction { effects, variables, inputs }) }
     }
 
     fn merge(&mut self, other: &Direct) {

@@ -239,10 +239,13 @@ impl Walk<'_> {
         match end {
             End::ChainFailed { .. } => error,
             End::Exited if status != 0 => error.or_else(|| {
-                let span = cause::exit_with(status, place).unwrap_or(place.span);
+                let exit = cause::exit_with(status, place).map(|span| Place { span, ..place.clone() });
+                let complaint = message.as_ref().filter(|_| gave_up);
+                let complaint = || complaint.and_then(|message| cause::complained_at(message, place));
+                let Place { source, span } = exit.or_else(complaint).unwrap_or_else(|| place.clone());
                 let finding = Diagnostic::error(span, "the setup script ended before its last line");
                 let finding = finding.label(format!("ended with status {status}"));
-                Some(Cause { source: Arc::clone(&place.source), finding })
+                Some(Cause { source, finding })
             }),
             _ => None,
         }

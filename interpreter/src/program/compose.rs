@@ -269,7 +269,10 @@ impl Composer<'_> {
 
     fn function(&mut self, function: &Function, request: &Request<'_>) -> bool {
         self.from(&function.source, function.source.line_number(function.definition.span.start));
-        let edits::Edited { text, runs_text, .. } = edits::function(function, request.markers.is_some(), self.state);
+        // One that is not thought to be called has no chains that are known.
+        let first_chain = request.called.get(&function.definition.name).copied().unwrap_or(request.chains.len());
+        let first_chain = request.markers.map(|_| first_chain);
+        let edits::Edited { text, runs_text, .. } = edits::function(function, first_chain, self.state);
         self.bytes(&text);
         self.origins.push((self.lines + 1, None));
         runs_text

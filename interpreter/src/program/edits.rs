@@ -73,8 +73,9 @@ pub(crate) fn edited<'t>(
     editor.finish(span)
 }
 
-/// A function's definition as a prelude defines it; with `markers`, they may be hit in it.
-pub(crate) fn function(function: &Function, markers: bool, state: &State) -> Edited {
+/// A function's definition as a prelude defines it; with `first_chain`, markers may be hit in it, and their chains are
+/// numbered from there.
+pub(crate) fn function(function: &Function, first_chain: Option<usize>, state: &State) -> Edited {
     let everywhere = Markers::everywhere();
     let first_number = function.number.wrapping_sub(function.definition.span.start);
     let surroundings = Surroundings {
@@ -83,7 +84,8 @@ pub(crate) fn function(function: &Function, markers: bool, state: &State) -> Edi
         aliases: Some(&function.aliases),
         ..Surroundings::default()
     };
-    let mut editor = Editor::new(&function.source, markers.then_some(&everywhere), surroundings);
+    let mut editor = Editor::new(&function.source, first_chain.map(|_| &everywhere), surroundings);
+    editor.first_chain = first_chain.unwrap_or_default();
     editor.body(&function.definition);
     editor.cuts = true;
     editor.finish(function.definition.span)

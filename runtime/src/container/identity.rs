@@ -24,7 +24,7 @@ pub struct Identity {
 
 /// What a container is made of, as its labels tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
+pub struct MadeOf {
     /// What its fingerprints begin with; see [`base`].
     pub base: String,
     /// All that its creation was told but for labels; see [`spec`].
@@ -37,7 +37,7 @@ pub struct Made {
 
 /// Names what of a container's or a snapshot's setup is in the image that it is made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
+pub struct Ancestor {
     /// The snapshot's id; empty for the image of `docker.conf` itself.
     pub snapshot: String,
     /// The fingerprint of the last stage in it.
@@ -64,12 +64,18 @@ impl Identity {
     /// All labels of a container that is made for `commit`, in the environment `chain`. Labels pass from a container into
     /// its image and on from there: each of ours is always set.
     #[must_use]
-    pub fn all_labels(&self, made: &Made, origin: &Origin, chain: &str, commit: &str) -> BTreeMap<String, String> {
+    pub fn all_labels(
+        &self,
+        made: &MadeOf,
+        ancestor: &Ancestor,
+        chain: &str,
+        commit: &str,
+    ) -> BTreeMap<String, String> {
         let further = [
             ("compeval.computation", self.computation.clone()),
             ("compeval.role", CONTAINER.to_owned()),
-            ("compeval.snapshot", origin.snapshot.clone()),
-            ("compeval.snapshot-chain", origin.chain.clone()),
+            ("compeval.snapshot", ancestor.snapshot.clone()),
+            ("compeval.snapshot-chain", ancestor.chain.clone()),
             ("compeval.repeated", String::new()),
             ("compeval.script", String::new()),
             ("compeval.base", made.base.clone()),
@@ -84,7 +90,7 @@ impl Identity {
 
     /// The labels in which a snapshot of a container differs from that.
     #[must_use]
-    pub fn snapshot_labels(&self, snapshot: &Contents) -> BTreeMap<String, String> {
+    pub fn snapshot_labels(&self, snapshot: &SnapshotContents) -> BTreeMap<String, String> {
         let labels = [
             ("compeval.role", SNAPSHOT.to_owned()),
             ("compeval.chain", snapshot.chain.clone()),
@@ -131,7 +137,7 @@ const SNAPSHOT: &str = "snapshot";
 
 /// What has run in a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Contents {
+pub struct SnapshotContents {
     /// The fingerprint of the last stage.
     pub chain: String,
     /// The fingerprints of the commands that run on every call.
@@ -140,31 +146,31 @@ pub struct Contents {
     pub script: String,
 }
 
-impl Contents {
+impl SnapshotContents {
     /// What has run in a snapshot, by its labels.
     #[must_use]
-    pub fn of(labels: &BTreeMap<String, String>) -> Contents {
+    pub fn of(labels: &BTreeMap<String, String>) -> SnapshotContents {
         let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
         let repeated = label("compeval.repeated").split_whitespace().map(str::to_owned).collect();
-        Contents { chain: label("compeval.chain"), repeated, script: label("compeval.script") }
+        SnapshotContents { chain: label("compeval.chain"), repeated, script: label("compeval.script") }
     }
 }
 
-impl Origin {
+impl Ancestor {
     /// What a container, or a snapshot, was made from, by its labels.
     #[must_use]
-    pub fn of(labels: &BTreeMap<String, String>) -> Origin {
+    pub fn of(labels: &BTreeMap<String, String>) -> Ancestor {
         let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
-        Origin { snapshot: label("compeval.snapshot"), chain: label("compeval.snapshot-chain") }
+        Ancestor { snapshot: label("compeval.snapshot"), chain: label("compeval.snapshot-chain") }
     }
 }
 
-impl Made {
+impl MadeOf {
     /// What a container is made of, by its labels.
     #[must_use]
-    pub fn of(container: &Container) -> Made {
+    pub fn of(container: &Container) -> MadeOf {
         let label = |name: &str| container.labels.get(name).cloned().unwrap_or_default();
-        Made {
+        MadeOf {
             base: label("compeval.base"),
             spec: label("compeval.spec"),
             image: label("compeval.image"),

@@ -53,7 +53,7 @@ pub struct Record {
 
 /// A record of a command that runs on every call: written before it runs, once for each text.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Repeated {
+pub struct RepeatedRecord {
     /// Its fingerprint.
     #[serde(rename = "repeated")]
     pub fingerprint: String,
@@ -72,7 +72,7 @@ pub struct Repeated {
 pub struct Records {
     records: Vec<Record>,
     /// By fingerprint.
-    repeated: BTreeMap<String, Repeated>,
+    repeated: BTreeMap<String, RepeatedRecord>,
     /// By stage, where its records are.
     stages: BTreeMap<u32, Places>,
     applied: u32,
@@ -118,7 +118,7 @@ struct Table {
 #[serde(untagged)]
 enum Entry {
     Stage(Box<Record>),
-    Repeated(Repeated),
+    Repeated(RepeatedRecord),
 }
 
 impl Record {
@@ -201,7 +201,7 @@ impl Records {
     }
 
     /// What runs on every call and has run there, by fingerprint.
-    pub fn repeated(&self) -> impl Iterator<Item = &Repeated> {
+    pub fn repeated(&self) -> impl Iterator<Item = &RepeatedRecord> {
         self.repeated.values()
     }
 

@@ -11,7 +11,7 @@ use super::{
     site::Site,
 };
 use crate::{
-    container::{identity::Made, mapping::Mapping},
+    container::{identity::MadeOf, mapping::Mapping},
     engine::{Container, ContainerState, EngineError},
     ledger::{FILE, Records},
 };
@@ -111,7 +111,7 @@ pub(super) fn best(
 pub(super) fn usable(site: &Site<'_>, refused: &mut Refused) -> Result<Vec<Container>, SetupError> {
     let mut usable = Vec::new();
     for container in of_computation(site)? {
-        let (made, asked) = (Made::of(&container), site.made_like(&container));
+        let (made, asked) = (MadeOf::of(&container), site.made_like(&container));
         match () {
             () if refused.by_id.contains_key(&container.id) => {}
             () if made.image_id != asked.image_id && made.image == asked.image => {

@@ -68,9 +68,9 @@ pub(super) fn create(
     // Of containers for one environment, one that failed may still be there.
     let number = |container: &Container| container.name.strip_prefix(&prefix)?.parse::<u32>().ok();
     let last = choose::of_computation(site)?.iter().filter_map(number).max().unwrap_or(0);
-    let origin = start.map(|start| start.origin.clone()).unwrap_or_default();
-    let labels = identity.all_labels(&made, &origin, &chain, &computation.key());
-    let image = if origin.snapshot.is_empty() { made.image_id } else { origin.snapshot };
+    let ancestor = start.map(|start| start.ancestor.clone()).unwrap_or_default();
+    let labels = identity.all_labels(&made, &ancestor, &chain, &computation.key());
+    let image = if ancestor.snapshot.is_empty() { made.image_id } else { ancestor.snapshot };
     let spec = ContainerSpec { image, labels, ..site.spec.clone() };
     let stages = start.map_or(0, |start| start.stages);
     let version = computation.key().chars().take(7).collect::<String>();

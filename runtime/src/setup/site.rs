@@ -4,7 +4,7 @@ use super::error::{SetupError, doing};
 use crate::{
     computation::environment::Environment,
     container::{
-        identity::{self, Identity, Made},
+        identity::{self, Identity, MadeOf},
         mounts::Mounts,
         spec::container_spec,
     },
@@ -46,7 +46,7 @@ impl<'a> Site<'a> {
     ///
     /// # Errors
     /// When the image is not there.
-    pub(super) fn made(&self) -> Result<Made, SetupError> {
+    pub(super) fn made(&self) -> Result<MadeOf, SetupError> {
         let image = &self.environment.description.image;
         match &self.image_id {
             Some(id) => Ok(self.made_from(id)),
@@ -59,16 +59,16 @@ impl<'a> Site<'a> {
 
     /// What a container is to be made of so that it is what the description says. Where its image is gone from the engine,
     /// the one it was made from is still meant.
-    pub(super) fn made_like(&self, container: &Container) -> Made {
-        let made = Made::of(container);
+    pub(super) fn made_like(&self, container: &Container) -> MadeOf {
+        let made = MadeOf::of(container);
         let is_same_name = made.image == self.environment.description.image;
         let former = is_same_name.then_some(made.image_id.as_str());
         self.made_from(self.image_id.as_deref().or(former).unwrap_or_default())
     }
 
-    fn made_from(&self, image_id: &str) -> Made {
+    fn made_from(&self, image_id: &str) -> MadeOf {
         let description = &self.environment.description;
-        Made {
+        MadeOf {
             base: identity::base(image_id, &description.shell, &self.spec),
             spec: identity::spec(&self.spec),
             image: description.image.clone(),

@@ -12,7 +12,7 @@ use super::{
     site::Site,
 };
 use crate::{
-    container::identity::{Contents, Origin},
+    container::identity::{Ancestor, SnapshotContents},
     engine::{Container, EngineError, Image},
     ledger::Records,
 };
@@ -47,7 +47,7 @@ pub(super) const USUAL_COST: Duration = Duration::from_secs(1);
 
 /// A snapshot to go on from.
 pub(super) struct Start {
-    pub(super) origin: Origin,
+    pub(super) ancestor: Ancestor,
     /// How many stages are applied in it.
     pub(super) stages: u32,
 }
@@ -74,12 +74,12 @@ pub(super) fn take(site: &Site<'_>, container: &Container) -> Result<Option<Star
     } else {
         String::new()
     };
-    let contents = Contents { chain: chain.clone(), repeated, script };
+    let contents = SnapshotContents { chain: chain.clone(), repeated, script };
     let labels = site.identity().snapshot_labels(&contents);
     let owner = site.identity().labels().map(|(_, value)| value).concat();
     let tag: String = hex(&Sha256::digest(format!("{owner} {chain}"))).chars().take(24).collect();
     let id = site.engine.commit(&container.id, &format!("compeval-snapshot:{tag}"), &labels).map_err(task())?;
-    Ok(Some(Start { origin: Origin { snapshot: id, chain }, stages: ledger.applied() }))
+    Ok(Some(Start { ancestor: Ancestor { snapshot: id, chain }, stages: ledger.applied() }))
 }
 
 fn is_all_of(ledger: &Records, script: &str) -> bool {
@@ -99,13 +99,13 @@ pub(super) fn nearest(site: &Site<'_>, refused: &Refused) -> Result<Option<Start
     }
     let fit = plan::fit(site.environment, site.mounts, &base, &Records::default());
     let start = |image: Image| {
-        let contents = Contents::of(&image.labels);
+        let contents = SnapshotContents::of(&image.labels);
         let is_ours = contents.script == site.environment.script_hash;
         let at = fit.stages.iter().position(|stage| *stage == contents.chain)?;
         let fits = is_ours || contents.repeated.iter().all(|repeated| fit.repeated.contains(repeated));
         let stages = u32::try_from(at + 1).ok()?;
-        let origin = Origin { snapshot: image.id, chain: contents.chain };
-        (fits && !refused.has_snapshot(&origin.snapshot)).then_some(Start { origin, stages })
+        let ancestor = Ancestor { snapshot: image.id, chain: contents.chain };
+        (fits && !refused.has_snapshot(&ancestor.snapshot)).then_some(Start { ancestor, stages })
     };
     Ok(snapshots.into_iter().filter_map(start).max_by_key(|start| start.stages))
 }
@@ -120,11 +120,11 @@ fn all(site: &Site<'_>, base: Option<&str>) -> Result<Vec<Image>, SetupError> {
 /// Removes the snapshots that no container of the computation comes from.
 pub(super) fn tidy(site: &Site<'_>, containers: &[Container]) -> Result<(), SetupError> {
     let snapshots = all(site, None)?;
-    let mut needed: Vec<String> = containers.iter().map(|container| Origin::of(&container.labels).snapshot).collect();
+    let mut needed: Vec<String> = containers.iter().map(|container| Ancestor::of(&container.labels).snapshot).collect();
     // A snapshot of a container that came from another one needs that.
     let mut at = 0;
     while let Some(id) = needed.get(at) {
-        let from = snapshots.iter().find(|image| image.id == *id).map(|image| Origin::of(&image.labels).snapshot);
+        let from = snapshots.iter().find(|image| image.id == *id).map(|image| Ancestor::of(&image.labels).snapshot);
         needed.extend(from);
         at += 1;
     }
