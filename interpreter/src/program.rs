@@ -6,7 +6,7 @@
 //! Only this room writes shell code. What a name means, and who sets it:
 //!
 //! - *Told by the frame* ([`frame`] reads them): `x` `$?` at the end, `o` the options, `n` and `p1`, `p2`... the positional
-//!   parameters, `y` the process id, `s` and `done` that the stretch came to its end and how, `j` what a chain is judged
+//!   parameters, `y` the process id, `posix` that bash was in no POSIX mode, `s` and `done` that the stretch came to its end and how, `j` what a chain is judged
 //!   by, `w` where the walk goes on, `t` the EXIT trap's action, `ran` that it is run by this shell, `u` the limits, `f`
 //!   the functions that were defined, with `tnN`, `ttN` and `tpN` the texts of `eval` and `.`; of markers `hits`, `applied`
 //!   and `failed`. The prelude or the function that stands for the built-in sets them, nobody else.

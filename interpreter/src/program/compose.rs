@@ -195,10 +195,12 @@ impl Composer<'_> {
             }
         }
         for (name, variable) in state.variables.iter() {
-            if state.baseline.owns(name) || name == "OPTIND" || name == "OLDPWD" || fresh(name) == Some(variable) {
+            if state.baseline.owns(name) || fresh(name) == Some(variable) {
                 continue;
             }
-            if let Some(value) = &variable.value {
+            // What follows sets these.
+            let is_later = matches!(name.as_str(), "OPTIND" | "OLDPWD");
+            if let Some(value) = variable.value.as_ref().filter(|_| !is_later) {
                 self.bytes(&[name.as_bytes(), b"=", &quote(value)].concat());
             }
             if variable.exported {
@@ -392,7 +394,7 @@ fn epilogue(request: &Request<'_>, runs_text: bool, frame_file: &str) -> String 
     let mut text = String::from(
         "{ __ce_y=$$; \\set +efuvxC; \\set +a; \\unset -f command\n\
          case ${BASHPID-$$} in $$) ;; *) __ce_top || \\return 0;; esac\n\
-         case ${BASH_VERSION-} in ?*) \\set -o posix;; esac; } 2>/dev/null\n\
+         case ${BASH_VERSION:+:$SHELLOPTS:} in *:posix:*|\"\") ;; *) __ce_posix=1; \\command set -o posix;; esac; } 2>/dev/null\n\
          case ${BASH_VERSION:+$__ce_x,$__ce_ps,$__ce_o,$BASH_COMMAND} in *,*e*,*|*,*,*exit*) ;; 127,1,*) __ce_x=1;; esac\n\
          case ${__ce_done-} in 1) __ce_x=$__ce_s;; esac\n\
          __ce_j=$__ce_x; case ${__ce_w-} in break*|continue*) __ce_j=0;; esac\n",

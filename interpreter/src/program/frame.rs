@@ -254,6 +254,10 @@ fn read_dump(
         if let Some(name) = name.strip_prefix("__ce_") {
             own.extend(variable.value.take().map(|value| (name.to_owned(), value)));
             return false;
+    if variables.contains_key("__ce_posix") {
+        // It came with the mode, which was turned on to list the variables alone.
+        variables.remove("POSIXLY_CORRECT");
+    }
         }
         !fresh.owns(name)
     });
