@@ -154,6 +154,8 @@ pub struct State {
     pub positional: Vec<BString>,
     /// The logical working directory; `None` while it is that of a fresh shell.
     pub directory: Option<BString>,
+    /// Where that really is, if elsewhere: by a symbolic link, or renamed. Empty for a directory that is removed.
+    pub(crate) physical: Option<BString>,
     /// `$PWD` where the script made it something else than the working directory, or unset it.
     pub(crate) other_pwd: Option<Option<BString>>,
     pub(crate) umask: Option<BString>,

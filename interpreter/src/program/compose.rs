@@ -98,19 +98,24 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
 }
 
 /// Goes to the directory `__ce_d`. A shell stays in a directory that is removed: one of that name takes its place for a
-/// moment, with its parents, or else one of ours. Nothing is run elsewhere.
+/// moment, with its parents, or else one of ours. It stays in one that is renamed, too. Nothing is run elsewhere.
 const ENTER: &str = r#"__ce_made() { \set --; __ce_q=$__ce_d; while ! \command [ -d "${__ce_q:-/}" ]; do \set -- "$__ce_q" "$@"; __ce_q=${__ce_q%/*}; done
 __ce_i=0; for __ce_q do if \command -p mkdir -m 700 -- "$__ce_q"; then __ce_i=$((__ce_i+1)); fi; done; \command cd -L -- "$__ce_d"; __ce_l=$?
 while \command [ "$__ce_i" -gt 0 ]; do __ce_n=0; for __ce_q do __ce_n=$((__ce_n+1)); if \command [ "$__ce_n" = "$__ce_i" ]; then \command -p rmdir -- "$__ce_q"; fi; done; __ce_i=$((__ce_i-1)); done
 \return "$__ce_l"; }
-\command cd -L -- "$__ce_d" 2>/dev/null || __ce_made 2>/dev/null ||
-{ \command -p mkdir -m 700 -- @D@ @D@/d && \command cd -L -- @D@/d && \command -p rmdir -- @D@/d @D@ && PWD=$__ce_d; } 2>/dev/null ||
+__ce_nowhere() { \command -p mkdir -m 700 -- @D@ @D@/d && \command cd -L -- @D@/d && \command -p rmdir -- @D@/d @D@ && PWD=$__ce_d; }
+@FIRST@\command cd -L -- "$__ce_d" 2>/dev/null || __ce_made 2>/dev/null || __ce_nowhere 2>/dev/null ||
 { \command echo "cannot enter the working directory $__ce_d any more" >&2; \exit 2; }"#;
 
 /// Functions that edits of the stretch call. `__ce_r N` sets `$?`, behind `&& :` even under `set -e`.
 /// `__ce_flow` leaves the shell where the script leaves a loop or function that is walked outside.
 /// `__ce_exec` runs a program in a process of its own, so that the state is still told. `__ce_trap` keeps the script's
 /// own EXIT trap from replacing ours, and ours from being listed. A subshell that a function was called in has an
+/// What is tried before: where another directory may have the name of the one that was removed, or of the one that is
+/// really `@P@` now.
+const GONE: &str = r#"{ \command [ -e "$__ce_d" ] && __ce_nowhere; } 2>/dev/null || "#;
+const MOVED: &str = r#"{ \command cd -L -- "$__ce_d" && \command [ . -ef @P@ ] || \command cd -P -- @P@ && PWD=$__ce_d; } 2>/dev/null || "#;
+
 /// EXIT trap of its own, and may list those of its parent (`__ce_traps`): only the process id tells. `__ce_living` puts
 /// this shell in place of the first one, which `$$` stands for, among the arguments of `kill`. `__ce_text`
 /// and `__ce_file` put the text that `eval` runs, or the name of the file that `.` does, into `__ce_v`, and report what
@@ -214,9 +219,16 @@ impl Composer<'_> {
         let state = self.state;
         let fresh = state.has_baseline().then_some(&state.baseline);
         let not_fresh = |directory: &&BString| fresh.is_none_or(|fresh| fresh.directory != **directory);
-        if let Some(directory) = state.directory.as_ref().filter(not_fresh) {
+        let is_elsewhere = state.physical.is_some();
+        if let Some(directory) = state.directory.as_ref().filter(|directory| is_elsewhere || not_fresh(directory)) {
             self.bytes(&[b"__ce_d=".as_slice(), &quote(directory)].concat());
-            self.line(&ENTER.replace("@D@", &quote(nowhere.as_bytes()).to_str_lossy()));
+            let first = match &state.physical {
+                None => Vec::new(),
+                Some(physical) if physical.is_empty() => GONE.into(),
+                Some(physical) => MOVED.as_bytes().replace("@P@", quote(physical)),
+            };
+            let enter = ENTER.replace("@D@", &quote(nowhere.as_bytes()).to_str_lossy());
+            self.bytes(&enter.as_bytes().replace("@FIRST@", first));
             if state.variable("OLDPWD") == Value::Unset {
                 self.line("\\unset OLDPWD");
             }
@@ -448,7 +460,7 @@ ${__ce_act#*
 /// Prints the state.
 const TELL: &str = r#"__ce_tell() { \command echo "$__ce_k v"; \set; \command echo "$__ce_k x"; \export -p; \command echo "$__ce_k r"; \readonly -p
 \command echo "$__ce_k p"; \set +o; \command echo "$__ce_k t"; \trap; \command echo "$__ce_k a"; \command alias; \command echo "$__ce_k u"; \command umask
-\command echo "$__ce_k d"; \command pwd -L; \command echo "$__ce_k e"; }"#;
+\command echo "$__ce_k d"; \command pwd -L; \command echo "$__ce_k l"; \command pwd -P; \command echo "$__ce_k e"; }"#;
 
 /// Prints the file that a frame was put into, if it was, and removes it.
 fn rest(frame_file: &str) -> String {

@@ -247,6 +247,10 @@ fn read_dump(
     let mut variables = read_variables(text, nonce, 'v', foreign);
     let pwd = variables.get("PWD").and_then(|variable| variable.value.clone());
     let directory = read_directory(section(text, nonce, 'd'), pwd.as_ref(), foreign)?;
+    let physical = match section(text, nonce, 'l') {
+        b"" | b"\n" => BString::default(),
+        text => read_directory(text, Some(&directory), foreign)?,
+    };
     // There, the script is still where it was.
     let directory = before.directory.clone().filter(|_| directory.starts_with(nowhere.as_bytes())).unwrap_or(directory);
     let mut own = BTreeMap::new();
@@ -284,6 +288,7 @@ fn read_dump(
         functions: before.functions.clone(),
         positional,
         other_pwd: Some(pwd).filter(|pwd| pwd.as_ref() != Some(&directory)),
+        physical: Some(physical).filter(|physical| *physical != directory),
         directory: Some(directory),
         umask: Some(umask),
         options: Some(letters(own.get("o")?)),
