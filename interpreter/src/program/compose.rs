@@ -66,12 +66,15 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
         "__ce_living",
         "__ce_text",
         "__ce_file",
+        "__ce_dynamic",
+        "__ce_opened",
         "__ce_defined",
         "__ce_gone",
         "ulimit",
         "__ce_traps",
         "__ce_trap",
     ]);
+    program.traps();
     program.line("__ce_out 1; __ce_1=$__ce_h; __ce_out 2; __ce_2=$__ce_h");
     program.stage(request, hooks, &files);
     if let Kind::Stage(number) = request.kind {
@@ -85,6 +88,7 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
     program.line("__ce_arm");
     if runs_text {
         program.line("\\command alias trap=__ce_trap");
+        program.bytes(&[b"__ce_b=".as_slice(), &quote(format!("{files}.text").as_bytes())].concat());
     }
     program.options(request);
     program.from(&request.place.source, request.chunk.line);
@@ -107,19 +111,20 @@ __ce_nowhere() { \command -p mkdir -m 700 -- @D@ @D@/d && \command cd -L -- @D@/
 @FIRST@\command cd -L -- "$__ce_d" 2>/dev/null || __ce_made 2>/dev/null || __ce_nowhere 2>/dev/null ||
 { \command echo "cannot enter the working directory $__ce_d any more" >&2; \exit 2; }"#;
 
-/// Functions that edits of the stretch call. `__ce_r N` sets `$?`, behind `&& :` even under `set -e`.
-/// `__ce_flow` leaves the shell where the script leaves a loop or function that is walked outside.
-/// `__ce_exec` runs a program in a process of its own, so that the state is still told. `__ce_trap` keeps the script's
-/// own EXIT trap from replacing ours, and ours from being listed. A subshell that a function was called in has an
 /// What is tried before: where another directory may have the name of the one that was removed, or of the one that is
 /// really `@P@` now.
 const GONE: &str = r#"{ \command [ -e "$__ce_d" ] && __ce_nowhere; } 2>/dev/null || "#;
 const MOVED: &str = r#"{ \command cd -L -- "$__ce_d" && \command [ . -ef @P@ ] || \command cd -P -- @P@ && PWD=$__ce_d; } 2>/dev/null || "#;
 
+/// Functions that edits of the stretch call. `__ce_r N` sets `$?`, behind `&& :` even under `set -e`.
+/// `__ce_flow` leaves the shell where the script leaves a loop or function that is walked outside.
+/// `__ce_exec` runs a program in a process of its own, so that the state is still told. `__ce_trap` keeps the script's
+/// own EXIT trap from replacing ours, and ours from being listed. A subshell that a function was called in has an
 /// EXIT trap of its own, and may list those of its parent (`__ce_traps`): only the process id tells. `__ce_living` puts
 /// this shell in place of the first one, which `$$` stands for, among the arguments of `kill`. `__ce_text`
 /// and `__ce_file` put the text that `eval` runs, or the name of the file that `.` does, into `__ce_v`, and report what
-/// may define functions. `__ce_out N` puts into `__ce_h` which open file a descriptor is, as far as the kernel tells. `ulimit` keeps what limits were set, for the next shell to set them too.
+/// may define functions; what is no file is put into one, for it can be read once only. `__ce_dynamic` does the same where
+/// the name of the command is made at run time. What is not there at the end is reported by `__ce_missing`. `__ce_out N` puts into `__ce_h` which open file a descriptor is, as far as the kernel tells. `ulimit` keeps what limits were set, for the next shell to set them too.
 const HELPERS: &str = r#"__ce_r() { return "$1"; }
 __ce_in_flow() { \set -- "$?" "$@"; case $2,${3-0} in return,*[!0-9]*) \return "$3";; esac; __ce_w="$2 ${3-}"
 case $2 in return) \exit "${3-$1}";; esac; \exit 0; }
@@ -130,10 +135,18 @@ case ${__ce_q-} in [0-9]*|unlimited) __ce_u="${__ce_u-}$__ce_h;";; esac; }
 __ce_in_text() { __ce_l=$? __ce_v=$1; \shift; for __ce_q do __ce_v="$__ce_v $__ce_q"; done; __ce_note "$__ce_v" eval; return "$__ce_l"; }
 __ce_in_file() { __ce_l=$? __ce_v=$1 __ce_p=$1; case $1 in */*) ;; *) __ce_q=$PATH:; while \command [ -n "$__ce_q" ]; do
 __ce_p=${__ce_q%%:*}; __ce_p=${__ce_p:-.}/$1; __ce_q=${__ce_q#*:}; if \command [ -f "$__ce_p" ] && \command [ -r "$__ce_p" ]; then __ce_q=; fi; done;; esac
-if \command [ -f "$__ce_p" ]; then __ce_note "$(\command cat "$__ce_p" 2>/dev/null)" "$1"; fi; return "$__ce_l"; }
+if \command [ -f "$__ce_p" ]; then __ce_note "$(\command cat "$__ce_p" 2>/dev/null)" "$1"
+elif \command [ -r "$__ce_p" ] && ! \command [ -d "$__ce_p" ]; then __ce_bn=$((${__ce_bn-0}+1)); __ce_v=$__ce_b$__ce_bn
+( \command umask 077; \command cat "$__ce_p" >|"$__ce_v" ); __ce_note "$(\command cat "$__ce_v")" "$1"; fi; return "$__ce_l"; }
+__ce_in_dynamic() { __ce_l=$?; while case ${1-} in command) ;; *) \false;; esac; do \shift; done
+case ${1-}:$# in eval:*) \shift; __ce_in_text "$@";; .:2) if \command [ -f "$2" ]; then __ce_in_file "$2"; fi;; esac; return "$__ce_l"; }
+__ce_in_opened() { \set -- "$?"; case ${__ce_v+v} in "") \exit "$1";; esac; return "$1"; }
 __ce_in_defined() { __ce_f="${__ce_f-} $1"; }
 __ce_in_gone() { for __ce_q do __ce_f="${__ce_f-} -$__ce_q"; done; }
-__ce_note() { case $1 in *"("*")"*) __ce_tn=$((${__ce_tn-0}+1)); \eval "__ce_tt$__ce_tn=\$1 __ce_tp$__ce_tn=\$2"; __ce_f="${__ce_f-} t$__ce_tn";; esac; }
+__ce_note() { case $1 in *"("*")"*) __ce_tn=$((${__ce_tn-0}+1)); \eval "__ce_tt$__ce_tn=\$1 __ce_tp$__ce_tn=\$2"; __ce_f="${__ce_f-} ${3-t}$__ce_tn"
+__ce_h=$1; while case $__ce_h in *"()"*) ;; *) \false;; esac; do __ce_q=${__ce_h%%"()"*}; __ce_h=${__ce_h#*"()"}; __ce_q=${__ce_q%"${__ce_q##*[! ]}"}
+__ce_names="${__ce_names-} ${__ce_q##*[!A-Za-z0-9_]}"; done;; esac; }
+__ce_missing() { for __ce_q do \command -v "$__ce_q" >/dev/null || __ce_f="${__ce_f-} -$__ce_q"; done; }
 next_stage() { \command echo "next_stage: only a command of this name in the script itself is counted" >&2; \exit 1; }
 everytime() { :; }
 __ce_top() { __ce_h=; \command read -r __ce_h </proc/self/stat; case $__ce_h in "$$ "*|"") return 0;; esac; return 1; } 2>/dev/null
@@ -145,7 +158,7 @@ __ce_l=${__ce_l#*__ce_end*EXIT}; case $__ce_l in ?*) \command echo "${__ce_l#?}"
 __ce_in_trap() { case ${1-} in --) \shift;; -?*) \trap "$@"; return;; esac; case $# in
 0) if __ce_top; then \trap - 0; case ${__ce_t+t} in t) \trap -- "$__ce_t" 0;; esac; \trap; __ce_arm
 else __ce_in_traps; fi; return;; 1) \set -- - "$1";; esac
-case $1 in [0-9]*) \set -- - "$@";; esac; __ce_a=$1; \shift; for __ce_q do case $__ce_q in
+case $1 in [0-9]*) \set -- - "$@";; esac; __ce_a=$1; __ce_note "$1" trap a; \shift; for __ce_q do case $__ce_q in
 0|[eE][xX][iI][tT]) if ! __ce_top; then \trap -- "$__ce_a" 0; else case $__ce_a in -) \unset __ce_t;; *) __ce_t=$__ce_a;; esac; fi;;
 *) \trap -- "$__ce_a" "$__ce_q";; esac; done; }"#;
 
@@ -244,9 +257,6 @@ impl Composer<'_> {
         if let Some(umask) = state.umask.as_ref().filter(|umask| fresh.is_none_or(|fresh| fresh.umask != **umask)) {
             self.bytes(&[b"\\command umask ".as_slice(), umask].concat());
         }
-        for (signal, action) in &state.traps {
-            self.bytes(&[b"\\trap -- ".as_slice(), &quote(action), b" ", signal.as_bytes()].concat());
-        }
         if let Some(action) = &state.exit_trap {
             self.bytes(&[b"__ce_t=".as_slice(), &quote(action)].concat());
         }
@@ -257,6 +267,17 @@ impl Composer<'_> {
             self.bytes(&[b"__ce_u=".as_slice(), &quote(limits)].concat());
             for operands in limits.split(|byte| *byte == b';').filter(|operands| !operands.is_empty()) {
                 self.bytes(&[b"\\command ulimit ".as_slice(), operands, b" >/dev/null 2>&1"].concat());
+            }
+        }
+    }
+
+    /// Sets the traps, and notes what their actions may define.
+    fn traps(&mut self) {
+        for (signal, action) in &self.state.traps {
+            let action = quote(action);
+            self.bytes(&[b"\\trap -- ".as_slice(), &action, b" ", signal.as_bytes()].concat());
+            if action.contains_str("(") {
+                self.bytes(&[b"__ce_note ".as_slice(), &action, b" trap a"].concat());
             }
         }
     }
@@ -419,11 +440,12 @@ fn epilogue(request: &Request<'_>, runs_text: bool, frame_file: &str) -> String 
             "case $__ce_j in 0) __ce_record {number} applied 0 0 || __ce_j=1;; *) __ce_record {number} failed \"$__ce_j\" 0;; esac\n"
         ));
     }
+    let functions: Vec<&str> = request.state.functions.keys().map(String::as_str).collect();
+    text.push_str(&format!("\\eval \"__ce_missing {} ${{__ce_names-}}\"\n", functions.join(" ")));
     if runs_text {
-        for name in request.state.functions.keys() {
-            text.push_str(&format!("\\command -v {name} >/dev/null || __ce_f=\"${{__ce_f-}} -{name}\"\n"));
-        }
-        text.push_str("\\command unalias trap 2>/dev/null\n");
+        text.push_str(
+            "\\command unalias trap 2>/dev/null; case ${__ce_bn-} in ?*) \\command -p rm -f \"$__ce_b\"*;; esac\n",
+        );
     }
     if request.chunk.is_last {
         text.push_str("case ${__ce_t+t} in t) __ce_ran=1;; esac\n");
