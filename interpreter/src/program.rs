@@ -6,12 +6,13 @@
 //! Only this room writes shell code. What a name means, and who sets it:
 //!
 //! - *Told by the frame* ([`frame`] reads them): `x` `$?` at the end, `o` the options, `n` and `p1`, `p2`... the positional
-//!   parameters, `y` the process id, `s` and `done` that the stretch came to its end and how, `j` what a chain is judged
+//!   parameters, `y` the process id, `posix` that bash was in no POSIX mode, `s` and `done` that the stretch came to its end and how, `j` what a chain is judged
 //!   by, `w` where the walk goes on, `t` the EXIT trap's action, `ran` that it is run by this shell, `u` the limits, `f`
-//!   the functions that were defined, with `tnN`, `ttN` and `tpN` the texts of `eval` and `.`; of markers `hits`, `applied`
+//!   the functions that were defined, with `tn`, `ttN` and `tpN` the texts of `eval`, `.` and traps; of markers `hits`, `applied`
 //!   and `failed`. The prelude or the function that stands for the built-in sets them, nobody else.
 //! - *Of the program*: `k` the nonce, `d` the directory to go to, `first` the first shell's process id, `1` and `2` which
-//!   open files its output goes to, `sx` and `sq` options and status around a function without a trace, `ps` and `act` of
+//!   open files its output goes to, `b` and `bn` the files that texts are kept in which can be read once only, `names` the
+//!   functions that texts may define, `sx` and `sq` options and status around a function without a trace, `ps` and `act` of
 //!   the trap, `in_` and a name the function itself; `c` and `open` the chains that are open.
 //! - *Of the moment*, set and read within one function: `a`, `e`, `g`, `h`, `i`, `l`, `q`, `v`, `z`. What runs between may
 //!   set them anew.
@@ -26,6 +27,7 @@ use bstr::BStr;
 
 use crate::dispatch::request::{Request, Response, Told};
 
+mod called;
 mod compose;
 pub(crate) mod edits;
 mod frame;

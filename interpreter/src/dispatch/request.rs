@@ -240,8 +240,8 @@ pub(crate) enum Defined {
     Numbered(u32),
     /// The one of this name is no more.
     Gone(String),
-    /// Those in a text that was run were defined.
-    InText { name: String, text: BString },
+    /// Those in a text that was run were defined; those in the action of a trap may have been, where they are new.
+    InText { name: String, text: BString, is_action: bool },
 }
 
 impl Response {

@@ -143,6 +143,8 @@ impl Walk<'_> {
     fn natively(&mut self, item: &ListItem) -> bool {
         let Some(command) = item.single() else { return false };
         let done = match command {
+            // Of an alias, only the shell knows the name.
+            Command::Function(definition) if self.is_alias(&definition.name) => false,
             Command::Function(definition) if definition.body.redirections.is_empty() => {
                 let function = self.function(definition);
                 Arc::make_mut(&mut self.state.functions).insert(definition.name.clone(), function);
@@ -161,6 +163,10 @@ impl Walk<'_> {
             self.ran(item);
         }
         done
+    }
+
+    fn is_alias(&self, name: &str) -> bool {
+        self.state.aliases.contains_key(name.as_bytes())
     }
 
     /// `export NAME=value` and `set -e`, where nothing else can be meant.

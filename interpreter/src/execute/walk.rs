@@ -17,7 +17,10 @@ use crate::{
     parse,
     stage::{Fingerprint, Ledger, dependencies, fingerprint::Link, origin::Origin},
     state::{Function, State},
-    syntax::{FunctionDefinition, ListItem, Script, visit::definitions_in},
+    syntax::{
+        FunctionDefinition, ListItem, Script,
+        visit::{definitions_and_texts, definitions_in},
+    },
 };
 
 /// How a run is done.
@@ -291,20 +294,24 @@ impl Walk<'_> {
                         Arc::make_mut(&mut self.state.functions).insert(function.definition.name.clone(), function);
                     }
                 }
-                Defined::InText { name, text } => self.define_text(Source::new(name, text)),
+                Defined::InText { name, text, is_action } => self.define_text(Source::new(name, text), is_action),
             }
         }
     }
 
-    /// A text was run that defines functions.
-    fn define_text(&mut self, source: Source) {
+    /// A text was run that defines functions, or may have been: then those that are known already are kept.
+    fn define_text(&mut self, source: Source, only_new: bool) {
         let script = parse(source).script;
         let outer = self.enter(&script);
-        for definition in definitions_in(&script.list) {
-            let function = self.function(&definition);
-            Arc::make_mut(&mut self.state.functions).insert(definition.name.clone(), function);
+        let (definitions, texts) = definitions_and_texts(&script.list);
+        for definition in definitions {
+            if !(only_new && self.state.functions.contains_key(&definition.name)) {
+                let function = self.function(&definition);
+                Arc::make_mut(&mut self.state.functions).insert(definition.name.clone(), function);
+            }
         }
         (self.source, self.first_number) = outer;
+        texts.into_iter().for_each(|text| self.define_text(Source::new("eval", text), only_new));
     }
 
     pub(super) fn set_status(&mut self, status: i32) {
