@@ -159,7 +159,7 @@ __ce_arm() { \trap -- '{ __ce_x=$? __ce_ps=${PIPESTATUS-} __ce_o=${__ce_sx-$-}; 
 __ce_in_traps() { __ce_l=$(\trap); case $__ce_l in *__ce_end*) case ${__ce_t+t} in t) \command echo "trap -- '$__ce_t' EXIT";; esac
 __ce_l=${__ce_l#*__ce_end*EXIT}; case $__ce_l in ?*) \command echo "${__ce_l#?}";; esac;; *) \trap;; esac; }
 __ce_in_trap() { case ${1-} in --) \shift;; -?*) \trap "$@"; return;; esac; case $# in
-0) if __ce_top; then \trap - 0; case ${__ce_t+t} in t) \trap -- "$__ce_t" 0;; esac; \trap; __ce_arm
+0) if __ce_top; then \trap - 0; case ${__ce_t+t} in t) \trap -- "$__ce_t" 0;; esac; \trap; \set -- "$?"; __ce_arm; return "$1"
 else __ce_in_traps; fi; return;; 1) \set -- - "$1";; esac
 case $1 in [0-9]*) \set -- - "$@";; esac; __ce_a=$1; __ce_note "$1" trap a; \shift; for __ce_q do case $__ce_q in
 0|[eE][xX][iI][tT]) if ! __ce_top; then \trap -- "$__ce_a" 0; else case $__ce_a in -) \unset __ce_t;; *) __ce_t=$__ce_a;; esac; fi;;
