@@ -178,3 +178,40 @@ fn the_linter_knows_the_shell_of_the_container() {
     computation.write("docker.conf", "image = \"debian:13\"\nshell = \"/bin/bash\"\n");
     assert_eq!(lint().status.code(), Some(0));
 }
+
+#[test]
+fn no_value_of_the_script_is_in_an_argument_list() {
+    let script = "TOKEN=$(cat \"$COMPDIR/secret\")\nnext_stage && : \"$TOKEN\" && cat /proc/[0-9]*/cmdline >$GFSDIR/seen\n\
+                  everytime && : \"$TOKEN\" && cat /proc/[0-9]*/cmdline >>$GFSDIR/seen\n";
+    for kind in [Kind::Dash, Kind::Bash] {
+        let Some(docker) = docker_for_tests("argument lists") else { return };
+        let image = ensure(&docker, kind).unwrap();
+        let computation = Computation::new(docker, &image, script);
+        computation.write("secret", "s3cret-value\n");
+        computation.commit("secret");
+        let from = computation.git("date +%s");
+        computation.call(&["true"]).text();
+        let seen = fs::read(computation.storage().join("seen")).unwrap();
+        let has = |text: &str| seen.windows(text.len()).any(|window| window == text.as_bytes());
+        assert!(has("compeval-program") && !has("s3cret-value"), "{}", String::from_utf8_lossy(&seen));
+        let events = computation.git(&format!("docker events --since {from} --until $(date +%s)"));
+        assert!(events.contains("exec_start") && !events.contains("s3cret-value"), "{events}");
+    }
+}
+
+#[test]
+fn programs_of_every_size_and_byte_reach_the_container() {
+    let large = "a line of the script\n".repeat(250_000);
+    let mut script = format!("next_stage && cat >$GFSDIR/large <<'E'\n{large}E\n").into_bytes();
+    script.extend(b"X='\xff\xfe\xe9'\nnext_stage && printf %s \"$X\" >$GFSDIR/bytes\n");
+    for kind in [Kind::Dash, Kind::Bash] {
+        let Some(docker) = docker_for_tests("large programs") else { return };
+        let image = ensure(&docker, kind).unwrap();
+        let computation = Computation::new(docker, &image, "");
+        computation.write("docker-setup.sh", &script);
+        computation.commit("large");
+        computation.call(&["--setup-only"]).text();
+        let read = |name: &str| fs::read(computation.storage().join(name)).unwrap();
+        assert!(read("large") == large.as_bytes() && read("bytes") == b"\xff\xfe\xe9", "{kind:?}");
+    }
+}

@@ -125,7 +125,7 @@ fn exec(
     let interpreter = command.interpreter.as_deref().unwrap_or_default();
     let words = [shell, "-c", &wrapper, "ce-run", &nonce, fingerprint, interpreter].map(str::to_owned);
     let mut exec = Exec::new(words.into_iter().chain(command.argv.iter().cloned()));
-    (exec.user, exec.stdin, exec.stdin_after) = (command.user.clone(), command.stdin, Some(" ok".to_owned()));
+    (exec.user, exec.stdin, exec.stdin_after) = (command.user.clone(), command.stdin.clone(), Some(" ok".to_owned()));
     let mut handshake = Handshake::new(nonce);
     let status = engine.exec(container, &exec, &mut |stream, bytes| {
         let bytes = if stream == Stream::Stdout { handshake.take(bytes, started) } else { bytes };

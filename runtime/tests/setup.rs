@@ -242,7 +242,7 @@ fn a_stage_left_running_is_waited_for() {
     let ledger = world.ledger(&container);
     // As a killed ce-run leaves it: begun, and its shell still at work.
     let program = format!(
-        "\\unset BASH_EXECUTION_STRING\nsleep 0.7\nprintf '\\n[[record]]\\nstage = 1\\nstate = \"applied\"\\n' >>{}",
+        ": compeval-program\nsleep 0.7\nprintf '\\n[[record]]\\nstage = 1\\nstate = \"applied\"\\n' >>{}",
         ledger.display()
     );
     let mut shell = Process::new("sh").args(["-c", &program]).spawn().unwrap();

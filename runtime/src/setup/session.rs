@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, io, ops::ControlFlow};
 
-use compeval_interpreter::language::quoting::quote;
+use compeval_interpreter::{language::quoting::quote, program::feed::WORD};
 
 use super::{
     error::{SetupError, doing},
@@ -35,7 +35,7 @@ impl Session<'_> {
         // The process id may have another owner after a restart: ours has this word in its first line.
         let wait = format!(
             "while IFS= read -r c 2>/dev/null </proc/{pid}/cmdline; do\n\
-             case $c in *BASH_EXECUTION_STRING*) sleep 0.2 2>/dev/null || sleep 1;; *) break;; esac\n\
+             case $c in *{WORD}*) sleep 0.2 2>/dev/null || sleep 1;; *) break;; esac\n\
              done"
         );
         self.in_shell(&wait)?;
