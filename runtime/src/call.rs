@@ -1,7 +1,6 @@
 //! The computation's own command in a container that is ready: one exec, which first makes sure that it is.
 
 mod handshake;
-mod signals;
 
 use std::{io, ops::ControlFlow};
 
@@ -9,11 +8,11 @@ use compeval_interpreter::text::nonce;
 
 use crate::{
     engine::{Engine, EngineError, Exec, Stdin, Stream},
+    interrupt::Running,
     setup::{Setup, error::SetupError, notice::Watcher},
 };
 
 use self::handshake::{Handshake, Verdict, wrapper};
-pub use self::{handshake::Running, signals::signal};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -46,13 +45,8 @@ pub enum Called {
     },
 }
 
-/// Functions that a call reports to.
-pub struct Streams<'s> {
-    /// Told when the command runs, and in which container.
-    pub started: &'s mut dyn FnMut(&str, Running),
-    /// Takes the command's output.
-    pub output: &'s mut dyn FnMut(Stream, &[u8]) -> io::Result<()>,
-}
+/// Takes the command's output.
+pub type Output<'o> = dyn FnMut(Stream, &[u8]) -> io::Result<()> + 'o;
 
 /// What the container is expected to be before the command runs.
 #[derive(Clone, Copy, Debug)]
@@ -68,15 +62,19 @@ impl Setup<'_> {
     ///
     /// # Errors
     /// Whatever kept the command from being run. Its own exit status is no error.
-    pub fn call(&self, command: &Call, watcher: &mut dyn Watcher, streams: Streams<'_>) -> Result<Called, SetupError> {
-        let Streams { started, output } = streams;
+    pub fn call(
+        &self,
+        command: &Call,
+        watcher: &mut dyn Watcher,
+        output: &mut Output<'_>,
+    ) -> Result<Called, SetupError> {
         let failed = |source| SetupError::Engine {
             doing: format!("run the command of computation `{}`", self.environment.computation.name),
             source,
         };
         if let Some(ready) = self.probably_ready()? {
             let expect = Expected::Ready(ready.fingerprint.as_deref().unwrap_or_default());
-            match self.exec(&ready.container, command, expect, started, output) {
+            match self.exec(&ready.container, command, expect, output) {
                 Ok(Called::Stale) => {}
                 // Stopped, paused or gone since: the slow way sets that right.
                 Err(
@@ -86,7 +84,7 @@ impl Setup<'_> {
             }
         }
         let ready = self.set_up(watcher)?;
-        self.exec(&ready.container, command, Expected::SetUp, started, output).map_err(failed)
+        self.exec(&ready.container, command, Expected::SetUp, output).map_err(failed)
     }
 
     fn exec(
@@ -94,12 +92,16 @@ impl Setup<'_> {
         container: &str,
         command: &Call,
         expect: Expected<'_>,
-        started: &mut dyn FnMut(&str, Running),
-        output: &mut dyn FnMut(Stream, &[u8]) -> io::Result<()>,
+        output: &mut Output<'_>,
     ) -> Result<Called, EngineError> {
         let shell = &self.environment.description.shell;
-        let mut started = |running| started(container, running);
-        exec(self.engine, container, shell, command, expect, &mut started, output)
+        let mut started = |process| {
+            self.interrupt.begins(Running { container: container.to_owned(), process, stretch: None });
+        };
+        let called = exec(self.engine, container, shell, command, expect, &mut started, output)?;
+        // One whose output nobody takes runs on.
+        self.interrupt.ends();
+        Ok(called)
     }
 }
 
@@ -113,8 +115,8 @@ fn exec(
     shell: &str,
     command: &Call,
     expect: Expected<'_>,
-    started: &mut dyn FnMut(Running),
-    output: &mut dyn FnMut(Stream, &[u8]) -> io::Result<()>,
+    started: &mut dyn FnMut(u32),
+    output: &mut Output<'_>,
 ) -> Result<Called, EngineError> {
     let nonce = nonce();
     let fingerprint = match expect {

@@ -3,6 +3,7 @@
 use std::{cell::RefCell, time::Duration};
 
 use compeval_interpreter::{
+    Settings,
     execute::{End, Event, Observer, Outcome},
     run,
 };
@@ -11,6 +12,7 @@ use crate::{
     computation::environment::Environment,
     container::{lock::Lock, mounts::Mounts},
     engine::{Container, ContainerState, Engine, EngineError},
+    interrupt::Interrupt,
     ledger::{FILE, Records},
 };
 
@@ -31,7 +33,7 @@ use self::{
     notice::{Notice, Watcher},
     plan::{Plan, Recorded},
     reason::Reason,
-    session::Session,
+    session::{Session, Waits},
     shell::ContainerShell,
     site::Site,
 };
@@ -46,6 +48,8 @@ pub struct Setup<'a> {
     pub mounts: &'a Mounts,
     /// How long to wait for another process that sets up the same computation; `None` for as long as it takes.
     pub lock_timeout: Option<Duration>,
+    /// What ends a setup before its time.
+    pub interrupt: Interrupt,
 }
 
 /// A container that is set up, and what makes that sure for later calls.
@@ -69,13 +73,23 @@ impl Setup<'_> {
     /// Brings the computation's container up to date, and keeps others from doing so meanwhile.
     ///
     /// # Errors
-    /// When a chain fails, or the engine or the lock does not do its part.
+    /// When a chain fails, a signal comes, or the engine or the lock does not do its part.
     pub fn set_up(&self, watcher: &mut dyn Watcher) -> Result<Ready, SetupError> {
+        let ready = self.set_up_undisturbed(watcher);
+        // Whatever else came of it.
+        match self.interrupt.signal() {
+            Some(signal) => Err(SetupError::Interrupted { signal, stopped: self.interrupt.stopped() }),
+            None => ready,
+        }
+    }
+
+    fn set_up_undisturbed(&self, watcher: &mut dyn Watcher) -> Result<Ready, SetupError> {
         let site = self.site()?;
         let watcher = RefCell::new(watcher);
         let waiting = || watcher.borrow_mut().notice(Notice::WaitingForSetup);
         // Everybody who sets this computation up has its directory in common, whatever their home is.
-        let _setup = Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting)?;
+        let gives_up = || self.interrupt.signal().is_some();
+        let _setup = Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting, gives_up)?;
         let mut because = None;
         // A container may have to be replaced once, and be removed by somebody else in between.
         for _ in 0..4 {
@@ -103,7 +117,8 @@ impl Setup<'_> {
         watcher: &RefCell<&mut dyn Watcher>,
     ) -> Result<AttemptEnd, SetupError> {
         let session = Session { site, container };
-        let Some(ledger) = session.settled_ledger(watcher)? else {
+        let waits = Waits { watcher, interrupt: &self.interrupt, timeout: self.lock_timeout };
+        let Some(ledger) = session.settled_ledger(&waits)? else {
             return Ok(AttemptEnd::Unusable(Reason::LedgerDamaged));
         };
         let unfinished = || ledger.unfinished().map(|record| Reason::StageUnfinished(record.stage));
@@ -120,9 +135,16 @@ impl Setup<'_> {
             shell: &environment.description.shell,
             commit: &commit,
             watcher,
+            interrupt: &self.interrupt,
         };
-        let settings = plan::settings(self.mounts);
-        let outcome = run(&environment.script, &settings, &mut recorded, &mut shell, &mut Narrator(watcher))?;
+        let settings = Settings { cancel: self.interrupt.cancel(), ..plan::settings(self.mounts) };
+        let outcome = run(&environment.script, &settings, &mut recorded, &mut shell, &mut Narrator(watcher));
+        if let Some(signal) = self.interrupt.signal() {
+            let stopped = self.interrupt.stopped();
+            session.stage_has_failed(stopped, 128 + signal.number)?;
+            return Err(SetupError::Interrupted { signal, stopped });
+        }
+        let outcome = outcome?;
         // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
         let reached = (outcome.end == End::Finished).then(|| outcome.fingerprint.clone());
         if let Some(reason) = self.judge(outcome, &ledger)? {
@@ -144,8 +166,9 @@ impl Setup<'_> {
             End::Finished => Ok(None),
             End::Exited if outcome.status == 0 => Ok(None),
             End::Exited => Err(SetupError::SetupExited { computation, status: outcome.status, cause }),
-            End::Cancelled => Err(SetupError::Cancelled { computation }),
-            End::Lost { .. } => Err(SetupError::SetupExited { computation, status: outcome.status.max(1), cause }),
+            End::Lost { .. } | End::Cancelled => {
+                Err(SetupError::SetupExited { computation, status: outcome.status.max(1), cause })
+            }
             End::Diverged { number, chain } => Ok(Some(plan::edited(ledger, number, &chain))),
             End::ChainFailed { number, chain, lost } => Err(SetupError::ChainFailed {
                 computation,

@@ -13,9 +13,10 @@ use std::{
 use compeval_interpreter::dispatch::Kind;
 use compeval_runtime::{
     Environment, Setup, SetupError,
-    call::{Call, Called, Streams},
+    call::{Call, Called},
     container::mounts::Mounts,
     engine::{ContainerState, Containers, Stdin, Stream, memory::Memory},
+    interrupt::Interrupt,
     ledger::LedgerError,
     setup::{
         notice::{Notice, Unwatched, Watcher},
@@ -73,7 +74,8 @@ impl World {
     fn with<T>(&self, task: impl FnOnce(&Setup<'_>) -> T) -> T {
         let environment = self.environment();
         let mounts = Mounts::new(&self.computation(), Some(&self.path("gfs"))).unwrap();
-        task(&Setup { engine: &self.engine, environment: &environment, mounts: &mounts, lock_timeout: None })
+        let interrupt = Interrupt::default();
+        task(&Setup { engine: &self.engine, environment: &environment, mounts: &mounts, lock_timeout: None, interrupt })
     }
 
     fn set_up(&self, watcher: &mut dyn Watcher) -> Result<String, SetupError> {
@@ -85,16 +87,13 @@ impl World {
         let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
         let command = Call { argv, interpreter: None, user: None, stdin: Stdin::Null };
         let mut stdout = Vec::new();
-        let streams = Streams {
-            started: &mut |_, _| {},
-            output: &mut |stream, bytes| {
-                if stream == Stream::Stdout {
-                    stdout.extend_from_slice(bytes);
-                }
-                Ok(())
-            },
+        let mut output = |stream, bytes: &[u8]| {
+            if stream == Stream::Stdout {
+                stdout.extend_from_slice(bytes);
+            }
+            Ok(())
         };
-        let called = self.with(|setup| setup.call(&command, &mut Unwatched, streams)).unwrap();
+        let called = self.with(|setup| setup.call(&command, &mut Unwatched, &mut output)).unwrap();
         (called, String::from_utf8(stdout).unwrap())
     }
 
@@ -122,7 +121,7 @@ impl Watcher for Told {
         match notice {
             Notice::Creating { because: None, .. } => self.0.push("creating".to_owned()),
             Notice::Creating { because: Some(reason), .. } => self.0.push(format!("creating: {reason:?}")),
-            Notice::WaitingForStage(stage) => self.0.push(format!("waiting for stage {stage}")),
+            Notice::WaitingForStretch { stretch, .. } => self.0.push(format!("waiting for {stretch:?}")),
             Notice::Warning(warning) => self.0.push(format!("{warning:?}")),
             Notice::WaitingForSetup | Notice::Setup(_) => {}
         }
@@ -153,8 +152,7 @@ fn programs_that_cannot_run_are_told_apart() {
     let world = World::new("");
     let called = |program: &str| {
         let command = Call { argv: vec![program.to_owned()], interpreter: None, user: None, stdin: Stdin::Null };
-        let streams = Streams { started: &mut |_, _| {}, output: &mut |_, _| Ok(()) };
-        world.with(|setup| setup.call(&command, &mut Unwatched, streams)).unwrap()
+        world.with(|setup| setup.call(&command, &mut Unwatched, &mut |_, _| Ok(()))).unwrap()
     };
     assert_eq!(called("no-such-program"), Called::NotFound);
     assert_eq!(called("/no/such/program"), Called::NotFound);
@@ -260,7 +258,7 @@ fn a_stage_left_running_is_waited_for() {
         world.set_up(&mut told).unwrap()
     });
     assert_eq!(found, container);
-    assert_eq!(told.0, ["waiting for stage 1"]);
+    assert_eq!(told.0, ["waiting for Stage(1)"]);
     assert_eq!(world.file(&container, "log"), "one\n");
 }
 
@@ -272,7 +270,7 @@ fn a_stage_that_died_is_not_built_upon() {
     fs::write(&ledger, "schema = 1\n\n[[record]]\nstage = 1\nstate = \"started\"\npid = 999999999\n").unwrap();
     let mut told = Told::default();
     let replaced = world.set_up(&mut told).unwrap();
-    assert_eq!(told.0, ["waiting for stage 1", "creating: StageUnfinished(1)"]);
+    assert_eq!(told.0, ["creating: StageUnfinished(1)"]);
     assert_eq!(world.file(&replaced, "log"), "one\n");
 }
 

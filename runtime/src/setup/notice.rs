@@ -1,6 +1,8 @@
 //! What a person may want to see while a container is found, made and set up.
 
-use compeval_interpreter::execute::Event;
+use std::time::Duration;
+
+use compeval_interpreter::{dispatch::Kind, execute::Event};
 
 use super::reason::Reason;
 use crate::{container::mapping::MappingError, engine::Stream};
@@ -19,8 +21,13 @@ pub enum Notice<'n> {
         /// Why an existing one is not used; `None` when there was none.
         because: Option<&'n Reason>,
     },
-    /// An earlier call was ended while this stage ran; the stage still runs, and is waited for.
-    WaitingForStage(u32),
+    /// An earlier call was ended while this ran; it still runs, and is waited for.
+    WaitingForStretch {
+        /// What runs.
+        stretch: Kind,
+        /// For how long.
+        running: Duration,
+    },
     /// Something that does not stop the call, but should be known.
     Warning(Warning<'n>),
     /// A stage is skipped, or a stretch begins or ends.
