@@ -6,7 +6,6 @@ use std::{
     collections::VecDeque,
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -15,7 +14,10 @@ use clap::ValueEnum;
 use compeval_interpreter::{dispatch::Kind, execute::Event, syntax::print};
 use compeval_runtime::{
     engine::Stream,
-    setup::notice::{Notice, Watcher},
+    setup::{
+        error::{age, stretch_name},
+        notice::{Notice, Watcher},
+    },
 };
 
 use self::log::Log;
@@ -46,39 +48,19 @@ pub struct Reporter {
     /// Where the last output came from.
     stream: Stream,
     began: Instant,
-    running: RunningStep,
 }
-
-/// The step of a setup that runs now, as it is told; for whoever stops the program meanwhile.
-pub type RunningStep = Arc<Mutex<Option<String>>>;
 
 impl Reporter {
     /// A reporter whose log, if there is anything to log, will be at `log`.
     pub fn new(progress: Progress, log: PathBuf) -> Reporter {
         let log = Log::new(log);
-        Reporter {
-            progress,
-            log,
-            tail: VecDeque::new(),
-            stream: Stream::Stdout,
-            began: Instant::now(),
-            running: RunningStep::default(),
-        }
+        Reporter { progress, log, tail: VecDeque::new(), stream: Stream::Stdout, began: Instant::now() }
     }
 
     /// The last lines of output, oldest first, fit for a terminal.
     pub fn tail(&self) -> Vec<String> {
         let shown = |line: &Vec<u8>| printable(&line.to_str_lossy()).into_owned();
         self.tail.iter().filter(|line| !line.trim().is_empty()).map(shown).collect()
-    }
-
-    /// The step of the setup that runs now.
-    pub fn running(&self) -> RunningStep {
-        Arc::clone(&self.running)
-    }
-
-    fn set_running(&self, step: Option<String>) {
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = step;
     }
 
     /// The log file, if there is one.
@@ -103,12 +85,10 @@ impl Reporter {
             Event::Started { request, .. } => {
                 (self.began, self.tail) = (Instant::now(), VecDeque::new());
                 let name = words::kind(request.kind);
-                self.set_running(Some(name.clone()));
                 self.say(&format!("{name} (line {}): {}", request.line(), print::summary(&request.text, 60)));
             }
             Event::Inside { .. } => {}
             Event::Ended { kind, status, has_failed, applied, .. } => {
-                self.set_running(None);
                 let took = seconds(self.began.elapsed());
                 let ended = words::ended(kind, status, has_failed, &applied);
                 self.say(&format!("{}: {ended} in {took}", words::kind(kind)));
@@ -136,7 +116,10 @@ impl Watcher for Reporter {
     fn notice(&mut self, notice: Notice<'_>) {
         match notice {
             Notice::WaitingForSetup => self.say("waiting for another ce-run that sets up this computation"),
-            Notice::WaitingForStage(stage) => self.say(&format!("waiting for stage {stage}, which still runs")),
+            Notice::WaitingForStretch { stretch, running } => {
+                let (name, age) = (stretch_name(stretch), age(running));
+                self.say(&format!("waiting for {name}, which has been running for {age}"));
+            }
             Notice::Creating { name, image, stages, because } => {
                 let from = words::origin(image, stages);
                 let reason = because.map(|reason| format!(": of the last one, {}", words::reason(reason)));

@@ -326,7 +326,7 @@ fn a_stage_that_outlives_its_ce_run_is_waited_for() {
     child.kill().unwrap();
     child.wait().unwrap();
     let run = computation.call(&["echo", "done"]);
-    assert!(run.stderr.starts_with("ce-run: waiting for stage 2, which still runs\n"), "{}", run.stderr);
+    assert!(run.stderr.starts_with("ce-run: waiting for stage 2, which has been running for "), "{}", run.stderr);
     assert_eq!(run.text(), "done\n");
     assert_eq!(computation.lines("log"), ["1", "2", "end", "3"]);
 }

@@ -6,9 +6,10 @@
 //! ```no_run
 //! use compeval_runtime::{
 //!     Environment, Setup,
-//!     call::{Called, Call, Streams},
+//!     call::{Called, Call},
 //!     container::mounts::Mounts,
 //!     engine::{Stdin, docker::Docker},
+//!     interrupt::Interrupt,
 //!     setup::{notice::Unwatched, snapshot::Worth},
 //! };
 //!
@@ -21,17 +22,15 @@
 //!     mounts: &mounts,
 //!     lock_timeout: None,
 //!     worth: Worth::default(),
+//!     interrupt: Interrupt::default(),
 //! };
 //! let command = Call { argv: vec!["uname".into(), "-a".into()], interpreter: None, user: None, stdin: Stdin::Null };
 //! let mut output = Vec::new();
-//! let streams = Streams {
-//!     started: &mut |_, _| {},
-//!     output: &mut |_, bytes| {
-//!         output.extend_from_slice(bytes);
-//!         Ok(())
-//!     },
-//! };
-//! assert_eq!(setup.call(&command, &mut Unwatched, streams)?, Called::Ended(0));
+//! let called = setup.call(&command, &mut Unwatched, &mut |_, bytes| {
+//!     output.extend_from_slice(bytes);
+//!     Ok(())
+//! })?;
+//! assert_eq!(called, Called::Ended(0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -41,6 +40,7 @@ pub mod call;
 pub mod computation;
 pub mod container;
 pub mod engine;
+pub mod interrupt;
 pub mod ledger;
 pub mod setup;
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use compeval_interpreter::{
+    Settings,
     dispatch::Kind,
     execute::{End, Event, Observer, Outcome},
     run,
@@ -15,6 +16,7 @@ use crate::{
     computation::environment::Environment,
     container::{identity::Ancestor, in_use, lock::Lock, mounts::Mounts},
     engine::{Container, ContainerState, Engine},
+    interrupt::Interrupt,
     ledger::Records,
 };
 
@@ -38,7 +40,7 @@ use self::{
     notice::{Notice, Watcher},
     plan::{Action, Plan, Recorded},
     reason::Reason,
-    session::{Said, Session},
+    session::{Said, Session, Waits},
     shell::ContainerShell,
     site::Site,
     snapshot::Worth,
@@ -56,6 +58,8 @@ pub struct Setup<'a> {
     pub lock_timeout: Option<Duration>,
     /// When a snapshot is taken.
     pub worth: Worth,
+    /// What ends a setup before its time.
+    pub interrupt: Interrupt,
 }
 
 /// A container that is set up.
@@ -85,13 +89,23 @@ impl Setup<'_> {
     /// Brings a container of the computation up to date, and keeps others from doing so meanwhile.
     ///
     /// # Errors
-    /// When a chain fails, or the engine or the lock does not do its part.
+    /// When a chain fails, a signal comes, or the engine or the lock does not do its part.
     pub fn set_up(&self, watcher: &mut dyn Watcher) -> Result<Ready, SetupError> {
+        let ready = self.set_up_undisturbed(watcher);
+        // Whatever else came of it.
+        match self.interrupt.signal() {
+            Some(signal) => Err(SetupError::Interrupted { signal, stopped: self.interrupt.stopped() }),
+            None => ready,
+        }
+    }
+
+    fn set_up_undisturbed(&self, watcher: &mut dyn Watcher) -> Result<Ready, SetupError> {
         let site = self.site()?;
         let watcher = RefCell::new(watcher);
         let waiting = || watcher.borrow_mut().notice(Notice::WaitingForSetup);
         // Everybody who sets this computation up has its directory in common, whatever their home is.
-        let lock = Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting)?;
+        let gives_up = || self.interrupt.signal().is_some();
+        let lock = Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting, gives_up)?;
         let mut refused = Refused::default();
         for _ in 0..ATTEMPTS {
             let (container, is_new) = match choose::choose(&site, &mut refused)? {
@@ -149,7 +163,8 @@ impl Setup<'_> {
         let environment = self.environment;
         let container = &current.borrow().clone();
         let session = Session { site, container };
-        let Some(Said { ledger, ready }) = session.settled(watcher)? else {
+        let waits = Waits { watcher, interrupt: &self.interrupt, timeout: self.lock_timeout };
+        let Some(Said { ledger, ready }) = session.settled(&waits)? else {
             return Ok(AttemptEnd::Unusable(Reason::LedgerDamaged));
         };
         let unfinished = || ledger.unfinished().map(|record| Reason::StageUnfinished(record.stage));
@@ -184,9 +199,17 @@ impl Setup<'_> {
             has_run: false,
             commit: &commit,
             watcher,
+            interrupt: &self.interrupt,
         };
-        let settings = plan::settings(self.mounts);
-        let outcome = run(&environment.script, &settings, &mut recorded, &mut shell, &mut Narrator(watcher))?;
+        let settings = Settings { cancel: self.interrupt.cancel(), ..plan::settings(self.mounts) };
+        let outcome = run(&environment.script, &settings, &mut recorded, &mut shell, &mut Narrator(watcher));
+        if let Some(signal) = self.interrupt.signal() {
+            let stopped = self.interrupt.stopped();
+            let container = &current.borrow();
+            Session { site, container }.stage_has_failed(stopped, 128 + signal.number)?;
+            return Err(SetupError::Interrupted { signal, stopped });
+        }
+        let outcome = outcome?;
         // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
         let reached = outcome.end == End::Finished && fingerprint.is_none_or(|ready| ready == outcome.fingerprint);
         let changed = outcome.applied > ledger.applied();
@@ -229,7 +252,9 @@ impl Setup<'_> {
             if let Some(waited) = self.lock_timeout.filter(|limit| began.elapsed() >= *limit) {
                 return Err(SetupError::InUse { container: container.name.clone(), calls, waited });
             }
-            std::thread::sleep(BETWEEN_LOOKS);
+            if let Some(signal) = self.interrupt.sleep(BETWEEN_LOOKS) {
+                return Err(SetupError::Interrupted { signal, stopped: None });
+            }
         }
     }
 
@@ -241,8 +266,9 @@ impl Setup<'_> {
             End::Finished => Ok(None),
             End::Exited if outcome.status == 0 => Ok(None),
             End::Exited => Err(SetupError::SetupExited { computation, status: outcome.status, cause }),
-            End::Cancelled => Err(SetupError::Cancelled { computation }),
-            End::Lost { .. } => Err(SetupError::SetupExited { computation, status: outcome.status.max(1), cause }),
+            End::Lost { .. } | End::Cancelled => {
+                Err(SetupError::SetupExited { computation, status: outcome.status.max(1), cause })
+            }
             End::Diverged { number, chain } => Ok(Some(plan::edited(ledger, number, &chain))),
             End::ChainFailed { number, chain, lost } => Err(SetupError::ChainFailed {
                 computation,

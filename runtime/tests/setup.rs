@@ -13,9 +13,10 @@ use std::{
 use compeval_interpreter::dispatch::Kind;
 use compeval_runtime::{
     Environment, Setup, SetupError,
-    call::{Call, Called, Streams},
+    call::{Call, Called},
     container::mounts::Mounts,
     engine::{ContainerState, Containers, Images, Stdin, Stream, memory::Memory},
+    interrupt::Interrupt,
     ledger::LedgerError,
     setup::{
         notice::{Notice, Unwatched, Watcher},
@@ -82,6 +83,7 @@ impl World {
             mounts: &mounts,
             lock_timeout: None,
             worth: self.worth,
+            interrupt: Interrupt::default(),
         })
     }
 
@@ -94,16 +96,13 @@ impl World {
         let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
         let command = Call { argv, interpreter: None, user: None, stdin: Stdin::Null };
         let mut stdout = Vec::new();
-        let streams = Streams {
-            started: &mut |_, _| {},
-            output: &mut |stream, bytes| {
-                if stream == Stream::Stdout {
-                    stdout.extend_from_slice(bytes);
-                }
-                Ok(())
-            },
+        let mut output = |stream, bytes: &[u8]| {
+            if stream == Stream::Stdout {
+                stdout.extend_from_slice(bytes);
+            }
+            Ok(())
         };
-        let called = self.with(|setup| setup.call(&command, &mut Unwatched, streams)).unwrap();
+        let called = self.with(|setup| setup.call(&command, &mut Unwatched, &mut output)).unwrap();
         (called, String::from_utf8(stdout).unwrap())
     }
 
@@ -131,7 +130,7 @@ impl Watcher for Told {
         match notice {
             Notice::Creating { because: None, .. } => self.0.push("creating".to_owned()),
             Notice::Creating { because: Some(reason), .. } => self.0.push(format!("creating: {reason:?}")),
-            Notice::WaitingForStage(stage) => self.0.push(format!("waiting for stage {stage}")),
+            Notice::WaitingForStretch { stretch, .. } => self.0.push(format!("waiting for {stretch:?}")),
             Notice::Warning(warning) => self.0.push(format!("{warning:?}")),
             Notice::Joining { .. } => self.0.push("joining".to_owned()),
             Notice::WaitingForCalls { .. } => self.0.push("waiting for calls".to_owned()),
@@ -166,8 +165,7 @@ fn programs_that_cannot_run_are_told_apart() {
     let world = World::new("");
     let called = |program: &str| {
         let command = Call { argv: vec![program.to_owned()], interpreter: None, user: None, stdin: Stdin::Null };
-        let streams = Streams { started: &mut |_, _| {}, output: &mut |_, _| Ok(()) };
-        world.with(|setup| setup.call(&command, &mut Unwatched, streams)).unwrap()
+        world.with(|setup| setup.call(&command, &mut Unwatched, &mut |_, _| Ok(()))).unwrap()
     };
     assert_eq!(called("no-such-program"), Called::NotFound);
     assert_eq!(called("/no/such/program"), Called::NotFound);
@@ -317,7 +315,7 @@ fn a_stage_left_running_is_waited_for() {
     let ledger = world.ledger(&container);
     // As a killed ce-run leaves it: begun, and its shell still at work.
     let program = format!(
-        "\\unset BASH_EXECUTION_STRING\nsleep 0.7\nprintf '\\n[[record]]\\nstage = 1\\nstate = \"applied\"\\n' >>{}",
+        ": compeval-program\nsleep 0.7\nprintf '\\n[[record]]\\nstage = 1\\nstate = \"applied\"\\n' >>{}",
         ledger.display()
     );
     let mut shell = Process::new("sh").args(["-c", &program]).spawn().unwrap();
@@ -335,7 +333,7 @@ fn a_stage_left_running_is_waited_for() {
         world.set_up(&mut told).unwrap()
     });
     assert_eq!(found, container);
-    assert_eq!(told.0, ["waiting for stage 1"]);
+    assert_eq!(told.0, ["waiting for Stage(1)"]);
     assert_eq!(world.file(&container, "log"), "one\n");
 }
 
@@ -347,7 +345,7 @@ fn a_stage_that_died_is_not_built_upon() {
     fs::write(&ledger, "schema = 1\n\n[[record]]\nstage = 1\nstate = \"started\"\npid = 999999999\n").unwrap();
     let mut told = Told::default();
     let replaced = world.set_up(&mut told).unwrap();
-    assert_eq!(told.0, ["waiting for stage 1", "creating: StageUnfinished(1)"]);
+    assert_eq!(told.0, ["creating: StageUnfinished(1)"]);
     assert_eq!(world.file(&replaced, "log"), "one\n");
 }
 

@@ -124,7 +124,8 @@ fn kind(text: &BStr) -> Option<Complaint> {
     if holds(&["division by zero", "division by 0", "divide by zero"]) {
         return Some(Complaint::DivisionByZero);
     }
-    if text.starts_with(b"arithmetic ") || text.starts_with(b"Illegal number: ") || holds(&["(error token is "]) {
+    let arithmetic = ["arithmetic expression: ", "arithmetic syntax error", "(error token is "];
+    if text.starts_with(b"Illegal number: ") || holds(&arithmetic) {
         return Some(Complaint::Arithmetic);
     }
     if holds(&["Bad substitution", "bad substitution"]) {

@@ -1,11 +1,11 @@
 //! [`Engine`](super::Engine) for tests without Docker: a container is a record and a directory of this machine.
 //!
 //! Commands run for real, with this machine's programs. What is not real is their view of the file system: wherever
-//! a command, its arguments or its environment name the container's `/var/lib/compeval` or the inside of a bind mount,
+//! a command, its arguments, its environment or the bytes it is given to read name the container's `/var/lib/compeval` or the inside of a bind mount,
 //! the path on this machine is put in its place.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -292,6 +292,11 @@ impl Held {
                 return Ok(126);
             }
         };
+        if let (Some(mut pipe), Stdin::Bytes(bytes)) = (child.stdin.take(), &exec.stdin) {
+            let bytes = self.bytes_on_this_machine(bytes);
+            // A command may end, or close its input, without having read it all.
+            std::thread::spawn(move || pipe.write_all(&bytes));
+        }
         let process = Pid::from_child(&child);
         note(process, true);
         let status = pass_on(&mut child, output).and_then(|()| child.wait().map_err(EngineError::Client));
@@ -308,9 +313,10 @@ impl Held {
             command.env(name, self.on_this_machine(value));
         }
         command.current_dir(self.working_directory(exec)?);
-        command.stdin(match exec.stdin {
+        command.stdin(match &exec.stdin {
             Stdin::Null => Stdio::null(),
             Stdin::Inherit => Stdio::inherit(),
+            Stdin::Bytes(_) => Stdio::piped(),
         });
         // As in a container, every command leads a process group: signals go to that.
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
@@ -331,21 +337,29 @@ impl Held {
     /// `text` with every path of the container that has a place on this machine replaced, the longest that fits, in
     /// one pass: what is put in is not looked at again.
     fn on_this_machine(&self, text: &str) -> String {
+        String::from_utf8_lossy(&self.bytes_on_this_machine(text.as_bytes())).into_owned()
+    }
+
+    fn bytes_on_this_machine(&self, text: &[u8]) -> Vec<u8> {
         let ledger = self.directory.join(LEDGER_DIRECTORY.trim_start_matches('/'));
         let mounts = self.spec.mounts.iter().map(|mount| (mount.target.as_str(), mount.source.as_path()));
         let mut places: Vec<(&str, &Path)> = mounts.chain([(LEDGER_DIRECTORY, ledger.as_path())]).collect();
         places.sort_by_key(|(inside, _)| std::cmp::Reverse(inside.len()));
-        let mut replaced = String::with_capacity(text.len());
+        let mut replaced = Vec::with_capacity(text.len());
         let mut rest = text;
-        while let Some(first) = rest.chars().next() {
-            if let Some((after, outside)) =
-                places.iter().find_map(|(inside, outside)| Some((rest.strip_prefix(inside)?, outside)))
-            {
-                replaced.push_str(&outside.to_string_lossy());
-                rest = after;
-            } else {
-                replaced.push(first);
-                rest = rest.split_at(first.len_utf8()).1;
+        while let Some((first, others)) = rest.split_first() {
+            let place = |(inside, outside): &(&str, &Path)| {
+                Some((rest.strip_prefix(inside.as_bytes())?, outside.as_os_str().as_encoded_bytes().to_vec()))
+            };
+            match places.iter().find_map(place) {
+                Some((after, outside)) => {
+                    replaced.extend(outside);
+                    rest = after;
+                }
+                None => {
+                    replaced.push(*first);
+                    rest = others;
+                }
             }
         }
         replaced

@@ -1,6 +1,8 @@
 //! What a person may want to see while a container is found, made and set up.
 
-use compeval_interpreter::execute::Event;
+use std::time::Duration;
+
+use compeval_interpreter::{dispatch::Kind, execute::Event};
 
 use super::reason::Reason;
 use crate::{
@@ -26,8 +28,6 @@ pub enum Notice<'n> {
     },
     /// What was done so far is put aside, for later setups to go on from, before the next chain begins.
     Snapshot,
-    /// An earlier call was ended while this stage ran; the stage still runs, and is waited for.
-    WaitingForStage(u32),
     /// Calls run in the container, and something has to run there that must not run beside them: they are waited for.
     WaitingForCalls {
         /// How many.
@@ -49,6 +49,13 @@ pub enum Notice<'n> {
     Removing {
         /// Its name.
         name: &'n str,
+    },
+    /// An earlier call was ended while this ran; it still runs, and is waited for.
+    WaitingForStretch {
+        /// What runs.
+        stretch: Kind,
+        /// For how long.
+        running: Duration,
     },
     /// Something that does not stop the call, but should be known.
     Warning(Warning<'n>),

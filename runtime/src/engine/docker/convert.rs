@@ -9,7 +9,7 @@ use crate::engine::{
 
 pub(super) fn exec_options(exec: &Exec) -> bollard::exec::CreateExecOptions<String> {
     bollard::exec::CreateExecOptions {
-        attach_stdin: Some(exec.stdin == Stdin::Inherit),
+        attach_stdin: Some(exec.stdin != Stdin::Null),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         cmd: Some(exec.argv.clone()),
