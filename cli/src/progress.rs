@@ -133,6 +133,9 @@ impl Watcher for Reporter {
             Notice::Joining { calls } => {
                 self.log.write(format!("# beside {}, for which the setup has run\n", words::calls(calls)).as_bytes());
             }
+            Notice::Retrying { left } => {
+                self.say(&format!("trying again, from before that stage: `retries` allows {left} more"));
+            }
             Notice::Kept { name } => self.say(&format!(
                 "container {name} is kept, stopped, for a look: docker start {name} && docker exec -it {name} sh"
             )),

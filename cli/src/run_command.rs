@@ -12,21 +12,21 @@ use std::{
     time::Duration,
 };
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use compeval_interpreter::{
     Diagnostic, Place, analyze::output, dispatch::Kind, execute::Cause, parse, stage::Chain, syntax::print,
 };
 use compeval_runtime::{
     Environment, Setup, SetupError,
     call::{Call, Called},
-    computation::environment::EnvironmentError,
+    computation::{Computation, environment::EnvironmentError},
     container::mounts::{COMPUTATION, MountError, Mounts},
     engine::{
         EngineError, Stdin, Stream,
         docker::{self, Docker},
     },
     interrupt::{self, Interrupt, Signal},
-    setup::snapshot::Worth,
+    setup::{OnEdit, snapshot::Worth},
 };
 use signal_hook::{consts, iterator::Signals};
 
@@ -85,9 +85,34 @@ pub struct RunArguments {
     #[arg(long, value_name = "SECONDS", default_value_t = Worth::default().least.as_secs())]
     snapshot_after: u64,
 
+    /// Try the last stage that failed again in its own container, on what it left there.
+    #[arg(long)]
+    retry: bool,
+
+    /// What becomes of stages that are not as they were when they were applied: `run` them in another container, or `fail`.
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
+    on_edit: EditPolicy,
+
     /// Arguments of the command.
     #[arg(trailing_var_arg = true)]
     arguments: Vec<OsString>,
+}
+
+/// [`OnEdit`], as it is said.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum EditPolicy {
+    #[default]
+    Run,
+    Fail,
+}
+
+impl From<EditPolicy> for OnEdit {
+    fn from(policy: EditPolicy) -> OnEdit {
+        match policy {
+            EditPolicy::Run => OnEdit::Run,
+            EditPolicy::Fail => OnEdit::Fail,
+        }
+    }
 }
 
 /// Our own failures, as with `docker run`.
@@ -173,6 +198,10 @@ impl Failure {
                 let cause = cause.as_deref().map(|cause| cause_of(cause, colored)).unwrap_or_default();
                 cause + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
             }
+            Failure::Setup(error @ SetupError::Edited { reason }) => {
+                let reason = format!("of the container at hand, {}\n", words::reason(reason));
+                report::printable(&reason).into_owned() + &report::failure("ce-run", error, error.help().as_deref())
+            }
             Failure::Setup(error @ SetupError::Engine { source, .. }) => {
                 report::failure("ce-run", error, docker::help(source).as_deref())
             }
@@ -204,6 +233,23 @@ fn cause_of(Cause { source, finding }: &Cause, colored: bool) -> String {
     report::diagnostic(&mut Positions::new(source), finding, colored)
 }
 
+/// Says once that what is run is none of the commits.
+fn tell_uncommitted(computation: &Computation) {
+    let paths = computation.changes.paths();
+    let more = match paths.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let names: Vec<String> = paths.take(MOST_NAMED).map(|path| path.display().to_string()).collect();
+    if !names.is_empty() {
+        let text = format!("uncommitted changes: {}{more}", names.join(", "));
+        let _ = writeln!(io::stderr(), "ce-run: warning: {}", report::printable(&text));
+    }
+}
+
+/// How many files are named.
+const MOST_NAMED: usize = 8;
+
 /// The last lines of the setup's output, and where the rest is.
 fn output_of(reporter: &Reporter) -> String {
     let lines: String = reporter.tail().iter().map(|line| format!("  | {line}\n")).collect();
@@ -233,6 +279,8 @@ fn attempt(arguments: &RunArguments, reporter: &mut Reporter) -> Result<u8, Fail
         environment: &environment,
         mounts: &mounts,
         lock_timeout: arguments.lock_timeout.map(Duration::from_secs),
+        retry: arguments.retry,
+        on_edit: arguments.on_edit.into(),
         worth: Worth::after(Duration::from_secs(arguments.snapshot_after)),
         interrupt: Interrupt::default(),
     };
@@ -241,6 +289,7 @@ fn attempt(arguments: &RunArguments, reporter: &mut Reporter) -> Result<u8, Fail
         let text = plan_report::plan(&environment, &plan);
         return Ok(if write_out(Stream::Stdout, text.as_bytes()).is_ok() { 0 } else { BROKEN_PIPE });
     }
+    tell_uncommitted(&environment.computation);
     let shell = &environment.description.shell;
     take_signals(setup.interrupt.clone(), shell.clone());
     if arguments.setup_only {

@@ -25,9 +25,38 @@ fn state_directory() -> PathBuf {
     base.unwrap_or_else(|| PathBuf::from("/var/lib")).join("compeval")
 }
 
+/// How many logs of a computation stay.
+const LOGS: usize = 20;
+
+/// Removes the oldest logs beside this one. That they are not removed is nothing to stop for.
+pub fn prune(log: &Path) {
+    let Some(logs) = log.parent().and_then(|directory| directory.read_dir().ok()) else { return };
+    let time = |path: &PathBuf| path.file_name()?.to_str()?.split_once('-')?.0.parse::<u64>().ok();
+    let paths = logs.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut logs: Vec<(u64, PathBuf)> = paths.filter_map(|path| Some((time(&path)?, path))).collect();
+    logs.sort();
+    let too_many = logs.len().saturating_sub(LOGS);
+    for (_, path) in logs.into_iter().take(too_many) {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_newest_logs_stay() {
+        let top = tempfile::tempdir().unwrap();
+        for time in 8..40 {
+            std::fs::write(top.path().join(format!("{time}-1.log")), "").unwrap();
+        }
+        std::fs::write(top.path().join("notes"), "").unwrap();
+        prune(&top.path().join("39-1.log"));
+        let left = || top.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(left().count(), LOGS + 1);
+        assert!(left().all(|name| name != "19-1.log" && name != "8-1.log"));
+    }
 
     #[test]
     fn a_logs_name_has_no_character_of_the_directory_that_is_not_plain() {

@@ -36,6 +36,8 @@ pub fn reason(reason: &Reason) -> String {
         }
         Reason::ImageMoved => "the name of its image means another image now".to_owned(),
         Reason::DescriptionChanged => "docker.conf, or what is mounted, is not as it was when it was made".to_owned(),
+        Reason::Failed => "a stage has just failed".to_owned(),
+        Reason::StagesMissing => "stages are missing, and `update` says that nothing is built upon".to_owned(),
         Reason::OtherFits => "another one has all stages applied".to_owned(),
         Reason::Gone => "the last one ended or was removed meanwhile".to_owned(),
     }

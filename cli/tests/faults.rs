@@ -221,9 +221,9 @@ fn end_by(child: Child, signal: &str) -> (Run, Duration) {
     (child.wait_with_output().unwrap().into(), began.elapsed())
 }
 
-/// The command lines of what runs in the computation's container.
+/// The command lines of what runs in the computation's container; nothing where that is stopped.
 fn processes(computation: &Computation) -> String {
-    computation.git(&format!("docker top {} -o pid,args", computation.container().id))
+    computation.git(&format!("docker top {} -o pid,args 2>/dev/null || :", computation.container().id))
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn a_second_interrupt_kills_what_ignores_the_first() {
     assert!(child.try_wait().unwrap().is_none());
     let (run, took) = end_by(child, "INT");
     assert_eq!(run.status, Some(130), "{}", run.stderr);
-    assert!(took < Duration::from_secs(3) && !processes(&computation).contains("sleep 41"), "{took:?}");
+    assert!(took < Duration::from_secs(10) && !processes(&computation).contains("sleep 41"), "{took:?}");
 }
 
 #[test]
@@ -344,4 +344,80 @@ fn one_who_waits_is_ended_by_a_signal_or_the_time_and_leaves_nothing() {
     computation.git(help);
     let run = computation.call(&["--lock-timeout", "1", "--dry-run"]);
     assert!(run.status == Some(0) && !processes(&computation).contains("sleep 41"), "{}", run.stderr);
+}
+
+#[test]
+fn a_computation_that_moves_meanwhile_is_a_failure_that_names_what_moved() {
+    let Some(computation) = computation("moving", "next_stage && true\n") else { return };
+    computation.call(&["--setup-only"]).text();
+    computation.write("notes", "1");
+    computation.commit("two");
+    let during = |change: &str| {
+        let child = start(&computation, &["--entrypoint", "sh", "--", "-c", "echo up >>$GFSDIR/up; sleep 1"]);
+        await_lines(&computation, "up", 1);
+        computation.git(change);
+        fs::remove_file(computation.storage().join("up")).unwrap();
+        let run: Run = child.wait_with_output().unwrap().into();
+        run
+    };
+    let run = during("git checkout -q HEAD~1");
+    let commit: String = computation.git("git rev-parse HEAD").chars().take(7).collect();
+    assert_eq!(run.status, Some(125), "{}", run.stderr);
+    assert!(
+        run.stderr.contains(&format!("changed while its command ran: commit {commit} is checked out")),
+        "{}",
+        run.stderr
+    );
+    let run = during("echo x >>exec");
+    assert!(run.status == Some(125) && run.stderr.contains("`exec` is another"), "{}", run.stderr);
+    let run = during("git checkout -q exec; git checkout -q main");
+    assert_eq!(run.status, Some(125));
+    assert_eq!(during("echo x >.exec.swp").status, Some(0));
+}
+
+#[test]
+fn what_is_not_committed_is_said_and_makes_no_container() {
+    let Some(computation) = computation("uncommitted", "next_stage && echo a >>$GFSDIR/ran\n") else { return };
+    computation.call(&["true"]).text();
+    computation.write(".exec.swp", "x");
+    computation.write("README", "x");
+    let run = computation.call(&["true"]);
+    assert_eq!(run.stderr, "ce-run: warning: uncommitted changes: .exec.swp, README\n");
+    computation.container();
+    assert_eq!(computation.lines("ran"), ["a"]);
+}
+
+#[test]
+fn tools_that_every_call_makes_anew_are_there_for_each_of_many_at_once() {
+    let script = "everytime && { rm -f /tool; sleep 0.2; printf '#!/bin/sh\\necho made\\n' >/tool; chmod +x /tool; }\n";
+    let Some(computation) = computation("tools", script) else { return };
+    computation.call(&["--setup-only"]).text();
+    let begin = Instant::now();
+    let children: Vec<Child> =
+        (0..6).map(|_| start(&computation, &["--entrypoint", "sh", "--", "-c", "sleep 0.5; /tool"])).collect();
+    for child in children {
+        let run: Run = child.wait_with_output().unwrap().into();
+        assert_eq!((run.status, run.stdout.as_slice()), (Some(0), b"made\n".as_slice()), "{}", run.stderr);
+    }
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_file_changed_with_its_size_and_time_as_they_were_is_seen() {
+    let Some(computation) = computation("times", "next_stage && cp \"$COMPDIR/data\" /data\n") else { return };
+    computation.write("data", "one");
+    let data = || computation.call(&["--entrypoint", "cat", "--", "/data"]).text();
+    assert_eq!(data(), "one");
+    computation.git("cp -p data old; printf two >data; touch -r old data");
+    assert_eq!(data(), "two");
+}
+
+#[test]
+fn logs_have_a_bound() {
+    let Some(computation) = computation("logs", "everytime && echo a\n") else { return };
+    for _ in 0..22 {
+        computation.call(&["--setup-only"]).text();
+    }
+    let logs = fs::read_dir(computation.top().join("state/compeval/logs/align")).unwrap().count();
+    assert!(logs <= 20, "{logs}");
 }

@@ -81,13 +81,22 @@ impl Setup<'_> {
                 Err(
                     EngineError::NotRunning { .. } | EngineError::Paused { .. } | EngineError::NoSuchContainer { .. },
                 ) => {}
-                called => return called.map_err(failed),
+                called => return self.finished(called.map_err(failed)?),
             }
         }
         let Ready { container, lock } = self.set_up(watcher)?;
         // Another setup must not begin before it can see that this call runs.
         let mut lock = Some(lock);
-        self.exec(&container, command, Expected::SetUp, &mut || drop(lock.take()), output).map_err(failed)
+        let called = self.exec(&container, command, Expected::SetUp, &mut || drop(lock.take()), output);
+        self.finished(called.map_err(failed)?)
+    }
+
+    /// A command has ended: what came of it is the commit's only if that is still there.
+    fn finished(&self, called: Called) -> Result<Called, SetupError> {
+        if matches!(called, Called::Ended(_)) {
+            self.check_unmoved("its command ran")?;
+        }
+        Ok(called)
     }
 
     fn exec(

@@ -16,8 +16,18 @@ use std::{
 
 use gix::bstr::ByteSlice;
 
+pub use self::checkout::Changes;
 use self::{checkout::Checkout, content::Contents, error::ComputationError};
 use crate::file;
+
+/// What has become of a computation meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The commit that is checked out now, if it is another one.
+    pub commit: Option<String>,
+    /// The files that are others now, below the computation's directory.
+    pub files: Vec<PathBuf>,
+}
 
 /// A computation, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +41,8 @@ pub struct Computation {
     /// When files of the computation are not as that commit has them: a hash of what they are instead. `None` means
     /// clean. Files that Git ignores, and the mapping, do not count.
     pub dirty: Option<String>,
+    /// Which files these are.
+    pub changes: Changes,
     /// The top of the working tree.
     pub repository: PathBuf,
     /// The repository's own directory, where its list of ignored files is; `None` when it belongs to another working
@@ -55,14 +67,28 @@ impl Computation {
             return Err(ComputationError::NotADirectory { directory: named() });
         }
         let checkout = Checkout::discover(&real)?;
+        let changes = checkout.changes(&Contents::default())?;
         Ok(Self {
             name: real.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             commit: checkout.commit.to_string(),
-            dirty: checkout.dirty(&Contents::default())?,
+            dirty: changes.hash(),
+            changes,
             git_directory: checkout.git_directory(),
             repository: checkout.top,
             directory: real,
         })
+    }
+
+    /// What is not as it was when the computation was opened: another commit is checked out, or files that Git tracks are
+    /// others. `None` when all is as it was. A file that is new to Git does not count: an editor may have made it.
+    ///
+    /// # Errors
+    /// As for [`Computation::open`].
+    pub fn moved(&self) -> Result<Option<Moved>, ComputationError> {
+        let now = Self::open(&self.directory)?;
+        let (commit, files) = (now.commit, self.changes.moved(&now.changes));
+        let is_other = commit != self.commit;
+        Ok((is_other || !files.is_empty()).then(|| Moved { commit: is_other.then_some(commit), files }))
     }
 
     /// What a container of this version is filed under: the commit, and after a `+` the hash of what differs from it.
@@ -170,11 +196,30 @@ mod tests {
             name: "align".into(),
             commit: sh(&top, "git rev-parse HEAD"),
             dirty: None,
+            changes: Changes::default(),
             git_directory: Some(top.join(".git")),
             repository: top,
         };
         assert_eq!(computation, expected);
         assert_eq!(computation.key(), computation.commit);
+    }
+
+    #[test]
+    fn a_computation_moves_with_its_commit_and_its_tracked_files() {
+        let repository = repository(&format!("{ONE_COMMIT}; echo c >align/new"));
+        let align = repository.path().join("align");
+        let computation = Computation::open(&align).unwrap();
+        let moved = |change: &str| {
+            sh(repository.path(), change);
+            computation.moved().unwrap()
+        };
+        assert_eq!(moved("echo x >align/.exec.swp; echo d >align/new; echo b >other/file"), None);
+        let files = |names: &[&str]| names.iter().map(PathBuf::from).collect();
+        assert_eq!(moved("echo b >align/exec"), Some(Moved { commit: None, files: files(&["exec"]) }));
+        let commit = |moved: Option<Moved>| moved.and_then(|moved| moved.commit);
+        let now = commit(moved("git commit -qam two")).unwrap();
+        assert_eq!(now, sh(repository.path(), "git rev-parse HEAD"));
+        assert_eq!(moved("git checkout -q HEAD~1"), None);
     }
 
     #[test]

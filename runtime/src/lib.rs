@@ -10,7 +10,7 @@
 //!     container::mounts::Mounts,
 //!     engine::{Stdin, docker::Docker},
 //!     interrupt::Interrupt,
-//!     setup::{notice::Unwatched, snapshot::Worth},
+//!     setup::{OnEdit, notice::Unwatched, snapshot::Worth},
 //! };
 //!
 //! let environment = Environment::read("computations/align".as_ref())?;
@@ -22,6 +22,8 @@
 //!     mounts: &mounts,
 //!     lock_timeout: None,
 //!     worth: Worth::default(),
+//!     retry: false,
+//!     on_edit: OnEdit::Run,
 //!     interrupt: Interrupt::default(),
 //! };
 //! let command = Call { argv: vec!["uname".into(), "-a".into()], interpreter: None, user: None, stdin: Stdin::Null };

@@ -13,7 +13,10 @@ use compeval_interpreter::{
 };
 
 use crate::{
-    computation::environment::Environment,
+    computation::{
+        description::{Everytime, Update},
+        environment::Environment,
+    },
     container::{identity::Ancestor, in_use, lock::Lock, mounts::Mounts},
     engine::{Container, ContainerState, Engine},
     interrupt::Interrupt,
@@ -58,8 +61,22 @@ pub struct Setup<'a> {
     pub lock_timeout: Option<Duration>,
     /// When a snapshot is taken.
     pub worth: Worth,
+    /// Whether the last stage that failed is tried again in its own container, on what it left there.
+    pub retry: bool,
+    /// What becomes of stages that are not as they were when they were applied.
+    pub on_edit: OnEdit,
     /// What ends a setup before its time.
     pub interrupt: Interrupt,
+}
+
+/// What becomes of stages that are not as they were when they were applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnEdit {
+    /// They run in another container.
+    #[default]
+    Run,
+    /// They are an error: nothing is run.
+    Fail,
 }
 
 /// A container that is set up.
@@ -99,6 +116,15 @@ impl Setup<'_> {
         }
     }
 
+    /// Makes sure that the computation is still what it was when it was read.
+    pub(crate) fn check_unmoved(&self, doing: &'static str) -> Result<(), SetupError> {
+        let computation = &self.environment.computation;
+        match computation.moved()? {
+            Some(moved) => Err(SetupError::Moved { computation: computation.name.clone(), doing, moved }),
+            None => Ok(()),
+        }
+    }
+
     fn set_up_undisturbed(&self, watcher: &mut dyn Watcher) -> Result<Ready, SetupError> {
         let site = self.site()?;
         let watcher = RefCell::new(watcher);
@@ -107,11 +133,17 @@ impl Setup<'_> {
         let gives_up = || self.interrupt.signal().is_some();
         let lock = Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting, gives_up)?;
         let mut refused = Refused::default();
+        let mut retries = self.environment.description.retries;
         for _ in 0..ATTEMPTS {
             let (container, is_new) = match choose::choose(&site, &mut refused)? {
                 Chosen::Likely(container) => (container, false),
                 Chosen::Known(candidate) => (candidate.container, false),
                 Chosen::New => {
+                    if let (OnEdit::Fail, Some(reason)) =
+                        (self.on_edit, refused.because().filter(|reason| reason.is_edit()))
+                    {
+                        return Err(SetupError::Edited { reason: reason.clone() });
+                    }
                     let start = snapshot::nearest(&site, &refused)?;
                     match find::create(&site, start.as_ref(), &watcher, refused.because())? {
                         Some(container) => (container, true),
@@ -132,6 +164,7 @@ impl Setup<'_> {
                     if is_new || !was_running {
                         keep::tidy(&site, &container, &watcher)?;
                     }
+                    self.check_unmoved("it was set up")?;
                     return Ok(Ready { container: container.id, lock });
                 }
                 Ok(AttemptEnd::Unusable(reason)) => {
@@ -142,8 +175,19 @@ impl Setup<'_> {
                 }
                 Err(error) if find::is_gone(&site, &container, &error) => refused.add(&container, Reason::Gone),
                 Err(error) => {
-                    if matches!(error, SetupError::ChainFailed { number: Some(_), .. }) {
+                    let is_stage = matches!(
+                        error,
+                        SetupError::ChainFailed { number: Some(_), .. }
+                            | SetupError::Interrupted { stopped: Some(Kind::Stage(_)), .. }
+                    );
+                    if is_stage {
                         keep::keep_failed(&site, &container, &watcher)?;
+                    }
+                    if is_stage && retries > 0 && self.interrupt.signal().is_none() {
+                        watcher.borrow_mut().notice(Notice::Retrying { left: retries });
+                        retries -= 1;
+                        refused.add(&container, Reason::Failed);
+                        continue;
                     }
                     return Err(error);
                 }
@@ -167,8 +211,9 @@ impl Setup<'_> {
         let Some(Said { ledger, ready }) = session.settled(&waits)? else {
             return Ok(AttemptEnd::Unusable(Reason::LedgerDamaged));
         };
+        let failed = || failed(&ledger).filter(|_| !self.retry);
         let unfinished = || ledger.unfinished().map(|record| Reason::StageUnfinished(record.stage));
-        if let Some(reason) = failed(&ledger).or_else(unfinished) {
+        if let Some(reason) = failed().or_else(unfinished) {
             return Ok(AttemptEnd::Unusable(reason));
         }
         let base = site.made_like(container).base;
@@ -177,7 +222,11 @@ impl Setup<'_> {
             Ok(pending) => pending,
             Err(reason) => return Ok(AttemptEnd::Unusable(reason)),
         };
-        if pending > 0 && ledger.applied() > 0 && choose::finished(site, container, refused)?.is_some() {
+        let is_nearest = environment.description.update == Update::Nearest;
+        if pending > 0 && ledger.applied() > 0 && !is_nearest {
+            return Ok(AttemptEnd::Unusable(Reason::StagesMissing));
+        }
+        if pending > 0 && ledger.applied() > 0 && !self.retry && choose::finished(site, container, refused)?.is_some() {
             return Ok(AttemptEnd::Unusable(Reason::OtherFits));
         }
         let fingerprint = plan::ready_fingerprint(environment, self.mounts, base.clone());
@@ -241,7 +290,8 @@ impl Setup<'_> {
             if calls == 0 {
                 return Ok(Room::Free);
             }
-            if pending == 0 && is_settled {
+            let may_share = self.environment.description.everytime == Everytime::Shared;
+            if pending == 0 && is_settled && may_share {
                 watcher.borrow_mut().notice(Notice::Joining { calls });
                 return Ok(Room::Join);
             }
@@ -323,7 +373,7 @@ impl Setup<'_> {
     }
 
     fn site(&self) -> Result<Site<'_>, SetupError> {
-        Site::new(self.engine, self.environment, self.mounts)
+        Site::new(self.engine, self.environment, self.mounts, self.retry)
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::report::printable;
+use crate::{report::printable, state_directory};
 
 /// How long a log may become, in bytes.
 const LONGEST: u64 = 10 << 20;
@@ -71,6 +71,7 @@ impl Log {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
             let mut options = OpenOptions::new();
             self.file = Some(options.read(true).write(true).create_new(true).mode(0o600).open(&self.path)?);
+            state_directory::prune(&self.path);
         }
         self.file.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
     }

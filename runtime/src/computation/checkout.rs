@@ -5,7 +5,7 @@
 //! the same version, root and owner alike.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
@@ -60,32 +60,31 @@ impl Checkout {
         Ok(Self { directory: directory.to_owned(), repository, top, commit })
     }
 
-    /// A hash of the files below the directory that are not as the commit has them: their names, kinds and contents.
-    pub(super) fn dirty(&self, contents: &Contents) -> Result<Option<String>, ComputationError> {
+    /// The files below the directory that are not as the commit has them: their names, kinds and contents.
+    pub(super) fn changes(&self, contents: &Contents) -> Result<Changes, ComputationError> {
         let mut paths = self.changed_files().map_err(|source| self.git_error(source))?;
-        paths.extend(self.changed_submodules(contents)?);
+        paths.extend(self.changed_submodules(contents)?.into_iter().map(|path| (path, true)));
         let ours = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().as_bytes();
             path.parent() == Some(&self.directory) && layout::is_mapping(name)
         };
-        paths.retain(|path| path.starts_with(&self.directory) && !ours(path));
-        if paths.is_empty() {
-            return Ok(None);
+        paths.retain(|path, _| path.starts_with(&self.directory) && !ours(path));
+        let mut changes = Changes::default();
+        for (path, is_tracked) in paths {
+            let what = what_is_at(&path, contents)?;
+            let below = path.strip_prefix(&self.directory).unwrap_or(&path).to_owned();
+            changes.0.insert(below, Changed { is_tracked, what });
         }
-        let mut hash = Sha256::new();
-        for path in paths {
-            content::add(&mut hash, bytes_below(&path, &self.directory));
-            content::add(&mut hash, what_is_at(&path, contents)?.as_bytes());
-        }
-        Ok(Some(hex(&hash.finalize())))
+        Ok(changes)
     }
 
     fn git_error(&self, source: gix::Error) -> ComputationError {
         ComputationError::Git { directory: self.directory.clone(), source: Box::new(source) }
     }
 
-    /// The absolute paths below the directory that differ from the commit, or that Git neither tracks nor ignores.
-    fn changed_files(&self) -> Result<BTreeSet<PathBuf>, gix::Error> {
+    /// The absolute paths below the directory that differ from the commit, or that Git neither tracks nor ignores, and whether
+    /// Git tracks them.
+    fn changed_files(&self) -> Result<BTreeMap<PathBuf, bool>, gix::Error> {
         // Git's own look into submodules would read them by their rules, not by ours.
         let ignore = gix::submodule::config::Ignore::All;
         let status = self
@@ -99,15 +98,19 @@ impl Checkout {
             pattern.extend_from_slice(below.as_os_str().as_bytes());
             pattern
         });
-        let mut paths = BTreeSet::new();
+        let mut paths = BTreeMap::new();
         for item in status.into_iter(pattern)? {
             let item = item?;
             let changed = match &item {
                 gix::status::Item::IndexWorktree(item) => item.summary().is_some(),
                 gix::status::Item::TreeIndex(_) => true,
             };
+            let is_untracked = matches!(
+                &item,
+                gix::status::Item::IndexWorktree(gix::status::index_worktree::Item::DirectoryContents { .. })
+            );
             if changed {
-                paths.insert(self.absolute(item.location()));
+                *paths.entry(self.absolute(item.location())).or_default() |= !is_untracked;
             }
         }
         Ok(paths)
@@ -124,7 +127,7 @@ impl Checkout {
                 continue;
             }
             let submodule = Self::discover(&path)?;
-            if submodule.commit != entry.id || submodule.dirty(contents)?.is_some() {
+            if submodule.commit != entry.id || !submodule.changes(contents)?.is_empty() {
                 changed.push(path);
             }
         }
@@ -133,6 +136,48 @@ impl Checkout {
 
     fn absolute(&self, path: &BStr) -> PathBuf {
         self.top.join(path.to_path_lossy())
+    }
+}
+
+/// What is not as a commit has it, by path below the computation's directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes(BTreeMap<PathBuf, Changed>);
+
+/// A file that is not as the commit has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Changed {
+    is_tracked: bool,
+    /// Its kind, and a hash of its content.
+    what: String,
+}
+
+impl Changes {
+    /// Whether all is as the commit has it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The paths, sorted.
+    pub fn paths(&self) -> impl ExactSizeIterator<Item = &Path> {
+        self.0.keys().map(PathBuf::as_path)
+    }
+
+    /// A hash of the paths, and of what is there; `None` when all is as the commit has it.
+    pub fn hash(&self) -> Option<String> {
+        let mut hash = Sha256::new();
+        for (path, Changed { what, .. }) in &self.0 {
+            content::add(&mut hash, path.as_os_str().as_bytes());
+            content::add(&mut hash, what.as_bytes());
+        }
+        (!self.is_empty()).then(|| hex(&hash.finalize()))
+    }
+
+    /// The files that Git tracks which are something else in `now`.
+    pub(super) fn moved(&self, now: &Changes) -> Vec<PathBuf> {
+        let paths: BTreeSet<&PathBuf> = self.0.keys().chain(now.0.keys()).collect();
+        let tracked =
+            |changes: &Changes, path: &PathBuf| changes.0.get(path).filter(|changed| changed.is_tracked).cloned();
+        paths.into_iter().filter(|path| tracked(self, path) != tracked(now, path)).cloned().collect()
     }
 }
 
@@ -221,15 +266,10 @@ fn what_is_at(path: &Path, contents: &Contents) -> Result<String, ComputationErr
             Err(ComputationError::NoCommit { .. }) => {}
             checkout => {
                 let checkout = checkout?;
-                return Ok(format!("{} {}", checkout.commit, checkout.dirty(contents)?.unwrap_or_default()));
+                return Ok(format!("{} {}", checkout.commit, checkout.changes(contents)?.hash().unwrap_or_default()));
             }
         }
     }
     let content = contents.at(path).map_err(|source| ComputationError::Read { path: path.to_owned(), source })?;
     Ok(content.unwrap_or_else(|| "gone".to_owned()))
-}
-
-/// A relative path as the bytes that Git has for it.
-fn bytes_below<'p>(path: &'p Path, top: &Path) -> &'p [u8] {
-    path.strip_prefix(top).unwrap_or(path).as_os_str().as_bytes()
 }

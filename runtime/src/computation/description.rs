@@ -51,6 +51,34 @@ pub struct Description {
     /// `caches`: named volumes sorted by name, each with the absolute path where it is seen. The volumes' own names
     /// begin with `ce-cache-`, so that no volume of somebody else can be meant.
     pub caches: Vec<Cache>,
+    /// `retries`: how often a setup in which a stage failed is tried again, from before that stage; default: never.
+    pub retries: u32,
+    /// `update`: where an edited script runs; default: on what is at hand.
+    pub update: Update,
+    /// `keep`: how many containers stay besides the one in use; default: 3.
+    pub keep: u32,
+    /// `everytime`: whether calls may share a run of the everytime chains; default: they may.
+    pub everytime: Everytime,
+}
+
+/// Where the stages run that a container at hand does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Update {
+    /// In a container that has all stages before them, or on a snapshot.
+    #[default]
+    Nearest,
+    /// In a new container, with all others: nothing is built upon.
+    Build,
+}
+
+/// When everytime chains run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Everytime {
+    /// Before each call, but for one that comes while others run for which nothing was different.
+    #[default]
+    Shared,
+    /// Before each call; one that comes while others run waits for their end.
+    Always,
 }
 
 impl Description {
@@ -104,6 +132,10 @@ impl Description {
             init: true,
             mounts: Vec::new(),
             caches: Vec::new(),
+            retries: 0,
+            update: Update::default(),
+            keep: 3,
+            everytime: Everytime::default(),
         };
         for field in file.fields(table.get_ref()) {
             description.set(&field)?;
@@ -145,11 +177,16 @@ impl Description {
             "mounts" => self.mounts = field.mounts()?,
             "caches" => self.caches = field.table(|cache| cache.cache())?,
             "pull" if field.value.as_str() == Some("never") => {}
-            "retries" if field.value.as_integer().is_some_and(|number| number.as_str() == "0") => {}
+            "retries" => self.retries = field.count()?,
+            "update" => self.update = field.choice(&[("nearest", Update::Nearest), ("build", Update::Build)])?,
+            "keep" => self.keep = field.count()?,
+            "everytime" => {
+                self.everytime = field.choice(&[("shared", Everytime::Shared), ("always", Everytime::Always)])?;
+            }
             "pull" => {
                 return Err(field.not_supported("pull the image with `docker pull`, and remove this line"));
             }
-            "retries" | "stage-timeout" => return Err(field.not_supported("remove this line")),
+            "stage-timeout" => return Err(field.not_supported("remove this line")),
             _ => return Err(field.unknown(KEYS)),
         }
         Ok(())
@@ -194,7 +231,10 @@ mod tests {
             shm-size = "64m"
             gpus = "all"
             init = false
-            retries = 0
+            retries = 2
+            update = "build"
+            keep = 1
+            everytime = "always"
             mounts = [{ source = "data", target = "/data" }, { source = "out", target = "/out", read-only = false }]
             [env]
             LANG = "C"
@@ -223,6 +263,10 @@ mod tests {
             init: false,
             mounts: vec![mount("data", "/data", true), mount("out", "/out", false)],
             caches: vec![Cache { name: "ce-cache-apt".into(), target: "/var/cache/apt".into() }],
+            retries: 2,
+            update: Update::Build,
+            keep: 1,
+            everytime: Everytime::Always,
         };
         assert_eq!(description, Ok(expected));
     }
@@ -241,7 +285,7 @@ mod tests {
             complaint("image = \"x\"\nlimits = { memroy = 1 }\n"),
             "align/docker.conf:2:12: unknown key `memroy`\nhelp: did you mean `memory`?"
         );
-        assert!(complaint("volume = 1").ends_with("help: the keys are `image`, `platform`, `pull`, `user`, `workdir`, `shell`, `env`, `network`, `limits`, `shm-size`, `gpus`, `init`, `mounts`, `caches`, `retries`, `stage-timeout`"));
+        assert!(complaint("volume = 1").ends_with("help: the keys are `image`, `platform`, `pull`, `user`, `workdir`, `shell`, `env`, `network`, `limits`, `shm-size`, `gpus`, `init`, `mounts`, `caches`, `retries`, `stage-timeout`, `update`, `keep`, `everytime`"));
     }
 
     #[test]
@@ -296,7 +340,10 @@ mod tests {
             ("env = { COMPDIR = \"/\" }", "1:9: `COMPDIR` is set by ce-run"),
             ("network = \"container:x\"", "1:11: a computation cannot use the network of another container"),
             ("stage-timeout = 10", "1:1: `stage-timeout` is not supported yet\nhelp: remove this line"),
-            ("retries = 3", "1:1: `retries` is not supported yet\nhelp: remove this line"),
+            ("retries = -1", "1:11: `retries` must be a whole number, 0 or more"),
+            ("update = \"in-place\"", "1:10: `update` must be one of `\"nearest\"`, `\"build\"`"),
+            ("everytime = true", "1:13: `everytime` must be one of `\"shared\"`, `\"always\"`, not a boolean"),
+            ("stage-timeout = 3", "1:1: `stage-timeout` is not supported yet\nhelp: remove this line"),
             (
                 "pull = \"always\"",
                 "1:1: `pull` is not supported yet\nhelp: pull the image with `docker pull`, and remove this line",

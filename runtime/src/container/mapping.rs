@@ -243,6 +243,7 @@ mod tests {
             directory,
             name: "a[1]".into(),
             commit: "1234567890123456789012345678901234567890".into(),
+            changes: crate::computation::Changes::default(),
             dirty: None,
             repository: top.path().into(),
             git_directory: Some(top.path().join(".git")),

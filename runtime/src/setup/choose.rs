@@ -73,7 +73,8 @@ pub(super) fn choose(site: &Site<'_>, refused: &mut Refused) -> Result<Chosen, S
     let (mapping, _) = Mapping::read(&site.environment.computation);
     let mapped = mapping.get(&site.environment.computation.key());
     // Looking costs as much as a call: what is as good as sure is looked at when it is entered.
-    let is_likely = |container: &&Container| Some(container.id.as_str()) == mapped || containers.len() == 1;
+    let is_likely =
+        |container: &&Container| !site.retry && (Some(container.id.as_str()) == mapped || containers.len() == 1);
     if let Some(container) = containers.iter().find(is_likely) {
         return Ok(Chosen::Likely(container.clone()));
     }
@@ -99,7 +100,9 @@ pub(super) fn best(
     let mut best: Option<Candidate> = None;
     for container in containers {
         let Some(candidate) = look(site, container, refused)? else { continue };
-        let rank = |candidate: &Candidate| (candidate.pending == 0, candidate.ledger.applied());
+        let rank = |candidate: &Candidate| {
+            (candidate.ledger.failed().is_some(), candidate.pending == 0, candidate.ledger.applied())
+        };
         if best.as_ref().is_none_or(|best| rank(&candidate) > rank(best)) {
             best = Some(candidate);
         }
@@ -144,7 +147,8 @@ fn look(site: &Site<'_>, container: Container, refused: &mut Refused) -> Result<
     let fit = plan::fit(site.environment, site.mounts, &site.made_like(&container).base, &ledger);
     let is_over = container.state != ContainerState::Running;
     let dead = ledger.unfinished().filter(|_| is_over).map(|record| Reason::StageUnfinished(record.stage));
-    match ledger.failed().map(|record| Reason::StageFailed(record.stage)).or(dead).map_or(fit.pending.clone(), Err) {
+    let failed = ledger.failed().filter(|_| !site.retry).map(|record| Reason::StageFailed(record.stage));
+    match failed.or(dead).map_or(fit.pending.clone(), Err) {
         Ok(pending) => Ok(Some(Candidate { container, ledger, fit, pending })),
         Err(reason) => {
             refused.add(&container, reason);

@@ -9,7 +9,14 @@ use compeval_interpreter::{
 };
 use thiserror::Error;
 
-use crate::{container::lock::LockError, engine::EngineError, interrupt::Signal, ledger::LedgerError};
+use super::reason::Reason;
+use crate::{
+    computation::{Moved, error::ComputationError},
+    container::lock::LockError,
+    engine::EngineError,
+    interrupt::Signal,
+    ledger::LedgerError,
+};
 
 /// Why a container could not be set up or called.
 #[derive(Debug, Error)]
@@ -69,6 +76,25 @@ pub enum SetupError {
         /// Where, and for what error of the shell.
         cause: Option<Box<Cause>>,
     },
+    /// The computation is not what it was when the call began.
+    #[error("computation `{computation}` was changed while {doing}: {}", moved_to(moved))]
+    Moved {
+        /// The computation.
+        computation: String,
+        /// What went on meanwhile.
+        doing: &'static str,
+        /// What it is now.
+        moved: Moved,
+    },
+    /// The state of the computation's directory cannot be read.
+    #[error(transparent)]
+    Computation(#[from] ComputationError),
+    /// What has run is not what the script says, and that was to be an error.
+    #[error("the setup is not what has run")]
+    Edited {
+        /// In which way.
+        reason: Reason,
+    },
     /// Calls run in the container for too long.
     #[error("waited {} s for {calls} that {run} in container `{container}`", waited.as_secs(), calls = calls_of(*calls), run = if *calls == 1 { "runs" } else { "run" })]
     InUse {
@@ -115,6 +141,15 @@ fn calls_of(number: usize) -> String {
     if number == 1 { "a call".to_owned() } else { format!("{number} calls") }
 }
 
+fn moved_to(Moved { commit, files }: &Moved) -> String {
+    let commit = commit.iter().map(|commit| format!("commit {} is checked out", commit.get(..7).unwrap_or(commit)));
+    let files = files.iter().map(|file| format!("`{}` is another", file.display()));
+    commit.chain(files.take(MOST_NAMED)).collect::<Vec<_>>().join(", ")
+}
+
+/// How many files are named.
+const MOST_NAMED: usize = 8;
+
 fn stage_name(number: Option<u32>) -> String {
     number.map_or_else(|| "an everytime command".to_owned(), |number| format!("stage {number}"))
 }
@@ -160,6 +195,13 @@ impl SetupError {
                 "its image must have the shell `{shell}` (or another one that `shell` in docker.conf names), \
                  and nothing else may stop or remove it"
             )),
+            SetupError::Computation(error) => error.help(),
+            SetupError::Edited { .. } => Some("without `--on-edit fail` it runs in another container; see `--dry-run`".to_owned()),
+            SetupError::Moved { .. } => Some(
+                "what came of the call belongs to no commit: call again, and leave the computation as it is meanwhile; \
+                 `git worktree add` gives another directory to work in"
+                    .to_owned(),
+            ),
             SetupError::InUse { .. } => Some(
                 "what the setup runs must not run beside them: call again when they have ended, or with a longer \
                  `--lock-timeout`"

@@ -15,9 +15,6 @@ use crate::{
     engine::{Container, ContainerState, EngineError},
 };
 
-/// How many containers of a computation stay besides the one that is used.
-const KEEP: usize = 3;
-
 /// Writes the mapping. It is a cache: a failure is only worth a warning. What is not committed is filed nowhere. In a
 /// container that was `changed` is no other commit's environment any more.
 pub(super) fn remember(
@@ -61,10 +58,10 @@ pub(super) fn tidy(
         }
     }
     others.sort_by_key(|(_, container)| std::cmp::Reverse(container.started.unwrap_or(container.created)));
-    let mut kept = 0;
+    let (mut kept, keep) = (0, site.environment.description.keep);
     for (has_failed, container) in others {
-        kept += usize::from(!has_failed);
-        if let Err(error) = set_aside(site, &container, has_failed || kept > KEEP, watcher) {
+        kept += u32::from(!has_failed);
+        if let Err(error) = set_aside(site, &container, has_failed || kept > keep, watcher) {
             not_tidied(watcher, &container, &error);
         }
     }

@@ -45,6 +45,11 @@ pub enum Notice<'n> {
         /// Its name.
         name: &'n str,
     },
+    /// The setup is tried again, from before the stage that has just failed.
+    Retrying {
+        /// How many tries are left, this one included.
+        left: u32,
+    },
     /// A container that is not needed any more is removed.
     Removing {
         /// Its name.

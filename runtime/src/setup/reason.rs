@@ -31,6 +31,18 @@ pub enum Reason {
     DescriptionChanged,
     /// It ended, or was removed, while it was set up.
     Gone,
+    /// A stage has just failed in it.
+    Failed,
+    /// Stages are missing in it, and nothing is to be built upon.
+    StagesMissing,
     /// Stages are missing in it, and in another one none is.
     OtherFits,
+}
+
+impl Reason {
+    /// Whether the script, or what it reads, says something else than what has run.
+    #[must_use]
+    pub fn is_edit(&self) -> bool {
+        matches!(self, Reason::StageEdited { .. } | Reason::StageRemoved(_) | Reason::RepeatedGone { .. })
+    }
 }

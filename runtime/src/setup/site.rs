@@ -20,6 +20,8 @@ pub(crate) struct Site<'a> {
     pub(super) spec: ContainerSpec,
     /// The id of the image that the description names; `None` when it is not there.
     image_id: Option<String>,
+    /// Whether a container in which a stage failed is to be used.
+    pub(super) retry: bool,
 }
 
 impl<'a> Site<'a> {
@@ -27,6 +29,7 @@ impl<'a> Site<'a> {
         engine: &'a dyn Engine,
         environment: &'a Environment,
         mounts: &'a Mounts,
+        retry: bool,
     ) -> Result<Self, SetupError> {
         let spec = container_spec(&environment.description, &environment.computation.directory, mounts)
             .map_err(|path| SetupError::MountSource { path })?;
@@ -35,7 +38,7 @@ impl<'a> Site<'a> {
             Err(EngineError::NoSuchImage { .. }) => None,
             Err(error) => return Err(doing("look for the image")(error)),
         };
-        Ok(Self { engine, environment, mounts, spec, image_id })
+        Ok(Self { engine, environment, mounts, spec, image_id, retry })
     }
 
     pub(super) fn identity(&self) -> Identity {

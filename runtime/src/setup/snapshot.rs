@@ -12,6 +12,7 @@ use super::{
     site::Site,
 };
 use crate::{
+    computation::description::Update,
     container::identity::{Ancestor, SnapshotContents},
     engine::{Container, EngineError, Image},
     ledger::Records,
@@ -88,6 +89,9 @@ fn is_all_of(ledger: &Records, script: &str) -> bool {
 
 /// The snapshot in which the most stages of the script are applied, and nothing else has run.
 pub(super) fn nearest(site: &Site<'_>, refused: &Refused) -> Result<Option<Start>, SetupError> {
+    if site.environment.description.update == Update::Build {
+        return Ok(None);
+    }
     let base = match site.made() {
         Ok(made) => made.base,
         // Without its image nothing can be made, and that will be said.

@@ -27,6 +27,9 @@ pub(super) const KEYS: &[&str] = &[
     "caches",
     "retries",
     "stage-timeout",
+    "update",
+    "keep",
+    "everytime",
 ];
 const LIMITS_KEYS: &[&str] = &["memory", "cpus", "pids"];
 const MOUNT_KEYS: &[&str] = &["source", "target", "read-only"];
@@ -251,6 +254,19 @@ impl<'a> Field<'a> {
             None => self.integer(expected),
             Some(text) => parse_size(text).ok_or_else(|| self.wrong_value(expected)),
         }
+    }
+
+    /// A small number.
+    pub(super) fn count(&self) -> Result<u32, DescriptionError> {
+        self.integer("a whole number, 0 or more")
+    }
+
+    /// What one of these words stands for.
+    pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, DescriptionError> {
+        let words: Vec<String> = choices.iter().map(|(word, _)| format!("`\"{word}\"`")).collect();
+        let expected = format!("one of {}", words.join(", "));
+        let chosen = choices.iter().find(|(word, _)| self.value.as_str() == Some(word));
+        chosen.map(|(_, choice)| *choice).ok_or_else(|| self.wrong_value(&expected))
     }
 
     pub(super) fn gpus(&self) -> Result<Gpus, DescriptionError> {
