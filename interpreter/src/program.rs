@@ -12,10 +12,14 @@
 //!   and `failed`. The prelude or the function that stands for the built-in sets them, nobody else.
 //! - *Of the program*: `k` the nonce, `d` the directory to go to, `first` the first shell's process id, `1` and `2` which
 //!   open files its output goes to, `sx` and `sq` options and status around a function without a trace, `ps` and `act` of
-//!   the trap, `in_` and a name the function itself; `c` and `open` the chains that are open.
+//!   the trap, `in_` and a name the function itself; `c` and `open` the chains that are open, `m` the one that begins.
 //! - *Of the moment*, set and read within one function: `a`, `e`, `g`, `h`, `i`, `l`, `q`, `v`, `z`. What runs between may
 //!   set them anew.
 //! - *Of records*: `__ce_rec_` and what follows it ([`record`]), and nothing else.
+//!
+//! What a shell shows of its commands (`set -x`) is the script's alone: a call of ours stands behind one that turns the
+//! trace off, in a group without standard error, and the called function turns it on again; where it stands for a built-in,
+//! it runs that traced. Where the script lists variables, those of ours are unset before.
 //!
 //! A *frame* is the lines from `NONCE v` to `NONCE e` on standard output, each section of it behind a line `NONCE LETTER`;
 //! before the first stretch there is one of a fresh shell, from `NONCE b` to `NONCE w`. Where standard output is another
@@ -81,8 +85,8 @@ impl Program {
 
     /// A reader for one run of the program by `shell`, which is the name that shell's messages begin with.
     pub fn output(&self, shell: &str) -> Output {
-        let Composed { framing, origins, traced, .. } = &self.0;
-        let messages = Messages::new(shell, &framing.nonce, origins.clone()).traced(*traced);
+        let Composed { framing, origins, .. } = &self.0;
+        let messages = Messages::new(shell, &framing.nonce, origins.clone());
         Output { splitter: Splitter::new(framing.clone()), messages }
     }
 }
