@@ -483,6 +483,19 @@ fn what_is_ours_is_traced_nowhere() {
 }
 
 #[test]
+fn a_limit_that_no_shell_can_live_with_is_refused() {
+    for shell in SHELLS {
+        for limit in 3..=20 {
+            let script = format!("ulimit -n {limit}\necho one\nnext_stage && echo two\n");
+            let [output, errors, ..] = shown(shell, false, &script);
+            assert_eq!(output, "one\ntwo\n", "{shell:?}: {limit}: {errors}");
+            let expected = if errors.is_empty() { "" } else { "ulimit: the shell needs more open files than that\n" };
+            assert_eq!(errors, expected, "{shell:?}: {limit}");
+        }
+    }
+}
+
+#[test]
 fn a_trace_is_that_of_the_script() {
     let scripts = [
         "set -x\na=1\necho \"$a\"\nf() { echo \"$1\"; return 3; }\nf 'x y' || (exit 4)\ng() { set +x; }\ng\necho off",

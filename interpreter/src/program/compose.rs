@@ -112,7 +112,8 @@ while \command [ "$__ce_i" -gt 0 ]; do __ce_n=0; for __ce_q do __ce_n=$((__ce_n+
 /// EXIT trap of its own, and may list those of its parent (`__ce_traps`): only the process id tells. `__ce_living` puts
 /// this shell in place of the first one, which `$$` stands for, among the arguments of `kill`. `__ce_text`
 /// and `__ce_file` put the text that `eval` runs, or the name of the file that `.` does, into `__ce_v`, and report what
-/// may define functions. `__ce_out N` puts into `__ce_h` which open file a descriptor is, as far as the kernel tells. `ulimit` keeps what limits were set, for the next shell to set them too.
+/// may define functions. `__ce_out N` puts into `__ce_h` which open file a descriptor is, as far as the kernel tells. `ulimit` keeps what limits were set, for the next shell to set them too, and refuses those with which no shell
+/// could redirect anything.
 const HELPERS: &str = r#"__ce_r() { return "$1"; }
 __ce_hush() { \set -- "$?" "$-"; case $2 in *[vx]*) \set +avx; __ce_sx=$2;; esac; return "$1"; }
 __ce_hark() { \set -- "$?" "${__ce_sx-}"; \unset __ce_sx; case $2 in *a*) \set -a;; esac; case $2 in *v*) \set -v;; esac; case $2 in *x*) \set -x;; esac; return "$1"; }
@@ -121,7 +122,8 @@ __ce_in_flow() { \set -- "$?" "$@"; case $2,${3-0} in return,*[!0-9]*) \return "
 __ce_w="$2 ${3-}"; case $2 in return) \exit "${3-$1}";; esac; \exit 0; }
 __ce_in_exec() { \unset __ce_t; ( case $__ce_sx in *x*) \set -x;; esac; \exec "$@" ); \exit; }
 __ce_in_living() { for __ce_q do case $__ce_q in "$__ce_first") \command echo "$$";; *) \command echo "$__ce_q";; esac; done; }
-__ce_in_ulimit() { \command ulimit "$@" || return; __ce_h=; for __ce_q do __ce_h="$__ce_h $__ce_q"; done
+__ce_in_ulimit() { { __ce_h=$(\command ulimit "$@" >/dev/null || \command echo enough; { { { \command echo enough; } </dev/null; } 3</dev/null; } 2>/dev/null) || :; } 2>/dev/null
+case $__ce_h in *enough*) ;; *) \command echo "ulimit: the shell needs more open files than that" >&2; return 1;; esac; \command ulimit "$@" || return; __ce_h=; for __ce_q do __ce_h="$__ce_h $__ce_q"; done
 case ${__ce_q-} in [0-9]*|unlimited) __ce_u="${__ce_u-}$__ce_h;";; esac; }
 __ce_in_text() { __ce_l=$? __ce_v=$1; \shift; for __ce_q do __ce_v="$__ce_v $__ce_q"; done; __ce_note "$__ce_v" eval; return "$__ce_l"; }
 __ce_in_file() { __ce_l=$? __ce_v=$1 __ce_p=$1; case $1 in */*) ;; *) __ce_q=$PATH:; while \command [ -n "$__ce_q" ]; do
