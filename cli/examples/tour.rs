@@ -72,7 +72,7 @@ fn main() -> ExitCode {
     // The commands that the tour shows find this program under the name `ce-run`.
     let called_as = env::args_os().next().map(PathBuf::from).unwrap_or_default();
     if called_as.file_name().is_some_and(|name| name == "ce-run") {
-        return run_command::run(&run_command::Arguments::parse());
+        return run_command::run(&run_command::RunArguments::parse());
     }
     // ce-run gets the signals too and ends; the tour then ends because it did, and cleans up.
     let interrupted = Interrupted::default();

@@ -28,7 +28,7 @@ use crate::report::{self, Color, Positions};
 /// Find what will go wrong in the docker-setup.sh of a computation.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "ce-lint", version, after_help = "Exit status: 0 nothing found, 1 something found, 2 a failure.")]
-pub struct Arguments {
+pub struct LintArguments {
     /// Scripts, or directories with a docker-setup.sh; `-` is the standard input [default: docker-setup.sh]
     files: Vec<PathBuf>,
     /// How to print findings
@@ -60,7 +60,7 @@ enum Format {
 
 /// How the command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum LintStatus {
     /// Nothing was found.
     Clean,
     /// Something was found that is more than a matter of style.
@@ -69,26 +69,26 @@ pub enum Status {
     Failure,
 }
 
-impl From<Status> for ExitCode {
-    fn from(status: Status) -> ExitCode {
+impl From<LintStatus> for ExitCode {
+    fn from(status: LintStatus) -> ExitCode {
         match status {
-            Status::Clean => ExitCode::SUCCESS,
-            Status::Findings => ExitCode::from(1),
-            Status::Failure => ExitCode::from(2),
+            LintStatus::Clean => ExitCode::SUCCESS,
+            LintStatus::Findings => ExitCode::from(1),
+            LintStatus::Failure => ExitCode::from(2),
         }
     }
 }
 
 /// Lints the files, with findings on the standard output and all else on the standard error.
-pub fn run(arguments: &Arguments) -> Status {
+pub fn run(arguments: &LintArguments) -> LintStatus {
     let rules = match Rules::of(arguments) {
         Ok(rules) => rules,
         Err(error) => {
             tell(&report::failure("ce-lint", &error, error.help().as_deref()));
-            return Status::Failure;
+            return LintStatus::Failure;
         }
     };
-    let mut summary = Summary::default();
+    let mut totals = Totals::default();
     let mut output = Stdout::new(arguments);
     let default = [PathBuf::from(SETUP_SCRIPT)];
     for path in if arguments.files.is_empty() { &default[..] } else { &arguments.files } {
@@ -98,21 +98,21 @@ pub fn run(arguments: &Arguments) -> Status {
                 let shell = Description::shell_of(&description_beside(path));
                 let mut findings = lint::check_for(&parsed, shell.as_deref().unwrap_or("/bin/sh"));
                 findings.retain(|finding| rules.apply(finding));
-                summary.add(&findings);
+                totals.add(&findings);
                 output.print(&parsed.script.source, &findings);
             }
             Err(failure) => {
-                summary.failed = true;
+                totals.failed = true;
                 tell(&report::failure("ce-lint", &failure, failure.help()));
             }
         }
     }
     if let Err(error) = output.finish() {
-        summary.failed = true;
+        totals.failed = true;
         tell(&report::failure("ce-lint", &error, None));
     }
-    tell(&summary.to_string());
-    summary.status()
+    tell(&totals.to_string());
+    totals.status()
 }
 
 /// The docker description that belongs to a script, or to the computation in a directory.
@@ -216,7 +216,7 @@ struct Rules {
 }
 
 impl Rules {
-    fn of(arguments: &Arguments) -> Result<Rules, UnknownRule> {
+    fn of(arguments: &LintArguments) -> Result<Rules, UnknownRule> {
         let find = |name: &String| {
             let rule = Rule::find(name.trim()).ok_or_else(|| UnknownRule(name.clone()))?;
             Ok(rule.code)
@@ -234,7 +234,7 @@ impl Rules {
 
 /// What was found in all files.
 #[derive(Default)]
-struct Summary {
+struct Totals {
     errors: usize,
     warnings: usize,
     matters_of_style: usize,
@@ -243,7 +243,7 @@ struct Summary {
     failed: bool,
 }
 
-impl Summary {
+impl Totals {
     fn add(&mut self, findings: &[Diagnostic]) {
         self.files += usize::from(!findings.is_empty());
         for finding in findings {
@@ -255,17 +255,17 @@ impl Summary {
         }
     }
 
-    fn status(&self) -> Status {
+    fn status(&self) -> LintStatus {
         match self.errors + self.warnings {
-            _ if self.failed => Status::Failure,
-            0 => Status::Clean,
-            _ => Status::Findings,
+            _ if self.failed => LintStatus::Failure,
+            0 => LintStatus::Clean,
+            _ => LintStatus::Findings,
         }
     }
 }
 
 /// `Found 2 errors and 1 warning in 1 file`, or nothing.
-impl fmt::Display for Summary {
+impl fmt::Display for Totals {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = |number: usize, one: &str, many: &str| match number {
             0 => None,
@@ -298,7 +298,7 @@ struct Stdout {
 }
 
 impl Stdout {
-    fn new(arguments: &Arguments) -> Stdout {
+    fn new(arguments: &LintArguments) -> Stdout {
         let stdout = io::stdout().lock();
         Stdout {
             colored: arguments.color.is_on(&stdout),

@@ -6,13 +6,13 @@ use compeval_interpreter::{dispatch::Kind, syntax::print};
 use compeval_runtime::{
     Environment,
     engine::Container,
-    setup::plan::{Fate, Plan, Step},
+    setup::plan::{Action, Fate, Plan, Step},
 };
 
 use crate::{report::printable, words};
 
 /// The plan as text, one line a step.
-pub fn plan(environment: &Environment, container: Option<&Container>, plan: &Plan) -> String {
+pub fn plan(environment: &Environment, plan: &Plan) -> String {
     let computation = &environment.computation;
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -22,16 +22,25 @@ pub fn plan(environment: &Environment, container: Option<&Container>, plan: &Pla
     let version = if computation.dirty.is_some() { " with uncommitted changes" } else { "" };
     let commit: String = computation.commit.chars().take(7).collect();
     line(format_args!("computation {} at commit {commit}{version}", computation.name));
-    match container {
-        Some(container) => line(format_args!("container {} ({})", container.name, words::state(container.state))),
-        None => line(format_args!("no container yet: one will be created from {}", environment.description.image)),
-    }
-    if let Some(reason) = &plan.replaced {
-        line(format_args!("it will be replaced by a new one: {}", words::reason(reason)));
+    let image = &environment.description.image;
+    match (&plan.action, &plan.because) {
+        (Action::Use(container), _) => line(format_args!("use container {} {}", container.name, state_of(container))),
+        (Action::Append(container), _) => {
+            line(format_args!("append to container {} {}", container.name, state_of(container)))
+        }
+        (Action::Fork(stages), _) => line(format_args!(
+            "fork from {}: of the last container, {}",
+            words::origin(image, *stages),
+            plan.because.as_ref().map_or_else(|| "nothing is left".to_owned(), words::reason)
+        )),
+        (Action::Build, None) => line(format_args!("build a container from image {image}: there is none yet")),
+        (Action::Build, Some(reason)) => {
+            line(format_args!("build a container from image {image}: of the last one, {}", words::reason(reason)))
+        }
     }
     if let Some(number) = plan.unfinished {
         line(format_args!(
-            "stage {number} has not ended: if it still runs, it is waited for, else a new container is made"
+            "stage {number} has not ended: if it still runs, it is waited for, else another container is used"
         ));
     }
     line(format_args!(""));
@@ -43,6 +52,10 @@ pub fn plan(environment: &Environment, container: Option<&Container>, plan: &Pla
     }
     line(format_args!("{}", summary(plan)));
     text
+}
+
+fn state_of(container: &Container) -> String {
+    format!("({})", words::state(container.state))
 }
 
 fn line(environment: &Environment, step: &Step) -> String {

@@ -6,7 +6,6 @@ use std::{
     collections::VecDeque,
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -15,7 +14,10 @@ use clap::ValueEnum;
 use compeval_interpreter::{dispatch::Kind, execute::Event, syntax::print};
 use compeval_runtime::{
     engine::Stream,
-    setup::notice::{Notice, Watcher},
+    setup::{
+        error::{age, stretch_name},
+        notice::{Notice, Watcher},
+    },
 };
 
 use self::log::Log;
@@ -46,39 +48,19 @@ pub struct Reporter {
     /// Where the last output came from.
     stream: Stream,
     began: Instant,
-    running: Running,
 }
-
-/// The step of a setup that runs now, as it is told; for whoever stops the program meanwhile.
-pub type Running = Arc<Mutex<Option<String>>>;
 
 impl Reporter {
     /// A reporter whose log, if there is anything to log, will be at `log`.
     pub fn new(progress: Progress, log: PathBuf) -> Reporter {
         let log = Log::new(log);
-        Reporter {
-            progress,
-            log,
-            tail: VecDeque::new(),
-            stream: Stream::Stdout,
-            began: Instant::now(),
-            running: Running::default(),
-        }
+        Reporter { progress, log, tail: VecDeque::new(), stream: Stream::Stdout, began: Instant::now() }
     }
 
     /// The last lines of output, oldest first, fit for a terminal.
     pub fn tail(&self) -> Vec<String> {
         let shown = |line: &Vec<u8>| printable(&line.to_str_lossy()).into_owned();
         self.tail.iter().filter(|line| !line.trim().is_empty()).map(shown).collect()
-    }
-
-    /// The step of the setup that runs now.
-    pub fn running(&self) -> Running {
-        Arc::clone(&self.running)
-    }
-
-    fn set_running(&self, step: Option<String>) {
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = step;
     }
 
     /// The log file, if there is one.
@@ -103,21 +85,12 @@ impl Reporter {
             Event::Started { request, .. } => {
                 (self.began, self.tail) = (Instant::now(), VecDeque::new());
                 let name = words::kind(request.kind);
-                self.set_running(Some(name.clone()));
                 self.say(&format!("{name} (line {}): {}", request.line(), print::summary(&request.text, 60)));
             }
             Event::Inside { .. } => {}
-            Event::Ended { kind, status, applied, .. } => {
-                self.set_running(None);
+            Event::Ended { kind, status, has_failed, applied, .. } => {
                 let took = seconds(self.began.elapsed());
-                let ended = match (kind, applied.is_empty(), status) {
-                    (Kind::Stage(_), false, _) => "applied".to_owned(),
-                    (_, false, _) if applied.start() == applied.end() => format!("stage {} applied", applied.end()),
-                    (_, false, _) => format!("stages {} to {} applied", applied.start(), applied.end()),
-                    (Kind::Stage(_) | Kind::Everytime, true, 1..) => format!("failed with status {status}"),
-                    (_, true, 0) => "done".to_owned(),
-                    (_, true, status) => format!("ended with status {status}"),
-                };
+                let ended = words::ended(kind, status, has_failed, &applied);
                 self.say(&format!("{}: {ended} in {took}", words::kind(kind)));
             }
         }
@@ -143,14 +116,27 @@ impl Watcher for Reporter {
     fn notice(&mut self, notice: Notice<'_>) {
         match notice {
             Notice::WaitingForSetup => self.say("waiting for another ce-run that sets up this computation"),
-            Notice::WaitingForStage(stage) => self.say(&format!("waiting for stage {stage}, which still runs")),
-            Notice::Creating { name, image, because: None } => {
-                self.say(&format!("creating container {name} from image {image}"));
+            Notice::WaitingForStretch { stretch, running } => {
+                let (name, age) = (stretch_name(stretch), age(running));
+                self.say(&format!("waiting for {name}, which has been running for {age}"));
             }
-            Notice::Creating { name, image, because: Some(reason) } => {
-                let reason = words::reason(reason);
-                self.say(&format!("creating container {name} anew from image {image}: {reason}"));
+            Notice::Creating { name, image, stages, because } => {
+                let from = words::origin(image, stages);
+                let reason = because.map(|reason| format!(": of the last one, {}", words::reason(reason)));
+                self.say(&format!("creating container {name} from {from}{}", reason.unwrap_or_default()));
             }
+            Notice::Snapshot => self.say("taking a snapshot, for later setups to go on from"),
+            Notice::WaitingForCalls { calls, container } => {
+                let calls = words::calls(calls);
+                self.say(&format!("waiting for {calls} in container {container}: the setup must not run beside that"));
+            }
+            Notice::Joining { calls } => {
+                self.log.write(format!("# beside {}, for which the setup has run\n", words::calls(calls)).as_bytes());
+            }
+            Notice::Kept { name } => self.say(&format!(
+                "container {name} is kept, stopped, for a look: docker start {name} && docker exec -it {name} sh"
+            )),
+            Notice::Removing { name } => self.say(&format!("removing container {name}, which is not needed any more")),
             Notice::Warning(warning) => {
                 let _ = writeln!(io::stderr(), "ce-run: warning: {}", printable(&words::warning(warning)));
             }

@@ -4,30 +4,35 @@ use std::{
     env,
     error::Error,
     ffi::OsString,
+    fs,
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use clap::Parser;
-use compeval_interpreter::{Diagnostic, dispatch::Kind, execute::Cause, stage::Chain};
+use compeval_interpreter::{
+    Diagnostic, Place, analyze::output, dispatch::Kind, execute::Cause, parse, stage::Chain, syntax::print,
+};
 use compeval_runtime::{
     Environment, Setup, SetupError,
-    call::{self, Call, Called, Running, Streams},
+    call::{Call, Called},
     computation::environment::EnvironmentError,
     container::mounts::{COMPUTATION, MountError, Mounts},
     engine::{
         EngineError, Stdin, Stream,
         docker::{self, Docker},
     },
+    interrupt::{self, Interrupt, Signal},
+    setup::snapshot::Worth,
 };
-use signal_hook::{consts, iterator::Signals, low_level};
+use signal_hook::{consts, iterator::Signals};
 
 use crate::{
     plan_report,
-    progress::{self, Progress, Reporter},
+    progress::{Progress, Reporter},
     report::{self, Color, Positions},
     state_directory, words,
 };
@@ -42,7 +47,7 @@ use crate::{
 /// executed, 127 when it is not there, 128+N when it died of signal N.
 #[derive(Debug, Parser)]
 #[command(name = "ce-run", version)]
-pub struct Arguments {
+pub struct RunArguments {
     /// The computation's directory.
     #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
     directory: PathBuf,
@@ -75,6 +80,11 @@ pub struct Arguments {
     #[arg(long, value_name = "SECONDS")]
     lock_timeout: Option<u64>,
 
+    /// Put aside what the setup has done once that took so many seconds, for later setups to go on from; 0: after every
+    /// stage.
+    #[arg(long, value_name = "SECONDS", default_value_t = Worth::default().least.as_secs())]
+    snapshot_after: u64,
+
     /// Arguments of the command.
     #[arg(trailing_var_arg = true)]
     arguments: Vec<OsString>,
@@ -88,7 +98,7 @@ const NOT_FOUND: u8 = 127;
 const BROKEN_PIPE: u8 = 141;
 
 /// Does what the arguments say, and tells of failures on standard error.
-pub fn run(arguments: &Arguments) -> ExitCode {
+pub fn run(arguments: &RunArguments) -> ExitCode {
     let log = state_directory::log(&arguments.directory);
     let mut reporter = Reporter::new(arguments.progress, log);
     let failure = match attempt(arguments, &mut reporter) {
@@ -103,7 +113,15 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let colored = arguments.color.is_on(&io::stderr());
     // Where standard error is gone, the exit status has to do.
     let _ = io::stderr().write_all(failure.report(&reporter, colored).as_bytes());
-    ExitCode::from(FAILED)
+    match failure {
+        Failure::Setup(SetupError::Interrupted { signal, .. }) => ExitCode::from(killed_by(signal)),
+        _ => ExitCode::from(FAILED),
+    }
+}
+
+/// As a shell gives it.
+fn killed_by(signal: Signal) -> u8 {
+    u8::try_from(128 + signal.number).unwrap_or(FAILED)
 }
 
 /// Whatever keeps the command from being run.
@@ -172,8 +190,13 @@ fn chain_failed(chain: &Chain, number: Option<u32>, status: i32, lost: bool, col
         (false, status) => format!("ended with status {status}"),
     };
     let name = words::kind(number.map_or(Kind::Everytime, Kind::Stage));
-    let finding = Diagnostic::error(chain.place.span, format!("{name} failed")).label(ended);
-    report::diagnostic(&mut Positions::new(&chain.place.source), &finding, colored)
+    let mut finding = Diagnostic::error(chain.place.span, format!("{name} failed")).label(ended);
+    let Place { source, span } = &chain.place;
+    if let Some(redirection) = output::redirection_of(&parse(Arc::clone(source)).script, *span) {
+        let (line, text) = (source.line_number(redirection.start), print::summary(source.slice(redirection), 60));
+        finding = finding.help(format!("what it wrote may be in a file of the container: line {line} says `{text}`"));
+    }
+    report::diagnostic(&mut Positions::new(source), &finding, colored)
 }
 
 /// What ended the setup, in its script.
@@ -192,7 +215,7 @@ fn output_of(reporter: &Reporter) -> String {
     format!("{heading}{log}\n")
 }
 
-fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure> {
+fn attempt(arguments: &RunArguments, reporter: &mut Reporter) -> Result<u8, Failure> {
     let gfs = arguments.gfs.clone().or_else(|| env::var_os("GFSDIR").filter(|value| !value.is_empty()).map(Into::into));
     let environment = Environment::read(&arguments.directory)?;
     let mounts = Mounts::new(&environment.computation.directory, gfs.as_deref())?;
@@ -210,36 +233,43 @@ fn attempt(arguments: &Arguments, reporter: &mut Reporter) -> Result<u8, Failure
         environment: &environment,
         mounts: &mounts,
         lock_timeout: arguments.lock_timeout.map(Duration::from_secs),
+        worth: Worth::after(Duration::from_secs(arguments.snapshot_after)),
+        interrupt: Interrupt::default(),
     };
     if arguments.dry_run {
-        let (container, plan) = setup.plan()?;
-        let text = plan_report::plan(&environment, container.as_ref(), &plan);
+        let plan = setup.plan().map_err(|error| not_planned(error, &environment))?;
+        let text = plan_report::plan(&environment, &plan);
         return Ok(if write_out(Stream::Stdout, text.as_bytes()).is_ok() { 0 } else { BROKEN_PIPE });
     }
     let shell = &environment.description.shell;
-    let target = forward_signals(shell.clone(), reporter.running());
+    take_signals(setup.interrupt.clone(), shell.clone());
     if arguments.setup_only {
         setup.set_up(reporter)?;
         return Ok(0);
     }
-    let streams = Streams {
-        started: &mut |container, running| {
-            *target.lock().unwrap_or_else(PoisonError::into_inner) = Some((container.to_owned(), running));
-        },
-        output: &mut write_out,
-    };
-    let called = setup.call(&command, reporter, streams);
+    let called = setup.call(&command, reporter, &mut write_out);
     if let Err(SetupError::Engine { source: EngineError::Output(_), .. }) = &called
-        && let Some((container, running)) = target.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        && let Some(running) = setup.interrupt.running()
     {
         // Nobody takes its output any more: without a word it would run on.
         for name in ["PIPE", "KILL"] {
-            let _ = call::signal(&docker, &container, shell, running, name);
+            let _ = interrupt::send(&docker, shell, &running, name);
             std::thread::sleep(Duration::from_millis(100));
         }
     }
     let called = called?;
     Ok(exit_status(called, &command))
+}
+
+/// Without its image, nothing can be told of a container that is not there yet: nothing was to be created, either.
+fn not_planned(error: SetupError, environment: &Environment) -> SetupError {
+    match error {
+        SetupError::Engine { source: source @ EngineError::NoSuchImage { .. }, .. } => {
+            let doing = format!("tell what would run for computation `{}`", environment.computation.name);
+            SetupError::Engine { doing, source }
+        }
+        error => error,
+    }
 }
 
 fn exit_status(called: Called, command: &Call) -> u8 {
@@ -259,7 +289,7 @@ fn exit_status(called: Called, command: &Call) -> u8 {
 }
 
 /// What to run, as the container sees it.
-fn command(arguments: &Arguments, environment: &Environment, mounts: &Mounts) -> Result<Call, Failure> {
+fn command(arguments: &RunArguments, environment: &Environment, mounts: &Mounts) -> Result<Call, Failure> {
     let program = match &arguments.entrypoint {
         Some(program) => program.clone(),
         None => format!("{COMPUTATION}/exec"),
@@ -291,54 +321,67 @@ fn write_out(stream: Stream, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-type Target = Arc<Mutex<Option<(String, Running)>>>;
-
-/// Passes signals on to the command, once it runs; before that they end ce-run, and a stage that runs ends by itself, which
-/// is told. An interrupt that is sent again kills.
-fn forward_signals(shell: String, step: progress::Running) -> Target {
-    let target = Target::default();
-    let signals = [consts::SIGTERM, consts::SIGINT, consts::SIGHUP, consts::SIGQUIT, consts::SIGUSR1, consts::SIGUSR2];
-    let Ok(mut signals) = Signals::new(signals) else { return target };
-    let known = Arc::clone(&target);
+/// Lets signals end a setup, and passes them on to the command once that runs. An interrupt that is sent again kills; the
+/// third one ends ce-run, whatever the engine does.
+fn take_signals(interrupt: Interrupt, shell: String) {
+    // Under `nohup`, it stays ignored.
+    let is_taken = |signal: &&Signal| signal.number != consts::SIGHUP || !is_ignored(consts::SIGHUP);
+    let signals = SIGNALS.iter().filter(is_taken);
+    let Ok(mut signals) = Signals::new(signals.map(|signal| signal.number)) else { return };
     std::thread::spawn(move || {
         let mut interrupts = 0;
-        for signal in signals.forever() {
-            let Some((container, running)) = soon_running(&known) else {
-                if let Some(step) = step.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-                    let name = signal_name(signal);
-                    let _ = writeln!(io::stderr(), "ce-run: ended by SIG{name}: {step} goes on in the container");
+        for number in signals.forever() {
+            let Some(signal) = SIGNALS.into_iter().find(|signal| signal.number == number) else { continue };
+            interrupts += usize::from(number == consts::SIGINT);
+            let running = interrupt.running();
+            if interrupts > 2 && running.as_ref().is_none_or(|running| running.stretch.is_some()) {
+                end(signal);
+            }
+            let name = if interrupts > 1 { "KILL" } else { signal.name };
+            match running {
+                Some(running) if running.stretch.is_none() || interrupts > 1 => {
+                    if let Ok(docker) = Docker::connect() {
+                        let _ = interrupt::send(&docker, &shell, &running, name);
+                    }
                 }
-                let _ = low_level::emulate_default_handler(signal);
-                continue;
-            };
-            interrupts += usize::from(signal == consts::SIGINT);
-            let name = if interrupts > 1 { "KILL" } else { signal_name(signal) };
-            if let Ok(docker) = Docker::connect() {
-                let _ = call::signal(&docker, &container, &shell, running, name);
+                // Being stopped already.
+                _ if interrupt.signal().is_some() => {}
+                _ => stop(interrupt.clone(), shell.clone(), signal),
             }
         }
     });
-    target
 }
 
-/// The command, if it runs or is just being started: its first word may still be on the way.
-fn soon_running(target: &Target) -> Option<(String, Running)> {
-    const LOOKS: u32 = 40;
-    (0..LOOKS).find_map(|look| {
-        if look > 0 {
-            std::thread::sleep(Duration::from_millis(10));
+/// Ends the setup in a thread of its own.
+fn stop(interrupt: Interrupt, shell: String, signal: Signal) {
+    std::thread::spawn(move || {
+        let reached = Docker::connect().is_ok_and(|docker| interrupt.stop(&docker, &shell, signal));
+        if !reached {
+            end(signal);
         }
-        target.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    })
+    });
 }
 
-fn signal_name(signal: i32) -> &'static str {
-    match signal {
-        consts::SIGINT => "INT",
-        consts::SIGHUP => "HUP",
-        consts::SIGQUIT => "QUIT",
-        consts::SIGUSR1 => "USR1",
-        consts::SIGUSR2 => "USR2",
-        _ => "TERM",
-    }
+/// Ends ce-run while something else of it waits.
+fn end(signal: Signal) -> ! {
+    let _ = writeln!(io::stderr(), "ce-run: interrupted");
+    std::process::exit(128 + signal.number)
+}
+
+/// The signals that are passed on.
+const SIGNALS: [Signal; 6] = [
+    Signal { number: consts::SIGTERM, name: "TERM" },
+    Signal { number: consts::SIGINT, name: "INT" },
+    Signal { number: consts::SIGHUP, name: "HUP" },
+    Signal { number: consts::SIGQUIT, name: "QUIT" },
+    Signal { number: consts::SIGUSR1, name: "USR1" },
+    Signal { number: consts::SIGUSR2, name: "USR2" },
+];
+
+/// Whether this process was started with a signal ignored (proc(5), `SigIgn`: bit 0 is signal 1).
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask >> (signal - 1) & 1 == 1
 }

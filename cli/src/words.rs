@@ -1,10 +1,11 @@
 //! What things are called when a person is told of them: one table for each kind of thing.
 
-use std::error::Error;
+use std::{error::Error, ops::RangeInclusive};
 
 use compeval_interpreter::{
     dispatch::Kind,
     stage::fingerprint::{Change, DependencyKind, Difference},
+    syntax::print,
 };
 use compeval_runtime::{
     engine::ContainerState,
@@ -26,6 +27,16 @@ pub fn reason(reason: &Reason) -> String {
                 what => format!("stage {number} is not as it was when it was applied: {}", what.join(", ")),
             }
         }
+        Reason::StageRemoved(number) => {
+            format!("stage {number}, which is applied in it, is not in the script any more")
+        }
+        Reason::RepeatedGone { text } => {
+            let text = print::summary(text.as_bytes(), 50);
+            format!("a command that has run in it is not in the script any more, or not in that place: {text}")
+        }
+        Reason::ImageMoved => "the name of its image means another image now".to_owned(),
+        Reason::DescriptionChanged => "docker.conf, or what is mounted, is not as it was when it was made".to_owned(),
+        Reason::OtherFits => "another one has all stages applied".to_owned(),
         Reason::Gone => "the last one ended or was removed meanwhile".to_owned(),
     }
 }
@@ -55,10 +66,27 @@ pub fn difference(Difference { kind, name, change }: &Difference) -> String {
     }
 }
 
+/// What a container is made from: an image, or a snapshot with so many stages.
+pub fn origin(image: &str, stages: u32) -> String {
+    match stages {
+        0 => format!("image {image}"),
+        1 => "a snapshot of the first stage".to_owned(),
+        stages => format!("a snapshot of the first {stages} stages"),
+    }
+}
+
+/// So many calls.
+pub fn calls(number: usize) -> String {
+    if number == 1 { "a call that runs".to_owned() } else { format!("{number} calls that run") }
+}
+
 /// What does not stop a call, but should be known.
 pub fn warning(warning: Warning<'_>) -> String {
     match warning {
         Warning::MappingDamaged(error) => format!("{}; it is written anew", with_causes(error)),
+        Warning::NotTidied { name, error } => {
+            format!("container `{name}` is not needed any more and stays: {}", with_causes(error))
+        }
         Warning::MappingNotKept(error) => with_causes(error),
     }
 }
@@ -72,6 +100,24 @@ pub fn kind(kind: Kind) -> String {
         Kind::Condition => "condition".to_owned(),
         Kind::Expansion => "words".to_owned(),
         Kind::ExitTrap => "exit trap".to_owned(),
+    }
+}
+
+/// How a stretch of a script ended, and which stages were applied by it.
+pub fn ended(kind: Kind, status: i32, has_failed: bool, applied: &RangeInclusive<u32>) -> String {
+    let stages = match (kind, applied.end().saturating_sub(*applied.start())) {
+        _ if applied.is_empty() => None,
+        (Kind::Stage(_), _) => Some("applied".to_owned()),
+        (_, 0) => Some(format!("stage {} applied", applied.end())),
+        _ => Some(format!("stages {} to {} applied", applied.start(), applied.end())),
+    };
+    match (has_failed, stages, kind, status) {
+        (true, None, ..) => format!("failed with status {status}"),
+        (true, Some(stages), ..) => format!("{stages}, then failed with status {status}"),
+        (false, Some(stages), ..) => stages,
+        (false, None, Kind::Condition, 1..) => format!("false (status {status})"),
+        (false, None, _, 1..) => format!("done (status {status})"),
+        (false, None, ..) => "done".to_owned(),
     }
 }
 
@@ -93,4 +139,26 @@ fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_failed_is_said_to_have_failed() {
+        let none = RangeInclusive::new(1, 0);
+        for (kind, status, has_failed, applied, expected) in [
+            (Kind::Stage(2), 0, false, 2..=2, "applied"),
+            (Kind::Stage(2), 3, true, none.clone(), "failed with status 3"),
+            (Kind::Everytime, 3, true, none.clone(), "failed with status 3"),
+            (Kind::Undecorated, 1, false, none.clone(), "done (status 1)"),
+            (Kind::Undecorated, 0, false, none.clone(), "done"),
+            (Kind::Condition, 1, false, none, "false (status 1)"),
+            (Kind::Undecorated, 0, false, 2..=4, "stages 2 to 4 applied"),
+            (Kind::Undecorated, 1, true, 2..=2, "stage 2 applied, then failed with status 1"),
+        ] {
+            assert_eq!(ended(kind, status, has_failed, &applied), expected, "{kind:?} {status}");
+        }
+    }
 }

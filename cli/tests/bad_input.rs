@@ -207,6 +207,21 @@ const WITH_A_DAEMON: &[Case] = &[
     ),
     ("the script divides by zero", |c| script(c, "next_stage && true\necho $((1 / 0))\n"), &["--progress=quiet"]),
     ("a stage calls what is not there", |c| script(c, "next_stage && apt-gte update\n"), &["--progress=quiet"]),
+    (
+        "a stage fails where the shell's output goes to a file",
+        |c| script(c, "exec 2>/setup.log\nnext_stage && {\n\techo no space >&2\n\tfalse\n}\n"),
+        &["--progress=quiet"],
+    ),
+    (
+        "a stage fails in a redirected group",
+        |c| script(c, "{\n\tnext_stage && true\n\tnext_stage && false\n} >>/setup.log\n"),
+        &["--progress=quiet"],
+    ),
+    (
+        "the script reads a file that is not there",
+        |c| script(c, "next_stage && true\n. /nope\nnext_stage && false\necho more\n"),
+        &["--progress=quiet"],
+    ),
     ("no exec", |c| remove(c, "exec"), &["--progress=quiet"]),
     ("an interpreter that is not there", |c| c.write("exec", "#!/usr/bin/python9\n"), &["--progress=quiet"]),
 ];
@@ -252,7 +267,7 @@ fn what_is_mended_on_the_way_is_told() {
     call("its ledger is damaged");
     write_ledger(&computation, "schema = 99\\n");
     call("its ledger is a later version's");
-    let name = computation.container().name;
+    let name = computation.container().name.replace("-2", "-1");
     computation.docker().remove(&computation.container().id).unwrap();
     let image = ensure(computation.docker(), Kind::Dash).unwrap();
     let other = computation.docker().create(&name, &ContainerSpec { image, ..ContainerSpec::default() }).unwrap();

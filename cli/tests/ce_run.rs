@@ -145,7 +145,7 @@ fn names_and_labels_tell_what_a_container_is() {
     computation.call(&["true"]).text();
     let container = computation.container();
     let chain = container.labels["compeval.chain"].clone();
-    assert_eq!(container.name, format!("ce-align-{}", &chain[..12]));
+    assert_eq!(container.name, format!("ce-align-{}-1", &chain[..12]));
     assert_eq!(chain.len(), 64);
     let commit = computation.git("git rev-parse HEAD");
     let expected = [
@@ -153,14 +153,22 @@ fn names_and_labels_tell_what_a_container_is() {
         ("compeval.directory", computation.directory().display().to_string()),
         ("compeval.commit", commit.clone()),
         ("compeval.chain", chain),
-        ("compeval.image", container.image_id.clone()),
+        ("compeval.image", "compeval-test/dash:1".to_owned()),
+        ("compeval.image-id", container.image_id.clone()),
         ("compeval.gfs", computation.storage().display().to_string()),
-        ("compeval.lineage", String::new()),
+        ("compeval.snapshot", String::new()),
+        ("compeval.snapshot-chain", String::new()),
         ("compeval.role", "computation".to_owned()),
-        ("compeval.schema", "1".to_owned()),
+        ("compeval.schema", "2".to_owned()),
     ];
     let expected: BTreeMap<String, String> = expected.map(|(name, value)| (name.to_owned(), value)).into();
-    assert_eq!(container.labels, expected);
+    let mut labels = container.labels.clone();
+    for hashed in ["compeval.base", "compeval.spec"] {
+        assert_eq!(labels.remove(hashed).map(|hash| hash.len()), Some(64), "{hashed}");
+    }
+    labels
+        .retain(|name, value| !(["compeval.repeated", "compeval.script"].contains(&name.as_str()) && value.is_empty()));
+    assert_eq!(labels, expected);
     let mapping: toml::Table = fs::read_to_string(computation.path("docker-container")).unwrap().parse().unwrap();
     assert_eq!(mapping["containers"][&commit].as_str(), Some(container.id.as_str()));
     assert_eq!(computation.git("git status --porcelain"), "");
@@ -179,7 +187,7 @@ fn a_dry_run_touches_nothing() {
              stages: {applied}, 1 on every call\n"
         )
     };
-    let none = "no container yet: one will be created from compeval-test/dash:1";
+    let none = "build a container from image compeval-test/dash:1: there is none yet";
     assert_eq!(computation.call(&["--dry-run"]).text(), plan(none, "will run ", "0 applied, 1 to apply"));
     assert!(computation.containers().is_empty());
     assert!(!computation.top().join("state").exists() && !computation.path("docker-container").exists());
@@ -193,7 +201,7 @@ fn a_dry_run_touches_nothing() {
             computation.ask(&running, action);
         }
         let before = computation.container();
-        let expected = format!("container {} ({state})", running.name);
+        let expected = format!("use container {} ({state})", running.name);
         assert_eq!(computation.call(&["-n"]).text(), plan(&expected, "applied  ", "1 applied, 0 to apply"));
         assert_eq!(computation.container(), before);
     }
@@ -241,7 +249,7 @@ fn a_mapping_that_is_lost_damaged_or_of_the_first_form_costs_nothing() {
 }
 
 #[test]
-fn every_commit_and_every_uncommitted_change_has_its_own_container() {
+fn every_environment_has_its_own_container_whatever_commit_asks_for_it() {
     let Some(computation) = computation("commits", "next_stage && echo one >/version") else { return };
     let version = || computation.call(&["cat", "/version"]).text();
     assert_eq!(version(), "one\n");
@@ -251,11 +259,42 @@ fn every_commit_and_every_uncommitted_change_has_its_own_container() {
     assert!(computation.call(&["-n"]).text().contains(" with uncommitted changes\n"));
     computation.commit("two");
     assert_eq!(version(), "two\n");
-    assert_eq!(computation.containers().len(), 3);
+    assert_eq!(computation.containers().len(), 2);
     computation.git("git checkout -q HEAD~1");
     assert_eq!(version(), "one\n");
-    assert_eq!(computation.containers().len(), 3);
+    assert_eq!(computation.containers().len(), 2);
     assert!(computation.containers().iter().any(|container| container.id == first));
+}
+
+/// A script's life: what each edit runs, as stages print it.
+#[test]
+fn only_what_an_edit_asks_for_runs() {
+    let script = |stages: &[&str]| -> String {
+        stages.iter().map(|name| format!("next_stage && echo {name} | tee -a /made >>$GFSDIR/log\n")).collect()
+    };
+    let Some(computation) = computation("edits", &script(&["a", "b", "c"])) else { return };
+    let arguments = ["--snapshot-after", "0", "--entrypoint", "cat", "--", "/made"];
+    let made = |runs: usize, stages: &str| {
+        let before = computation.lines("log").len();
+        let text: Vec<String> = computation.call(&arguments).text().lines().map(str::to_owned).collect();
+        assert_eq!((text.join(" "), computation.lines("log").len() - before), (stages.to_owned(), runs));
+    };
+    made(3, "a b c");
+    computation.write("README", "read me");
+    made(0, "a b c");
+    computation.commit("documented");
+    made(0, "a b c");
+    computation.write("docker-setup.sh", script(&["a", "b", "c", "d"]));
+    made(1, "a b c d");
+    computation.write("docker-setup.sh", script(&["a", "b", "x", "d"]));
+    assert!(computation.call(&["-n"]).text().contains("fork from a snapshot of the first 2 stages"));
+    made(2, "a b x d");
+    computation.write("docker-setup.sh", script(&["a", "b", "c", "d"]));
+    made(0, "a b c d");
+    computation.write("docker-setup.sh", script(&["b", "c", "d"]));
+    made(3, "b c d");
+    computation.write("docker-setup.sh", script(&["a", "b", "x", "d"]));
+    made(0, "a b x d");
 }
 
 #[test]
@@ -287,7 +326,7 @@ fn a_stage_that_outlives_its_ce_run_is_waited_for() {
     child.kill().unwrap();
     child.wait().unwrap();
     let run = computation.call(&["echo", "done"]);
-    assert!(run.stderr.starts_with("ce-run: waiting for stage 2, which still runs\n"), "{}", run.stderr);
+    assert!(run.stderr.starts_with("ce-run: waiting for stage 2, which has been running for "), "{}", run.stderr);
     assert_eq!(run.text(), "done\n");
     assert_eq!(computation.lines("log"), ["1", "2", "end", "3"]);
 }

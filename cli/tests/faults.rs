@@ -7,14 +7,14 @@ mod support;
 
 use std::{
     fs,
-    io::Read,
-    process::{Command, Stdio},
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use compeval_machine_image::{Kind, docker_for_tests, ensure};
 
-use support::Computation;
+use support::{Computation, Run};
 
 /// A computation with this setup script, unless there is no daemon.
 fn computation(subject: &str, script: &str) -> Option<Computation> {
@@ -127,22 +127,6 @@ fn no_value_of_the_environment_reaches_a_file_of_the_script() {
 }
 
 #[test]
-fn a_stage_that_goes_on_when_ce_run_is_interrupted_is_told() {
-    let Some(computation) = computation("an interrupt", "next_stage && echo on >$GFSDIR/on && sleep 3\n") else {
-        return;
-    };
-    let mut child = computation.command(&["true"]).stderr(Stdio::piped()).spawn().unwrap();
-    while computation.lines("on").is_empty() {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let mut told = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-    child.wait().unwrap();
-    assert!(told.ends_with("ce-run: ended by SIGINT: stage 1 goes on in the container\n"), "{told}");
-}
-
-#[test]
 fn signals_are_sent_through_the_shell_of_the_container() {
     let Some(computation) = computation("a shell elsewhere", "next_stage && rm /bin/sh\n") else { return };
     let image = computation.git("cat docker.conf");
@@ -177,4 +161,187 @@ fn the_linter_knows_the_shell_of_the_container() {
     assert_eq!(lint().status.code(), Some(1));
     computation.write("docker.conf", "image = \"debian:13\"\nshell = \"/bin/bash\"\n");
     assert_eq!(lint().status.code(), Some(0));
+}
+
+#[test]
+fn no_value_of_the_script_is_in_an_argument_list() {
+    let script = "TOKEN=$(cat \"$COMPDIR/secret\")\nnext_stage && : \"$TOKEN\" && cat /proc/[0-9]*/cmdline >$GFSDIR/seen\n\
+                  everytime && : \"$TOKEN\" && cat /proc/[0-9]*/cmdline >>$GFSDIR/seen\n";
+    for kind in [Kind::Dash, Kind::Bash] {
+        let Some(docker) = docker_for_tests("argument lists") else { return };
+        let image = ensure(&docker, kind).unwrap();
+        let computation = Computation::new(docker, &image, script);
+        computation.write("secret", "s3cret-value\n");
+        computation.commit("secret");
+        let from = computation.git("date +%s");
+        computation.call(&["true"]).text();
+        let seen = fs::read(computation.storage().join("seen")).unwrap();
+        let has = |text: &str| seen.windows(text.len()).any(|window| window == text.as_bytes());
+        assert!(has("compeval-program") && !has("s3cret-value"), "{}", String::from_utf8_lossy(&seen));
+        let events = computation.git(&format!("docker events --since {from} --until $(date +%s)"));
+        assert!(events.contains("exec_start") && !events.contains("s3cret-value"), "{events}");
+    }
+}
+
+#[test]
+fn programs_of_every_size_and_byte_reach_the_container() {
+    let large = "a line of the script\n".repeat(250_000);
+    let mut script = format!("next_stage && cat >$GFSDIR/large <<'E'\n{large}E\n").into_bytes();
+    script.extend(b"X='\xff\xfe\xe9'\nnext_stage && printf %s \"$X\" >$GFSDIR/bytes\n");
+    for kind in [Kind::Dash, Kind::Bash] {
+        let Some(docker) = docker_for_tests("large programs") else { return };
+        let image = ensure(&docker, kind).unwrap();
+        let computation = Computation::new(docker, &image, "");
+        computation.write("docker-setup.sh", &script);
+        computation.commit("large");
+        computation.call(&["--setup-only"]).text();
+        let read = |name: &str| fs::read(computation.storage().join(name)).unwrap();
+        assert!(read("large") == large.as_bytes() && read("bytes") == b"\xff\xfe\xe9", "{kind:?}");
+    }
+}
+
+/// Starts `ce-run`.
+fn start(computation: &Computation, arguments: &[&str]) -> Child {
+    computation.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits for a file in the storage to have so many lines.
+fn await_lines(computation: &Computation, name: &str, count: usize) {
+    let began = Instant::now();
+    while computation.lines(name).len() < count {
+        assert!(began.elapsed() < Duration::from_secs(30), "waited for `{name}`");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Sends a signal, and waits for the end: how it ended, and how long that took.
+fn end_by(child: Child, signal: &str) -> (Run, Duration) {
+    Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+    let began = Instant::now();
+    (child.wait_with_output().unwrap().into(), began.elapsed())
+}
+
+/// The command lines of what runs in the computation's container.
+fn processes(computation: &Computation) -> String {
+    computation.git(&format!("docker top {} -o pid,args", computation.container().id))
+}
+
+#[test]
+fn a_signal_stops_a_stage_and_that_is_told() {
+    let script = "next_stage && true\nnext_stage && echo on >>$GFSDIR/on && sleep 41 && echo late >>$GFSDIR/on\n";
+    for (kind, signal, status) in [
+        (Kind::Dash, "INT", 130),
+        (Kind::Bash, "INT", 130),
+        (Kind::Dash, "TERM", 143),
+        (Kind::Bash, "TERM", 143),
+        (Kind::Dash, "HUP", 129),
+        (Kind::Dash, "QUIT", 131),
+    ] {
+        let Some(docker) = docker_for_tests("interrupted stages") else { return };
+        let image = ensure(&docker, kind).unwrap();
+        let computation = Computation::new(docker, &image, script);
+        let child = start(&computation, &["true"]);
+        await_lines(&computation, "on", 1);
+        let (run, took) = end_by(child, signal);
+        assert!(run.stderr.ends_with("ce-run: interrupted: stage 2 was stopped\n"), "{signal}: {}", run.stderr);
+        assert_eq!(run.status, Some(status), "{signal}");
+        assert!(took < Duration::from_secs(4), "{signal}: {took:?}");
+        assert!(!processes(&computation).contains("sleep 41"), "{signal}: {}", processes(&computation));
+        let plan = computation.call(&["--dry-run"]).text();
+        assert!(plan.contains("stage 2 failed"), "{signal}: {plan}");
+    }
+}
+
+#[test]
+fn whatever_of_a_setup_runs_is_stopped_before_the_next_begins() {
+    for (part, script) in [
+        ("an everytime command", "everytime && { echo start >>$GFSDIR/log; sleep 4; echo end >>$GFSDIR/log; }\n"),
+        ("a command of the setup script", "echo start >>$GFSDIR/log; sleep 4; echo end >>$GFSDIR/log\n"),
+        (
+            "a command of the setup script",
+            "if echo start >>$GFSDIR/log; sleep 4; echo end >>$GFSDIR/log; then next_stage && true; fi\n",
+        ),
+        // In the background, INT is ignored.
+        (
+            "a command of the setup script",
+            "everytime && { { echo start; sleep 4; echo end; } >>$GFSDIR/log & wait; }\n",
+        ),
+    ] {
+        let Some(computation) = computation("interrupted setups", script) else { return };
+        let child = start(&computation, &["true"]);
+        await_lines(&computation, "log", 1);
+        let (run, took) = end_by(child, "INT");
+        assert!(
+            run.stderr.ends_with(&format!("ce-run: interrupted: {part} was stopped\n")),
+            "{script}: {}",
+            run.stderr
+        );
+        assert_eq!(run.status, Some(130), "{script}");
+        assert!(took < Duration::from_secs(3), "{script}: {took:?}");
+        computation.call(&["true"]).text();
+        assert_eq!(computation.lines("log"), ["start", "start", "end"], "{script}");
+    }
+}
+
+#[test]
+fn a_second_interrupt_kills_what_ignores_the_first() {
+    let script = "next_stage && { trap '' INT; echo on >>$GFSDIR/on; sleep 41; }\n";
+    let Some(computation) = computation("a second interrupt", script) else { return };
+    let mut child = start(&computation, &["true"]);
+    await_lines(&computation, "on", 1);
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(child.try_wait().unwrap().is_none());
+    let (run, took) = end_by(child, "INT");
+    assert_eq!(run.status, Some(130), "{}", run.stderr);
+    assert!(took < Duration::from_secs(3) && !processes(&computation).contains("sleep 41"), "{took:?}");
+}
+
+#[test]
+fn a_signal_that_was_ignored_stays_so() {
+    let Some(computation) = computation("nohup", "next_stage && echo on >>$GFSDIR/on && sleep 1\n") else { return };
+    let mut command = Command::new("sh");
+    let called = computation.command(&["echo", "done"]);
+    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(called.get_program()).args(called.get_args());
+    command
+        .envs(called.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .current_dir(computation.directory());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    await_lines(&computation, "on", 1);
+    assert_eq!(end_by(child, "HUP").0.text(), "done\n");
+}
+
+#[test]
+fn one_who_waits_is_ended_by_a_signal_or_the_time_and_leaves_nothing() {
+    let Some(computation) = computation("waiting", "next_stage && echo on >>$GFSDIR/on && sleep 41\n") else { return };
+    let mut first = start(&computation, &["true"]);
+    await_lines(&computation, "on", 1);
+    // For another ce-run.
+    let second = start(&computation, &["true"]);
+    std::thread::sleep(Duration::from_millis(500));
+    let (run, took) = end_by(second, "INT");
+    assert!(run.stderr.ends_with("ce-run: interrupted\n"), "{}", run.stderr);
+    assert!(run.status == Some(130) && took < Duration::from_secs(2), "{:?} {took:?}", run.status);
+    // For a stage that it has left running.
+    first.kill().unwrap();
+    first.wait().unwrap();
+    for signal in ["INT", "KILL"] {
+        let mut waiting = start(&computation, &["true"]);
+        let mut said = String::new();
+        BufReader::new(waiting.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
+        assert!(said.starts_with("ce-run: waiting for stage 1, which has been running for "), "{said}");
+        let (_, took) = end_by(waiting, signal);
+        assert!(took < Duration::from_secs(2), "{signal}: {took:?}");
+    }
+    let run = computation.call(&["--lock-timeout", "1", "true"]);
+    let container = computation.container();
+    let said = format!("s ago, still runs in container `{}`\n", container.name);
+    assert!(run.status == Some(125) && run.stderr.contains(&said), "{}", run.stderr);
+    let ours: Vec<String> =
+        processes(&computation).lines().filter(|line| line.contains("/proc/")).map(str::to_owned).collect();
+    assert_eq!(ours, Vec::<String>::new(), "shells that wait");
+    let help = run.stderr.split('`').find(|text| text.starts_with("docker exec ")).unwrap();
+    computation.git(help);
+    let run = computation.call(&["--lock-timeout", "1", "--dry-run"]);
+    assert!(run.status == Some(0) && !processes(&computation).contains("sleep 41"), "{}", run.stderr);
 }

@@ -10,7 +10,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 
 use compeval_interpreter::{
     Settings, Source,
-    dispatch::{Reason, local::Local},
+    dispatch::{Delegation, local::Local},
     execute::{Event, Observer},
     parse,
     program::Hooks,
@@ -77,21 +77,26 @@ impl Observer for Counter {
             }
             Event::Started { request, .. } if self.trace => {
                 let text = print::summary(&request.text, 60);
-                eprintln!("dispatch: line {}, {:?}, {}: {text}", request.line(), request.kind, words(request.reason()));
+                eprintln!(
+                    "dispatch: line {}, {:?}, {}: {text}",
+                    request.line(),
+                    request.kind,
+                    words(request.delegation())
+                );
             }
             _ => {}
         }
     }
 }
 
-fn words(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Words => "words that only the shell can expand",
-        Reason::Markers => "markers that cannot be split from what is around them",
-        Reason::Chain => "the commands of a chain",
-        Reason::Undecorated => "commands outside of chains",
-        Reason::Condition => "commands that decide what comes next",
-        Reason::ExitTrap => "the action of an EXIT trap",
+fn words(delegation: Delegation) -> &'static str {
+    match delegation {
+        Delegation::Words => "words that only the shell can expand",
+        Delegation::Markers => "markers that cannot be split from what is around them",
+        Delegation::Chain => "the commands of a chain",
+        Delegation::Undecorated => "commands outside of chains",
+        Delegation::Condition => "commands that decide what comes next",
+        Delegation::ExitTrap => "the action of an EXIT trap",
     }
 }
 

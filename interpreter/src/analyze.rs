@@ -9,11 +9,12 @@ pub mod files;
 pub(crate) mod flow;
 pub(crate) mod functions;
 pub(crate) mod mentions;
+pub mod output;
 pub(crate) mod outside;
 pub(crate) mod places;
 pub(crate) mod reach;
 pub(crate) mod ties;
 pub(crate) mod values;
 
-pub use facts::{Context, Facts, analyze};
+pub use facts::{CommandContext, Facts, analyze};
 pub use files::{Argument, Root};

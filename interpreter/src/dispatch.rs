@@ -1,11 +1,11 @@
 //! Somewhere to run stretches of script: the trait, and those that know no container.
 
+pub mod answers;
 pub mod dry_run;
 pub mod local;
-pub mod memory;
 pub mod request;
 
-pub use request::{Cancel, Kind, Reason, Request, Response};
+pub use request::{Cancel, Delegation, Kind, Request, Response};
 
 /// The place where stretches run is gone, or cannot be used: the run stops.
 #[derive(Debug, thiserror::Error)]

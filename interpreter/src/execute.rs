@@ -9,7 +9,7 @@ mod call;
 mod cause;
 mod compound;
 mod doubt;
-
+mod inside;
 mod list;
 mod outcome;
 mod pure;

@@ -16,16 +16,28 @@ mod saved;
 pub(crate) const CARRIED_OPTIONS: &str = "abCefuvxEIV";
 
 /// Variables that belong to one process of every shell, and are never carried to the next.
-const OWN_VARIABLES: [&str; 4] = ["_", "PPID", "LINENO", "PWD"];
+const OWN_VARIABLES: [&str; 2] = ["_", "PWD"];
 
 /// The same in some shells, and by what variable of a fresh one each of those is known: there, assigning them is wrong,
 /// useless, or means something else than keeping a value.
-const OWN_OF_SHELLS: [(&str, &[&str]); 4] = [
+const OWN_OF_SHELLS: [(&str, &[&str]); 5] = [
     (
         "BASH_VERSION",
         &[
-            "BASH*",
-            "COMP_*",
+            "BASHOPTS",
+            "BASHPID",
+            "BASH_ALIASES",
+            "BASH_ARG*",
+            "BASH_CMDS",
+            "BASH_COMMAND",
+            "BASH_LINENO",
+            "BASH_MONOSECONDS",
+            "BASH_REMATCH",
+            "BASH_SOURCE",
+            "BASH_SUBSHELL",
+            "BASH_TRAPSIG",
+            "BASH_VERS*",
+            "BASH_XTRACEFD",
             "DIRSTACK",
             "EPOCHREALTIME",
             "EPOCHSECONDS",
@@ -34,21 +46,35 @@ const OWN_OF_SHELLS: [(&str, &[&str]); 4] = [
             "GROUPS",
             "HISTCMD",
             "PIPESTATUS",
+            "PPID",
             "RANDOM",
             "SECONDS",
             "SHELLOPTS",
-            "SHLVL",
             "SRANDOM",
             "UID",
         ],
     ),
     (
         "KSH_VERSION",
-        &["BASHPID", "COLUMNS", "EPOCHREALTIME", "KSH*", "LINES", "PGRP", "PIPESTATUS", "RANDOM", "SECONDS", "USER_ID"],
+        &[
+            "BASHPID",
+            "COLUMNS",
+            "EPOCHREALTIME",
+            "KSH*",
+            "LINES",
+            "PGRP",
+            "PIPESTATUS",
+            "PPID",
+            "RANDOM",
+            "SECONDS",
+            "USER_ID",
+        ],
     ),
-    ("YASH_VERSION", &["COLUMNS", "DIRSTACK", "LINES", "RANDOM", "YASH*"]),
+    ("YASH_VERSION", &["COLUMNS", "DIRSTACK", "LINES", "PPID", "RANDOM", "YASH*"]),
     // busybox.
-    ("FUNCNAME", &["EPOCHREALTIME", "EPOCHSECONDS", "RANDOM", "SHLVL"]),
+    ("FUNCNAME", &["EPOCHREALTIME", "EPOCHSECONDS", "RANDOM"]),
+    // Not every dash counts lines.
+    ("LINENO", &["LINENO"]),
 ];
 
 /// Whether `pattern` names the variable: itself, or with `*` all that begin so.
@@ -128,6 +154,8 @@ pub struct State {
     pub positional: Vec<BString>,
     /// The logical working directory; `None` while it is that of a fresh shell.
     pub directory: Option<BString>,
+    /// Where that really is, if elsewhere: by a symbolic link, or renamed. Empty for a directory that is removed.
+    pub(crate) physical: Option<BString>,
     /// `$PWD` where the script made it something else than the working directory, or unset it.
     pub(crate) other_pwd: Option<Option<BString>>,
     pub(crate) umask: Option<BString>,
@@ -222,7 +250,8 @@ impl State {
             Arc::make_mut(&mut self.unknown).remove(name);
         }
         let all_exported = self.has_option('a');
-        let exported = self.fresh(name).is_some_and(|variable| variable.exported);
+        // One that a shell has told, and is not among those that are set, was unset.
+        let exported = !self.has_baseline() && self.fresh(name).is_some_and(|variable| variable.exported);
         let new = Variable { exported, ..Variable::default() };
         let variable = Arc::make_mut(&mut self.variables).entry(name.to_owned()).or_insert(new);
         variable.value = Some(value);

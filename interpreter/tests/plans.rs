@@ -5,17 +5,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf, process::Stdio};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use compeval_interpreter::{
     Place, Settings, Source,
     dispatch::{Dispatcher, Kind, dry_run::DryRun, local::Local},
     execute::{End, Event, Observer, Outcome},
-    language::marker::Marker,
     parse,
-    program::Hooks,
+    program::{Hooks, RecordHook},
     run,
-    stage::{Chain, Ledger},
+    stage::Ledger,
     syntax::{Script, print},
 };
 
@@ -55,28 +60,31 @@ impl Ledger for Applied {
     fn fingerprint(&self, number: u32) -> Option<String> {
         self.stages.get(&number).cloned()
     }
-}
 
-/// The fingerprints of stages that are sent, one by one or inside a stretch.
-#[derive(Default)]
-struct Sent(BTreeMap<u32, String>);
-
-impl Sent {
-    /// Stages are reached in the order of their places here, the first as stage `number`.
-    fn note(&mut self, number: u32, chains: &[Chain]) {
-        let stages = chains.iter().filter(|chain| chain.marker == Marker::NextStage);
-        self.0.extend((number..).zip(stages.map(|chain| chain.fingerprint.hash.clone())));
+    fn keeps_repeated(&self) -> bool {
+        true
     }
 }
 
-impl Observer for Sent {
+/// The fingerprints of the stages that a shell recorded in a file, those that were not applied included.
+fn recorded(file: &Path) -> BTreeMap<u32, String> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let value = |record: &str, key: &str| {
+        record.lines().find_map(|line| Some(line.strip_prefix(key)?.strip_prefix(" = ")?.trim_matches('"').to_owned()))
+    };
+    let records =
+        text.split("[[record]]").filter_map(|record| Some((value(record, "stage")?, value(record, "fingerprint")?)));
+    records.map(|(stage, fingerprint)| (stage.parse().unwrap(), fingerprint)).collect()
+}
+
+/// The fingerprints of what runs on every call.
+#[derive(Default)]
+struct Repeating(BTreeSet<String>);
+
+impl Observer for Repeating {
     fn event(&mut self, event: Event<'_>) {
         if let Event::Started { request, .. } = event {
-            match (request.kind, request.markers) {
-                (Kind::Stage(number), _) => self.note(number, &request.chains),
-                (_, Some(count)) => self.note(count.hits + 1, &request.chains),
-                _ => {}
-            }
+            self.0.extend(request.repeated.iter().map(|repeated| repeated.fingerprint.clone()));
         }
     }
 }
@@ -149,14 +157,19 @@ fn a_dry_run_claims_what_a_run_does() {
         let place = tempfile::tempdir().unwrap();
         let state = tempfile::tempdir().unwrap();
         let mut printed = Vec::new();
-        let hooks = Hooks { scratch: state.path().to_str().unwrap(), record: None };
+        let records = state.path().join("records");
+        let record = RecordHook { file: records.to_str().unwrap(), started: &[] };
+        let hooks = Hooks { scratch: state.path().to_str().unwrap(), record: Some(record) };
         let mut shell = Local::new(&["sh"], hooks).output(&mut printed).errors(std::io::sink()).prepare(|command| {
             command.current_dir(place.path()).stdin(Stdio::null());
         });
-        let mut sent = Sent::default();
+        let (mut sent, mut told) = (Repeating::default(), Repeating::default());
+        walk(&script, &mut ledger, &mut DryRun, &mut told);
         let outcome = walk(&script, &mut ledger, &mut shell, &mut sent);
         drop(shell);
-        ledger.stages = sent.0.into_iter().filter(|(number, _)| *number <= outcome.applied).collect();
+        // What has run is told by a dry run as well, whatever went together in it.
+        assert!(sent.0.is_subset(&told.0), "{name}: {:?}, {:?}", sent.0, told.0);
+        ledger.stages = recorded(&records).into_iter().filter(|(number, _)| *number <= outcome.applied).collect();
         let found_after = plan(&script, &mut ledger);
         for (when, expected, found) in [("before", before, found_before), ("after", after, found_after)] {
             if expected != found {

@@ -152,6 +152,10 @@ impl Place {
             let mut dispatcher = Local::new(shell, Hooks { scratch: scratch.to_str().unwrap(), record })
                 .output(&mut stdout)
                 .prepare(|command| self.prepare(command));
+            // A program comes as an argument or, as in a container, on standard input.
+            if !split {
+                dispatcher = dispatcher.fed();
+            }
             let settings = Settings { split, ..Settings::default() };
             let outcome = run(&parsed.script, &settings, &mut Counted(0), &mut dispatcher, &mut Unobserved).unwrap();
             drop(dispatcher);

@@ -44,13 +44,16 @@ const SCRIPTS: [&str; 24] = [
     "alias ll=ls\nf() { (exit 4); }\nnext_stage && f\n",
 ];
 
-fn outcome(shell: &[&str], script: &str, split: bool) -> Outcome {
+fn outcome(shell: &[&str], script: &str, split: bool, fed: bool) -> Outcome {
     let directory = tempfile::tempdir().unwrap();
     let parsed = parse(Source::new("docker-setup.sh", script));
     assert!(parsed.errors.is_empty(), "{script}: {:?}", parsed.errors);
     let mut local = Local::new(shell, Hooks { scratch: directory.path().to_str().unwrap(), record: None })
         .output(std::io::sink())
         .errors(std::io::sink());
+    if fed {
+        local = local.fed();
+    }
     let settings = Settings { split, ..Settings::default() };
     let applied = u32::from(script.starts_with("next_stage && name="));
     run(&parsed.script, &settings, &mut Counted(applied), &mut local, &mut Unobserved).unwrap()
@@ -82,8 +85,8 @@ fn an_error_of_the_shell_has_its_place_in_the_script() {
         text.push_str(&lines);
         let mut told = Vec::new();
         for shell in SHELLS {
-            for split in [false, true] {
-                let outcome = outcome(shell, script, split);
+            for (split, fed) in [(false, false), (true, false), (false, true)] {
+                let outcome = outcome(shell, script, split, fed);
                 assert_ne!(outcome.status, 0, "{shell:?}: {script}");
                 let cause = shown(outcome.cause.as_ref());
                 if !told.contains(&cause) {
@@ -102,9 +105,12 @@ fn complaints_have_the_lines_of_the_script() {
     let script = "f() {\n  nosuch-in-function\n}\n\nnosuch-1\nnext_stage && { :\n  nosuch-2; f; }\n";
     let parsed = parse(Source::new("docker-setup.sh", script));
     for (shell, told) in [(SHELLS[0], "not found"), (SHELLS[1], "command not found")] {
-        for split in [false, true] {
+        for (split, fed) in [(false, false), (true, false), (false, true)] {
             let mut errors = Vec::new();
             let mut local = Local::new(shell, Hooks { scratch: "/tmp", record: None }).errors(&mut errors);
+            if fed {
+                local = local.fed();
+            }
             let settings = Settings { split, ..Settings::default() };
             run(&parsed.script, &settings, &mut Counted(0), &mut local, &mut Unobserved).unwrap();
             drop(local);

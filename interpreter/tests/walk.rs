@@ -8,9 +8,9 @@ use compeval_interpreter::{
     Outcome, Request, Settings, Source,
     dispatch::{
         Kind,
+        answers::{Answers, Noting},
         dry_run::DryRun,
         local::Local,
-        memory::{Memory, Noting},
     },
     execute::{End, Event, Observer, Unobserved},
     parse,
@@ -271,12 +271,12 @@ fn answers_from_memory_lead_as_those_of_a_shell() {
     let parsed = parse(Source::new("script", script));
     let answers = |failing: &'static str| {
         let mut asked = Vec::new();
-        let mut memory = Memory(|request: &Request<'_>| {
+        let mut answers = Answers(|request: &Request<'_>| {
             asked.push(request.text.to_string());
             Some(i32::from(request.text.ends_with(failing.as_bytes())))
         });
         let settings = Settings::default();
-        let outcome = run(&parsed.script, &settings, &mut Counted(0), &mut memory, &mut Unobserved).unwrap();
+        let outcome = run(&parsed.script, &settings, &mut Counted(0), &mut answers, &mut Unobserved).unwrap();
         (outcome.end == End::Finished, outcome.applied, asked)
     };
     let all = ["probe", "next_stage && a $v", "everytime && c || d", "next_stage && e"];

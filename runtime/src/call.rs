@@ -1,19 +1,19 @@
 //! The computation's own command in a container that is ready: one exec, which first makes sure that it is.
 
 mod handshake;
-mod signals;
 
 use std::{io, ops::ControlFlow};
 
 use compeval_interpreter::text::nonce;
 
 use crate::{
+    container::in_use::CALL,
     engine::{Engine, EngineError, Exec, Stdin, Stream},
-    setup::{Setup, error::SetupError, notice::Watcher},
+    interrupt::Running,
+    setup::{Ready, Setup, error::SetupError, notice::Watcher},
 };
 
 use self::handshake::{Handshake, Verdict, wrapper};
-pub use self::{handshake::Running, signals::signal};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -46,13 +46,8 @@ pub enum Called {
     },
 }
 
-/// Functions that a call reports to.
-pub struct Streams<'s> {
-    /// Told when the command runs, and in which container.
-    pub started: &'s mut dyn FnMut(&str, Running),
-    /// Takes the command's output.
-    pub output: &'s mut dyn FnMut(Stream, &[u8]) -> io::Result<()>,
-}
+/// Takes the command's output.
+pub type CallOutput<'o> = dyn FnMut(Stream, &[u8]) -> io::Result<()> + 'o;
 
 /// What the container is expected to be before the command runs.
 #[derive(Clone, Copy, Debug)]
@@ -68,15 +63,19 @@ impl Setup<'_> {
     ///
     /// # Errors
     /// Whatever kept the command from being run. Its own exit status is no error.
-    pub fn call(&self, command: &Call, watcher: &mut dyn Watcher, streams: Streams<'_>) -> Result<Called, SetupError> {
-        let Streams { started, output } = streams;
+    pub fn call(
+        &self,
+        command: &Call,
+        watcher: &mut dyn Watcher,
+        output: &mut CallOutput<'_>,
+    ) -> Result<Called, SetupError> {
         let failed = |source| SetupError::Engine {
             doing: format!("run the command of computation `{}`", self.environment.computation.name),
             source,
         };
-        if let Some(ready) = self.probably_ready()? {
-            let expect = Expected::Ready(ready.fingerprint.as_deref().unwrap_or_default());
-            match self.exec(&ready.container, command, expect, started, output) {
+        if let Some((container, ready)) = self.probably_ready()? {
+            let mut begun = || self.remember(&container, watcher);
+            match self.exec(&container.id, command, Expected::Ready(&ready), &mut begun, output) {
                 Ok(Called::Stale) => {}
                 // Stopped, paused or gone since: the slow way sets that right.
                 Err(
@@ -85,8 +84,10 @@ impl Setup<'_> {
                 called => return called.map_err(failed),
             }
         }
-        let ready = self.set_up(watcher)?;
-        self.exec(&ready.container, command, Expected::SetUp, started, output).map_err(failed)
+        let Ready { container, lock } = self.set_up(watcher)?;
+        // Another setup must not begin before it can see that this call runs.
+        let mut lock = Some(lock);
+        self.exec(&container, command, Expected::SetUp, &mut || drop(lock.take()), output).map_err(failed)
     }
 
     fn exec(
@@ -94,12 +95,18 @@ impl Setup<'_> {
         container: &str,
         command: &Call,
         expect: Expected<'_>,
-        started: &mut dyn FnMut(&str, Running),
-        output: &mut dyn FnMut(Stream, &[u8]) -> io::Result<()>,
+        begun: &mut dyn FnMut(),
+        output: &mut CallOutput<'_>,
     ) -> Result<Called, EngineError> {
         let shell = &self.environment.description.shell;
-        let mut started = |running| started(container, running);
-        exec(self.engine, container, shell, command, expect, &mut started, output)
+        let mut started = |process| {
+            self.interrupt.begins(Running { container: container.to_owned(), process, stretch: None });
+            begun();
+        };
+        let called = exec(self.engine, container, shell, command, expect, &mut started, output)?;
+        // One whose output nobody takes runs on.
+        self.interrupt.ends();
+        Ok(called)
     }
 }
 
@@ -113,8 +120,8 @@ fn exec(
     shell: &str,
     command: &Call,
     expect: Expected<'_>,
-    started: &mut dyn FnMut(Running),
-    output: &mut dyn FnMut(Stream, &[u8]) -> io::Result<()>,
+    started: &mut dyn FnMut(u32),
+    output: &mut CallOutput<'_>,
 ) -> Result<Called, EngineError> {
     let nonce = nonce();
     let fingerprint = match expect {
@@ -123,9 +130,9 @@ fn exec(
     };
     let wrapper = wrapper();
     let interpreter = command.interpreter.as_deref().unwrap_or_default();
-    let words = [shell, "-c", &wrapper, "ce-run", &nonce, fingerprint, interpreter].map(str::to_owned);
+    let words = [shell, "-c", &wrapper, CALL, &nonce, fingerprint, interpreter].map(str::to_owned);
     let mut exec = Exec::new(words.into_iter().chain(command.argv.iter().cloned()));
-    (exec.user, exec.stdin, exec.stdin_after) = (command.user.clone(), command.stdin, Some(" ok".to_owned()));
+    (exec.user, exec.stdin, exec.stdin_after) = (command.user.clone(), command.stdin.clone(), Some(" ok".to_owned()));
     let mut handshake = Handshake::new(nonce);
     let status = engine.exec(container, &exec, &mut |stream, bytes| {
         let bytes = if stream == Stream::Stdout { handshake.take(bytes, started) } else { bytes };

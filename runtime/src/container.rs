@@ -1,6 +1,7 @@
 //! A computation's container: whose it is, what it is made of, what it sees, and who may change it.
 
 pub mod identity;
+pub(crate) mod in_use;
 pub mod lock;
 pub mod mapping;
 pub mod mounts;

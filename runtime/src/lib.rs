@@ -6,10 +6,11 @@
 //! ```no_run
 //! use compeval_runtime::{
 //!     Environment, Setup,
-//!     call::{Called, Call, Streams},
+//!     call::{Called, Call},
 //!     container::mounts::Mounts,
 //!     engine::{Stdin, docker::Docker},
-//!     setup::notice::Unwatched,
+//!     interrupt::Interrupt,
+//!     setup::{notice::Unwatched, snapshot::Worth},
 //! };
 //!
 //! let environment = Environment::read("computations/align".as_ref())?;
@@ -20,17 +21,16 @@
 //!     environment: &environment,
 //!     mounts: &mounts,
 //!     lock_timeout: None,
+//!     worth: Worth::default(),
+//!     interrupt: Interrupt::default(),
 //! };
 //! let command = Call { argv: vec!["uname".into(), "-a".into()], interpreter: None, user: None, stdin: Stdin::Null };
 //! let mut output = Vec::new();
-//! let streams = Streams {
-//!     started: &mut |_, _| {},
-//!     output: &mut |_, bytes| {
-//!         output.extend_from_slice(bytes);
-//!         Ok(())
-//!     },
-//! };
-//! assert_eq!(setup.call(&command, &mut Unwatched, streams)?, Called::Ended(0));
+//! let called = setup.call(&command, &mut Unwatched, &mut |_, bytes| {
+//!     output.extend_from_slice(bytes);
+//!     Ok(())
+//! })?;
+//! assert_eq!(called, Called::Ended(0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -40,6 +40,7 @@ pub mod call;
 pub mod computation;
 pub mod container;
 pub mod engine;
+pub mod interrupt;
 pub mod ledger;
 pub mod setup;
 

@@ -1,19 +1,26 @@
 //! How a computation's container comes to be as its commit says: found or created, started, set up. Read top down.
 
-use std::{cell::RefCell, time::Duration};
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
 
 use compeval_interpreter::{
+    Settings,
+    dispatch::Kind,
     execute::{End, Event, Observer, Outcome},
     run,
 };
 
 use crate::{
     computation::environment::Environment,
-    container::{lock::Lock, mounts::Mounts},
-    engine::{Container, ContainerState, Engine, EngineError},
-    ledger::{FILE, Records},
+    container::{identity::Ancestor, in_use, lock::Lock, mounts::Mounts},
+    engine::{Container, ContainerState, Engine},
+    interrupt::Interrupt,
+    ledger::Records,
 };
 
+mod choose;
 pub mod error;
 mod find;
 mod keep;
@@ -23,17 +30,20 @@ pub mod reason;
 mod session;
 mod shell;
 mod site;
+pub mod snapshot;
 
 pub use error::SetupError;
 
 use self::{
+    choose::{Candidate, Chosen, Refused},
     error::doing,
     notice::{Notice, Watcher},
-    plan::{Plan, Recorded},
+    plan::{Action, Plan, Recorded},
     reason::Reason,
-    session::Session,
+    session::{Said, Session, Waits},
     shell::ContainerShell,
     site::Site,
+    snapshot::Worth,
 };
 
 /// A computation and the engine its container lives on.
@@ -46,50 +56,97 @@ pub struct Setup<'a> {
     pub mounts: &'a Mounts,
     /// How long to wait for another process that sets up the same computation; `None` for as long as it takes.
     pub lock_timeout: Option<Duration>,
+    /// When a snapshot is taken.
+    pub worth: Worth,
+    /// What ends a setup before its time.
+    pub interrupt: Interrupt,
 }
 
-/// A container that is set up, and what makes that sure for later calls.
-#[derive(Clone, Debug)]
+/// A container that is set up.
+#[derive(Debug)]
 pub struct Ready {
     /// Its id.
     pub container: String,
-    /// The fingerprint that later calls look for; `None` when something runs on every call.
-    pub fingerprint: Option<String>,
+    /// Keeps others from setting it up: to be dropped once the call that this was done for can be seen to run there.
+    pub lock: Lock,
 }
 
 /// How a setup in one container ended.
 enum AttemptEnd {
-    /// Well; with what later calls look for.
-    Ready(Option<String>),
-    /// The container has to be replaced, for this reason.
+    /// Well.
+    Ready,
+    /// Another container has to be used, for this reason.
     Unusable(Reason),
 }
 
+/// How long to wait before it is asked again which calls run.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// How often another container is chosen before it is given up: some may be removed by others meanwhile.
+const ATTEMPTS: u32 = 32;
+
 impl Setup<'_> {
-    /// Brings the computation's container up to date, and keeps others from doing so meanwhile.
+    /// Brings a container of the computation up to date, and keeps others from doing so meanwhile.
     ///
     /// # Errors
-    /// When a chain fails, or the engine or the lock does not do its part.
+    /// When a chain fails, a signal comes, or the engine or the lock does not do its part.
     pub fn set_up(&self, watcher: &mut dyn Watcher) -> Result<Ready, SetupError> {
+        let ready = self.set_up_undisturbed(watcher);
+        // Whatever else came of it.
+        match self.interrupt.signal() {
+            Some(signal) => Err(SetupError::Interrupted { signal, stopped: self.interrupt.stopped() }),
+            None => ready,
+        }
+    }
+
+    fn set_up_undisturbed(&self, watcher: &mut dyn Watcher) -> Result<Ready, SetupError> {
         let site = self.site()?;
         let watcher = RefCell::new(watcher);
         let waiting = || watcher.borrow_mut().notice(Notice::WaitingForSetup);
         // Everybody who sets this computation up has its directory in common, whatever their home is.
-        let _setup = Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting)?;
-        let mut because = None;
-        // A container may have to be replaced once, and be removed by somebody else in between.
-        for _ in 0..4 {
-            let container = find::running_container(&site, &watcher, because.as_ref())?;
-            match self.set_up_in(&site, &container, &watcher) {
-                Ok(AttemptEnd::Ready(fingerprint)) => return Ok(Ready { container: container.id, fingerprint }),
+        let gives_up = || self.interrupt.signal().is_some();
+        let lock = Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting, gives_up)?;
+        let mut refused = Refused::default();
+        for _ in 0..ATTEMPTS {
+            let (container, is_new) = match choose::choose(&site, &mut refused)? {
+                Chosen::Likely(container) => (container, false),
+                Chosen::Known(candidate) => (candidate.container, false),
+                Chosen::New => {
+                    let start = snapshot::nearest(&site, &refused)?;
+                    match find::create(&site, start.as_ref(), &watcher, refused.because())? {
+                        Some(container) => (container, true),
+                        // Somebody else was faster: find theirs.
+                        None => continue,
+                    }
+                }
+            };
+            let was_running = container.state == ContainerState::Running;
+            if !find::start(&site, &container)? {
+                continue;
+            }
+            let container = RefCell::new(container);
+            let end = self.set_up_in(&site, &container, &mut refused, &watcher);
+            let container = container.into_inner();
+            match end {
+                Ok(AttemptEnd::Ready) => {
+                    if is_new || !was_running {
+                        keep::tidy(&site, &container, &watcher)?;
+                    }
+                    return Ok(Ready { container: container.id, lock });
+                }
                 Ok(AttemptEnd::Unusable(reason)) => {
-                    keep::remove(&site, &container)?;
-                    because = Some(reason);
+                    refused.add(&container, reason);
+                    if is_new {
+                        refused.add_snapshot(Ancestor::of(&container.labels).snapshot);
+                    }
                 }
-                Err(error) if find::is_gone(&site, &container, &error) => {
-                    because = Some(Reason::Gone);
+                Err(error) if find::is_gone(&site, &container, &error) => refused.add(&container, Reason::Gone),
+                Err(error) => {
+                    if matches!(error, SetupError::ChainFailed { number: Some(_), .. }) {
+                        keep::keep_failed(&site, &container, &watcher)?;
+                    }
+                    return Err(error);
                 }
-                Err(error) => return Err(error),
             }
         }
         Err(find::unstable(self.environment))
@@ -99,41 +156,106 @@ impl Setup<'_> {
     fn set_up_in(
         &self,
         site: &Site<'_>,
-        container: &Container,
+        current: &RefCell<Container>,
+        refused: &mut Refused,
         watcher: &RefCell<&mut dyn Watcher>,
     ) -> Result<AttemptEnd, SetupError> {
+        let environment = self.environment;
+        let container = &current.borrow().clone();
         let session = Session { site, container };
-        let Some(ledger) = session.settled_ledger(watcher)? else {
+        let waits = Waits { watcher, interrupt: &self.interrupt, timeout: self.lock_timeout };
+        let Some(Said { ledger, ready }) = session.settled(&waits)? else {
             return Ok(AttemptEnd::Unusable(Reason::LedgerDamaged));
         };
         let unfinished = || ledger.unfinished().map(|record| Reason::StageUnfinished(record.stage));
         if let Some(reason) = failed(&ledger).or_else(unfinished) {
             return Ok(AttemptEnd::Unusable(reason));
         }
-        let environment = self.environment;
-        let base = site.base(&container.image_id);
-        let mut recorded = Recorded { environment, base: base.clone(), ledger: &ledger };
+        let base = site.made_like(container).base;
+        let fit = plan::fit(environment, self.mounts, &base, &ledger);
+        let pending = match fit.pending {
+            Ok(pending) => pending,
+            Err(reason) => return Ok(AttemptEnd::Unusable(reason)),
+        };
+        if pending > 0 && ledger.applied() > 0 && choose::finished(site, container, refused)?.is_some() {
+            return Ok(AttemptEnd::Unusable(Reason::OtherFits));
+        }
+        let fingerprint = plan::ready_fingerprint(environment, self.mounts, base.clone());
+        let left = fingerprint.clone().or_else(|| plan::settled_key(environment, &base));
+        let runs_any = pending > 0 || fit.steps.iter().any(|step| !matches!(step.kind, Kind::Stage(_)));
+        if runs_any && self.make_room(site, container, pending, left.as_ref() == Some(&ready), watcher)? == Room::Join {
+            session.set_ready(&ready)?;
+            keep::remember(&environment.computation, container, false, watcher);
+            return Ok(AttemptEnd::Ready);
+        }
+        let mut recorded = Recorded { environment, base, ledger: &ledger };
         let commit = environment.computation.key();
         let mut shell = ContainerShell {
-            engine: self.engine,
-            container: &container.id,
-            shell: &environment.description.shell,
+            site,
+            container: current,
+            worth: self.worth,
+            work: ledger.work_since(&Ancestor::of(&container.labels).chain),
+            cost: snapshot::USUAL_COST,
+            has_run: false,
             commit: &commit,
             watcher,
+            interrupt: &self.interrupt,
         };
-        let settings = plan::settings(self.mounts);
-        let outcome = run(&environment.script, &settings, &mut recorded, &mut shell, &mut Narrator(watcher))?;
+        let settings = Settings { cancel: self.interrupt.cancel(), ..plan::settings(self.mounts) };
+        let outcome = run(&environment.script, &settings, &mut recorded, &mut shell, &mut Narrator(watcher));
+        if let Some(signal) = self.interrupt.signal() {
+            let stopped = self.interrupt.stopped();
+            let container = &current.borrow();
+            Session { site, container }.stage_has_failed(stopped, 128 + signal.number)?;
+            return Err(SetupError::Interrupted { signal, stopped });
+        }
+        let outcome = outcome?;
         // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
-        let reached = (outcome.end == End::Finished).then(|| outcome.fingerprint.clone());
+        let reached = outcome.end == End::Finished && fingerprint.is_none_or(|ready| ready == outcome.fingerprint);
+        let changed = outcome.applied > ledger.applied();
         if let Some(reason) = self.judge(outcome, &ledger)? {
             return Ok(AttemptEnd::Unusable(reason));
         }
-        let fingerprint =
-            plan::ready_fingerprint(environment, self.mounts, base).filter(|ready| Some(ready) == reached.as_ref());
-        if let Some(fingerprint) = &fingerprint {
-            session.set_ready(fingerprint)?;
+        let container = &current.borrow();
+        if let Some(left) = left.filter(|_| reached) {
+            Session { site, container }.set_ready(&left)?;
         }
-        Ok(AttemptEnd::Ready(fingerprint))
+        keep::remember(&environment.computation, container, changed, watcher);
+        Ok(AttemptEnd::Ready)
+    }
+
+    /// Waits until nothing runs in a container that what the script is about to do there could disturb; or finds that it
+    /// need not be done, for it was done for the calls that run there.
+    fn make_room(
+        &self,
+        site: &Site<'_>,
+        container: &Container,
+        pending: usize,
+        is_settled: bool,
+        watcher: &RefCell<&mut dyn Watcher>,
+    ) -> Result<Room, SetupError> {
+        let began = Instant::now();
+        let mut told = false;
+        loop {
+            let calls = in_use::calls(site.engine, &container.id).map_err(doing("look which calls run"))?;
+            if calls == 0 {
+                return Ok(Room::Free);
+            }
+            if pending == 0 && is_settled {
+                watcher.borrow_mut().notice(Notice::Joining { calls });
+                return Ok(Room::Join);
+            }
+            if !told {
+                watcher.borrow_mut().notice(Notice::WaitingForCalls { calls, container: &container.name });
+                told = true;
+            }
+            if let Some(waited) = self.lock_timeout.filter(|limit| began.elapsed() >= *limit) {
+                return Err(SetupError::InUse { container: container.name.clone(), calls, waited });
+            }
+            if let Some(signal) = self.interrupt.sleep(BETWEEN_LOOKS) {
+                return Err(SetupError::Interrupted { signal, stopped: None });
+            }
+        }
     }
 
     /// What a walk's end means; the reason when this container cannot be brought up to date.
@@ -144,8 +266,9 @@ impl Setup<'_> {
             End::Finished => Ok(None),
             End::Exited if outcome.status == 0 => Ok(None),
             End::Exited => Err(SetupError::SetupExited { computation, status: outcome.status, cause }),
-            End::Cancelled => Err(SetupError::Cancelled { computation }),
-            End::Lost { .. } => Err(SetupError::SetupExited { computation, status: outcome.status.max(1), cause }),
+            End::Lost { .. } | End::Cancelled => {
+                Err(SetupError::SetupExited { computation, status: outcome.status.max(1), cause })
+            }
             End::Diverged { number, chain } => Ok(Some(plan::edited(ledger, number, &chain))),
             End::ChainFailed { number, chain, lost } => Err(SetupError::ChainFailed {
                 computation,
@@ -161,42 +284,56 @@ impl Setup<'_> {
     /// What a call would do, with nothing touched: no container is created, started or entered.
     ///
     /// # Errors
-    /// When the engine cannot be asked, the image is not there, or a newer program wrote the ledger.
-    pub fn plan(&self) -> Result<(Option<Container>, Plan), SetupError> {
+    /// When the engine cannot be asked, the image is not there, or a newer program wrote a ledger.
+    pub fn plan(&self) -> Result<Plan, SetupError> {
         let site = self.site()?;
-        let plan = |image: &str, ledger| plan::plan(self.environment, self.mounts, &site.base(image), ledger);
-        let Some(container) = find::find(&site)? else {
-            return Ok((None, plan(&find::image_id(&site)?, &Records::default())));
+        let mut refused = Refused::default();
+        let usable = choose::usable(&site, &mut refused)?;
+        let chosen = choose::best(&site, usable, &mut refused)?;
+        let because = refused.because().cloned();
+        let Some(Candidate { container, ledger, fit, pending }) = chosen else {
+            let base = site.made()?.base;
+            let mut steps = plan::fit(self.environment, self.mounts, &base, &Records::default()).steps;
+            let stages = snapshot::nearest(&site, &refused)?.map_or(0, |start| start.stages);
+            plan::apply_first(&mut steps, stages);
+            let action = if stages > 0 { Action::Fork(stages) } else { Action::Build };
+            return Ok(Plan { action, because, steps, unfinished: None });
         };
-        let ledger = match self.engine.read_file(&container.id, FILE) {
-            Err(EngineError::FileTooLong { .. }) => None,
-            text => {
-                let text = text.map_err(doing("read the container's ledger"))?;
-                session::parse_ledger(&container, &text.unwrap_or_default())?
-            }
-        };
-        // What is debris will not be used. A stage without an end may still run: then its end is waited for.
-        let debris = ledger.as_ref().map_or(Some(Reason::LedgerDamaged), failed);
-        let unfinished = ledger.as_ref().and_then(Records::unfinished).map(|record| record.stage);
-        let ledger = ledger.filter(|_| debris.is_none()).unwrap_or_default();
-        let plan = plan(&container.image_id, &ledger);
-        Ok((Some(container), Plan { replaced: debris.or(plan.replaced), unfinished, ..plan }))
+        let unfinished = ledger.unfinished().map(|record| record.stage);
+        let action = if pending == 0 { Action::Use(container) } else { Action::Append(container) };
+        Ok(Plan { action, because, steps: fit.steps, unfinished })
     }
 
-    /// A running container that a finished setup may have left, for a script that runs nothing on every call.
-    pub(crate) fn probably_ready(&self) -> Result<Option<Ready>, SetupError> {
+    /// A running container that a finished setup may have left, for a script that runs nothing on every call, with what it
+    /// left then.
+    pub(crate) fn probably_ready(&self) -> Result<Option<(Container, String)>, SetupError> {
         let site = self.site()?;
-        let Some(container) = find::find(&site)?.filter(|found| found.state == ContainerState::Running) else {
+        let usable = choose::usable(&site, &mut Refused::default())?;
+        let Some(container) = usable.into_iter().find(|container| container.state == ContainerState::Running) else {
             return Ok(None);
         };
-        let base = site.base(&container.image_id);
-        let fingerprint = plan::ready_fingerprint(self.environment, self.mounts, base);
-        Ok(fingerprint.map(|fingerprint| Ready { container: container.id, fingerprint: Some(fingerprint) }))
+        let base = site.made_like(&container).base;
+        let ready = plan::ready_fingerprint(self.environment, self.mounts, base);
+        Ok(ready.map(|ready| (container, ready)))
+    }
+
+    /// Keeps in mind that a container was found ready.
+    pub(crate) fn remember(&self, container: &Container, watcher: &mut dyn Watcher) {
+        keep::remember(&self.environment.computation, container, false, &RefCell::new(watcher));
     }
 
     fn site(&self) -> Result<Site<'_>, SetupError> {
         Site::new(self.engine, self.environment, self.mounts)
     }
+}
+
+/// Whether a setup may go on in a container.
+#[derive(PartialEq)]
+enum Room {
+    /// No call runs in it.
+    Free,
+    /// Calls run in it for which all was done that there is to do.
+    Join,
 }
 
 /// Whether a stage failed in the container with this ledger, as a reason not to use that.

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use compeval_cli::lint_command::{Arguments, run};
+use compeval_cli::lint_command::{LintArguments, run};
 
 fn main() -> ExitCode {
-    run(&Arguments::parse()).into()
+    run(&LintArguments::parse()).into()
 }

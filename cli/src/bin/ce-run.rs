@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use compeval_cli::run_command::{self, Arguments};
+use compeval_cli::run_command::{self, RunArguments};
 
 fn main() -> ExitCode {
-    run_command::run(&Arguments::parse())
+    run_command::run(&RunArguments::parse())
 }

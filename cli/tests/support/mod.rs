@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use compeval_runtime::engine::{Container, Containers, docker::Docker};
+use compeval_runtime::engine::{Container, Containers, Images, docker::Docker};
 use tempfile::TempDir;
 
 /// Runs its arguments, so that a test says by each call what is to be computed.
@@ -160,6 +160,10 @@ impl Drop for Computation {
         // A test that failed has more to say than this.
         for container in docker.containers(&[("compeval.directory", &directory)]).unwrap_or_default() {
             let _ = docker.remove(&container.id);
+        }
+        // Newest first: each may come from one before it.
+        for image in docker.images(&[("compeval.directory", &directory)]).unwrap_or_default() {
+            let _ = docker.remove_image(&image.id);
         }
     }
 }

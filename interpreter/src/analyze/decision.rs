@@ -35,7 +35,7 @@ impl Gathered {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Decision(Option<u32>);
 
-struct Step {
+struct DecisionStep {
     before: Decision,
     outcome: Node,
     /// This step and all before it.
@@ -57,7 +57,7 @@ pub(crate) struct Decisions<'t> {
     dependents: Vec<Vec<Node>>,
     variables: Names<'t>,
     functions: Names<'t>,
-    steps: Vec<Step>,
+    steps: Vec<DecisionStep>,
 }
 
 /// The finished graph.
@@ -165,7 +165,7 @@ impl<'t> Decisions<'t> {
         }
         let earlier = self.whole(before);
         let whole = self.all(&[earlier, outcome]);
-        self.steps.push(Step { before, outcome, whole, span });
+        self.steps.push(DecisionStep { before, outcome, whole, span });
         Decision(Some(self.steps.len() as u32 - 1))
     }
 

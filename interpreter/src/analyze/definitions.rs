@@ -24,6 +24,10 @@ impl Definitions {
         }
     }
 
+    pub(crate) fn is_defined(&self, name: &str) -> bool {
+        self.names.contains_key(name)
+    }
+
     /// The names that are defined.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.names.keys().map(String::as_str)

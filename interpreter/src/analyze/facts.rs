@@ -1,10 +1,7 @@
 //! What can be said of a script's commands without running them: their arguments, the files they name, where they
 //! stand, and whether they may do more than that.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     files::{Argument, Files},
@@ -43,12 +40,12 @@ pub struct Facts<'t> {
     /// What it does to the shell that runs it, if it is a built-in.
     pub effect: Effect,
     /// Where it stands.
-    pub context: Context<'t>,
+    pub context: CommandContext<'t>,
 }
 
 /// What a command is inside of. A function begins anew: what surrounds its definition says nothing of its calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Context<'t> {
+pub struct CommandContext<'t> {
     /// The marker whose chain it is in, and the marker's place.
     pub chain: Option<(Marker, Span)>,
     /// The name of the function in whose body it stands.
@@ -76,19 +73,22 @@ pub fn analyze(script: &Script) -> Vec<Facts<'_>> {
     }
     let mut walked = places::walk(&script.list).places;
     walked.sort_by_key(|place| place.command.span);
-    let known = known(script, &walked, &functions);
-    let mut all: Vec<Facts<'_>> = walked.iter().map(|place| facts(place, &known)).collect();
-    all.sort_by_key(|facts| facts.command.span);
-    all
+    let mut known = known(script, &walked, &functions).into_iter().peekable();
+    let mut about = |span: Span| {
+        let mut about = None;
+        while let Some((told, known)) = known.next_if(|(told, _)| *told <= span) {
+            about = (told == span).then_some(known);
+        }
+        about
+    };
+    walked.iter().map(|place| facts(place, about(place.command.span))).collect()
 }
 
-/// What is known of commands, by their places.
-type AllKnown = HashMap<Span, Known>;
-
-fn known(script: &Script, walked: &[Placed<'_>], functions: &Functions) -> AllKnown {
-    let mut known = AllKnown::new();
+/// What is known of commands, in the order of their places.
+fn known(script: &Script, walked: &[Placed<'_>], functions: &Functions) -> Vec<(Span, Known)> {
+    let mut known = Vec::with_capacity(walked.len());
     let calls = |name: &str| functions.called(name);
-    let mut told = |command: &SimpleCommand, about: Known| drop(known.insert(command.span, about));
+    let mut told = |command: &SimpleCommand, about: Known| known.push((command.span, about));
     let mut values = Values::unknown();
     let mut flow = Flow::new(&mut values, &calls, &mut told);
     script.list.items.iter().for_each(|item| flow.item(item));
@@ -99,19 +99,20 @@ fn known(script: &Script, walked: &[Placed<'_>], functions: &Functions) -> AllKn
         let mut flow = Flow::new(&mut values, &calls, &mut told);
         flow.body(&definition.body);
     }
+    known.sort_by_key(|(span, _)| *span);
     known
 }
 
-fn facts<'t>(place: &Placed<'t>, known: &AllKnown) -> Facts<'t> {
+fn facts<'t>(place: &Placed<'t>, known: Option<Known>) -> Facts<'t> {
     let command = place.command;
     let unknown = || Known { arguments: Vec::new(), files: Files::default(), is_opaque: true };
-    let Known { arguments, files, is_opaque } = known.get(&command.span).cloned().unwrap_or_else(unknown);
+    let Known { arguments, files, is_opaque } = known.unwrap_or_else(unknown);
     let effect = match arguments.first() {
         Some(Argument::Literal(name)) => builtins::effect_of(name),
         _ => Effect::None,
     };
     let context = &place.context;
-    let context = Context {
+    let context = CommandContext {
         chain: context.outer_marker(),
         function: context.function.map(|definition| definition.name.as_str()),
         in_subshell: context.apart.is_some() || place.pipeline.commands.len() > 1,

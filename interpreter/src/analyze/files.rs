@@ -59,7 +59,9 @@ pub(crate) struct Files {
 
 /// The fields of a command's words; one that stands for all of a word's where they are not known.
 pub(crate) fn arguments(command: &SimpleCommand, state: &State) -> Vec<Argument> {
-    command.words.iter().flat_map(|word| fields(word, state)).collect()
+    let mut arguments = Vec::with_capacity(command.words.len());
+    command.words.iter().for_each(|word| arguments.append(&mut fields(word, state)));
+    arguments
 }
 
 pub(crate) fn fields(word: &Word, state: &State) -> Vec<Argument> {

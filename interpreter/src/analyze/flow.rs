@@ -62,7 +62,7 @@ impl Inputs {
 
 /// What a call of a function comes to.
 #[derive(Clone, Debug)]
-pub(crate) struct Called {
+pub(crate) struct CalledFunction {
     pub(crate) effects: Effects,
     /// The variables it mentions; `None` when there are too many to tell apart.
     pub(crate) variables: Option<BTreeSet<String>>,
@@ -71,7 +71,7 @@ pub(crate) struct Called {
 }
 
 /// What a call of a function of this name comes to; `None` when there is no such function.
-pub(crate) type CalledByName<'c> = &'c dyn Fn(&str) -> Option<Arc<Called>>;
+pub(crate) type CalledByName<'c> = &'c dyn Fn(&str) -> Option<Arc<CalledFunction>>;
 
 /// Goes through commands in the order in which they run.
 pub(crate) struct Flow<'c, 't> {
@@ -317,7 +317,7 @@ impl<'c, 't> Flow<'c, 't> {
     }
 
     /// A function was called.
-    fn call(&mut self, called: &Called, mentions: bool) {
+    fn call(&mut self, called: &CalledFunction, mentions: bool) {
         let is_tainted = |name: &String| self.values.is_tainted(&Parameter::Variable(name.clone()));
         let root = Root::Computation.variable();
         let (names_root, uses_other) = match &called.variables {

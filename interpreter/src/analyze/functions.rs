@@ -9,7 +9,7 @@ use std::{
 use super::{
     definitions::Definitions,
     effects::{self, Effects},
-    flow::Called,
+    flow::CalledFunction,
     mentions::{self, Mentions},
     ties::{self, Ties},
 };
@@ -31,7 +31,7 @@ pub(crate) struct Functions {
 pub(crate) struct Summary {
     pub(crate) ties: Ties,
     pub(crate) mentions: Mentions,
-    pub(crate) called: Arc<Called>,
+    pub(crate) called: Arc<CalledFunction>,
 }
 
 /// Functions that call one another in a circle come to the same; most are a circle of one. A circle is told when all that
@@ -94,7 +94,7 @@ impl Functions {
     }
 
     pub(crate) fn is_defined(&self, name: &str) -> bool {
-        self.definitions.named(name).next().is_some()
+        self.definitions.is_defined(name)
     }
 
     /// Changes whenever a definition is added.
@@ -115,7 +115,7 @@ impl Functions {
     }
 
     /// The same for those who follow what commands do.
-    pub(crate) fn called(&self, name: &str) -> Option<Arc<Called>> {
+    pub(crate) fn called(&self, name: &str) -> Option<Arc<CalledFunction>> {
         self.summary(name).map(|summary| Arc::clone(&summary.called))
     }
 
@@ -183,7 +183,7 @@ impl Direct {
         let Direct { effects, ties, mentions } = self;
         let mentions = mentions.sealed();
         let (variables, inputs) = (mentions.variables.clone(), mentions.inputs.clone());
-        Summary { ties, mentions, called: Arc::new(Called { effects, variables, inputs }) }
+        Summary { ties, mentions, called: Arc::new(CalledFunction { effects, variables, inputs }) }
     }
 
     fn merge(&mut self, other: &Direct) {
@@ -196,7 +196,7 @@ impl Direct {
 /// A function that is being looked at.
 struct Entered {
     name: String,
-    own: Option<Direct>,
+    own: Option<Box<Direct>>,
     calls: std::vec::IntoIter<String>,
     circles: Vec<usize>,
     /// The earliest function on the way that it leads back to.
@@ -217,7 +217,7 @@ impl Search {
     fn enter(&mut self, name: &str, (own, calls): (Direct, BTreeSet<String>)) {
         let lowest = self.nodes.len();
         let (calls, circles) = (Vec::from_iter(calls).into_iter(), Vec::new());
-        self.nodes.push(Entered { name: name.to_owned(), own: Some(own), calls, circles, lowest });
+        self.nodes.push(Entered { name: name.to_owned(), own: Some(Box::new(own)), calls, circles, lowest });
         self.numbers.insert(name.to_owned(), lowest);
         self.way.push(lowest);
         self.open.push(lowest);
@@ -250,7 +250,7 @@ impl Search {
             return caller.into_iter().for_each(|caller| self.leads_back(caller, lowest));
         }
         let number = circles.told.len();
-        let mut own: Option<Direct> = None;
+        let mut own: Option<Box<Direct>> = None;
         let mut calls = BTreeSet::new();
         for member in self.open.split_off(self.open.partition_point(|open| *open < at)) {
             let Some(node) = self.nodes.get_mut(member) else { continue };

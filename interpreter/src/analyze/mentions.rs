@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     effects::{Effects, MOST_NAMES},
-    flow::{Called, Flow, Inputs},
+    flow::{CalledFunction, Flow, Inputs},
     values::Values,
 };
 use crate::{
@@ -121,7 +121,7 @@ pub(crate) fn of_function(
     let MentionFinder { mut mentions, calls } = finder;
     mentions.positional = false;
     mentions.texts.push(Sha256::digest(print::canonical_function(definition).as_slice()).into());
-    let anything = Arc::new(Called {
+    let anything = Arc::new(CalledFunction {
         effects: Effects { assigns: None, changes_directory: true, changes_options: true, ..Effects::none() },
         variables: Some(BTreeSet::new()),
         inputs: Inputs::default(),

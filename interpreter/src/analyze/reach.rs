@@ -3,7 +3,7 @@
 //! A marker is reached where it stands, in functions that hold one, and perhaps in texts that the script makes.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
     sync::Arc,
 };
 
@@ -12,9 +12,10 @@ use bstr::ByteSlice;
 use super::ties;
 use crate::{
     language::marker::Marker,
+    state::Function,
     syntax::{
-        AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, Pipeline, Script, SimpleCommand,
-        Word,
+        AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem, Part, Pipeline,
+        Redirection, Script, SimpleCommand, Word,
         visit::{self, Visit, definitions_in},
     },
 };
@@ -57,17 +58,9 @@ impl Markers {
 
     /// The names of commands in a body, where they are literal.
     fn calls_in(&self, body: &CompoundCommand) -> BTreeSet<String> {
-        struct LiteralNames(BTreeSet<String>);
-        impl<'t> Visit<'t> for LiteralNames {
-            fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
-                self.0.extend(command.literal_name().and_then(|name| name.to_str().ok().map(str::to_owned)));
-                visit::walk_simple_command(self, command);
-            }
-            fn visit_function(&mut self, _: &'t FunctionDefinition) {}
-        }
-        let mut names = LiteralNames(BTreeSet::new());
+        let mut names = LiteralNames::default();
         names.visit_compound_command(body);
-        names.0
+        names.found
     }
 
     /// For a function's text on its own: every command that could hit a marker is taken to.
@@ -93,6 +86,43 @@ impl Markers {
     /// Whether expanding the word may hit a marker.
     pub(crate) fn in_word(&self, word: &Word) -> bool {
         self.finder().search(|finder| finder.visit_word(word))
+    }
+
+    /// Whether expanding a part of a word may hit a marker.
+    pub(crate) fn in_part(&self, part: &Part) -> bool {
+        self.finder().search(|finder| finder.visit_part(part))
+    }
+
+    /// Whether expanding what belongs to a redirection may hit a marker.
+    pub(crate) fn in_redirection(&self, redirection: &Redirection) -> bool {
+        self.finder().search(|finder| finder.visit_redirection(redirection))
+    }
+
+    /// The functions that and-or lists may call, directly or by one another, and in which a marker may be hit; with each,
+    /// the last of the lists that may call it.
+    pub(crate) fn functions_in<'f, 'i>(
+        &self,
+        items: &'i [ListItem],
+        functions: &'f BTreeMap<String, Function>,
+    ) -> BTreeMap<&'f str, (&'f Function, &'i ListItem)> {
+        let mut found = BTreeMap::new();
+        let holding = |name: &String| self.functions.contains(name);
+        for item in items.iter().rev() {
+            let mut names = LiteralNames::default();
+            names.visit_and_or(&item.and_or);
+            let mut open: Vec<String> = names.found.into_iter().filter(holding).collect();
+            if names.others && self.in_other_text {
+                open.extend(self.functions.iter().cloned());
+            }
+            while let Some(name) = open.pop() {
+                let Some((name, function)) = functions.get_key_value(&name) else { continue };
+                if let Entry::Vacant(entry) = found.entry(name.as_str()) {
+                    entry.insert((function, item));
+                    open.extend(self.calls_in(&function.definition.body).into_iter().filter(holding));
+                }
+            }
+        }
+        found
     }
 
     /// Whether running the command may hit a marker.
@@ -131,6 +161,25 @@ impl Markers {
             name => name.to_str().is_ok_and(|name| self.functions.contains(name)),
         }
     }
+}
+
+/// Finds the names of commands.
+#[derive(Default)]
+struct LiteralNames {
+    found: BTreeSet<String>,
+    /// Whether there are commands that may run others, whose names are not known.
+    others: bool,
+}
+
+impl<'t> Visit<'t> for LiteralNames {
+    fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
+        let name = command.literal_name().and_then(|name| name.to_str().ok().map(str::to_owned));
+        self.others |= !command.words.is_empty() && name.as_deref().is_none_or(|name| matches!(name, "." | "eval"));
+        self.found.extend(name);
+        visit::walk_simple_command(self, command);
+    }
+
+    fn visit_function(&mut self, _: &'t FunctionDefinition) {}
 }
 
 /// Looks for commands that may hit a marker.

@@ -81,7 +81,8 @@ pub(crate) fn sets_aliases(item: &ListItem) -> bool {
 /// What in some commands refers to the shell process that they run in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ties {
-    /// All that follows needs the same shell: a descriptor was opened, or aliases change the grammar.
+    /// All that follows needs the same shell: a descriptor was opened, aliases change the grammar, or a process that was
+    /// started will send it a signal.
     pub(crate) whole_rest: bool,
     /// A process is started in the background.
     pub(crate) starts_process: bool,
@@ -119,6 +120,31 @@ pub(crate) fn of_body(body: &CompoundCommand) -> (Ties, BTreeSet<String>) {
     (finder.ties, finder.calls)
 }
 
+/// Whether a `kill` of `$$` stands in it. In the background, that is for whatever the shell does then.
+fn signals_shell(item: &ListItem) -> bool {
+    struct Signals {
+        in_kill: bool,
+        found: bool,
+    }
+    impl<'t> Visit<'t> for Signals {
+        fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
+            let outer = std::mem::replace(&mut self.in_kill, command.unquoted_name() == Some("kill"));
+            visit::walk_simple_command(self, command);
+            self.in_kill = outer;
+        }
+
+        fn visit_part(&mut self, part: &'t Part) {
+            if let PartKind::Parameter(expansion) = &part.kind {
+                self.found |= self.in_kill && expansion.parameter == Parameter::Special(b'$');
+            }
+            visit::walk_part(self, part);
+        }
+    }
+    let mut signals = Signals { in_kill: false, found: false };
+    signals.visit_and_or(&item.and_or);
+    signals.found
+}
+
 #[derive(Default)]
 struct TieFinder {
     ties: Ties,
@@ -129,6 +155,7 @@ impl TieFinder {
     fn item(&mut self, item: &ListItem) {
         if item.background {
             self.ties.starts_process = true;
+            self.ties.whole_rest |= signals_shell(item);
         } else {
             self.visit_and_or(&item.and_or);
         }

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::program::{Ended, Hooks, Output, Program};
 
-/// Linux takes at most 128 KiB in one argument, its end included, and about 2 MiB in all.
+/// Linux takes at most 128 KiB in one argument, its end included.
 const LONGEST_ARGUMENT: usize = 120 * 1024;
 
 /// A shell of this machine. Its standard input is empty.
@@ -38,6 +38,7 @@ pub struct Local<'h> {
     output: Box<dyn Write + 'h>,
     errors: Box<dyn Write + 'h>,
     prepare: Box<dyn Fn(&mut Command) + 'h>,
+    feeds: bool,
 }
 
 impl<'h> Local<'h> {
@@ -46,7 +47,13 @@ impl<'h> Local<'h> {
     pub fn new(shell: &[&str], hooks: Hooks<'h>) -> Local<'h> {
         let shell = shell.iter().map(OsString::from).collect();
         let (output, errors) = (Box::new(io::stdout()), Box::new(io::stderr()));
-        Local { shell, hooks, output, errors, prepare: Box::new(|_| {}) }
+        Local { shell, hooks, output, errors, prepare: Box::new(|_| {}), feeds: false }
+    }
+
+    /// The same where no list of processes shows the programs: that takes the shell a little longer.
+    #[must_use]
+    pub fn fed(self) -> Local<'h> {
+        Local { feeds: true, ..self }
     }
 
     /// The same with another place for the script's standard output.
@@ -69,8 +76,12 @@ impl<'h> Local<'h> {
 
     fn run(&mut self, request: &Request<'_>) -> io::Result<Response> {
         let program = Program::of(request, &self.hooks);
-        let mut output = program.output(&called(&self.shell));
-        let mut child = self.start(program.text())?;
+        let name = called(&self.shell);
+        let (mut child, mut output) = if self.feeds || program.text().len() > LONGEST_ARGUMENT {
+            (self.feed(&program, &name)?, program.fed_output(&name))
+        } else {
+            (self.start(&["-c".as_ref(), OsStr::from_bytes(program.text())], Stdio::null())?, program.output(&name))
+        };
         let mut pipes = Pipes {
             stdout: child.stdout.take().map(|pipe| File::from(OwnedFd::from(pipe))),
             stderr: child.stderr.take().map(|pipe| File::from(OwnedFd::from(pipe))),
@@ -99,7 +110,8 @@ impl<'h> Local<'h> {
         }
         pipes.pass_on_late();
         if !output.is_complete() && !request.cancel.is_cancelled() {
-            let rest = self.start(program.rest())?.wait_with_output()?;
+            let rest =
+                self.start(&["-c".as_ref(), OsStr::from_bytes(program.rest())], Stdio::null())?.wait_with_output()?;
             self.show(&output.stdout(&rest.stdout), &[])?;
         }
         let status = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
@@ -108,15 +120,25 @@ impl<'h> Local<'h> {
         Ok(response)
     }
 
-    fn start(&self, text: &[u8]) -> io::Result<Child> {
+    fn feed(&self, program: &Program, name: &str) -> io::Result<Child> {
+        let arguments = program.arguments(name);
+        let mut child = self.start(&arguments.each_ref().map(AsRef::as_ref), Stdio::piped())?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A shell that ends before it has read all has said why.
+            let _ = stdin.write_all(&program.input());
+        }
+        Ok(child)
+    }
+
+    fn start(&self, arguments: &[&OsStr], stdin: Stdio) -> io::Result<Child> {
         let mut words = self.shell.iter();
         let name = words.next().map_or(OsStr::new("sh"), OsString::as_os_str);
         let mut command = Command::new(name);
-        command.args(words).arg("-c").args(arguments(text));
+        command.args(words).args(arguments);
         // A group of its own: cancelling ends everything the stretch has started.
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         (self.prepare)(&mut command);
-        command.spawn()
+        command.stdin(stdin).spawn()
     }
 
     /// Waits for output, no longer than `pause`, and passes it on. False when there was none.
@@ -224,18 +246,6 @@ fn end_group(child: &mut Child) -> io::Result<()> {
     }
     let _ = kill_process_group(group, Signal::KILL);
     Ok(())
-}
-
-/// The arguments behind `-c`: the text itself, or a line that puts its parts together.
-fn arguments(text: &[u8]) -> Vec<OsString> {
-    let argument = |text: &[u8]| OsStr::from_bytes(text).to_owned();
-    if text.len() <= LONGEST_ARGUMENT {
-        return vec![argument(text)];
-    }
-    let parts: Vec<OsString> = text.chunks(LONGEST_ARGUMENT).map(argument).collect();
-    let names: String = (1..=parts.len()).map(|number| format!("${{{number}}}")).collect();
-    let first = format!("\\eval '\\set --\n'\"{names}\"");
-    [first.into(), "sh".into()].into_iter().chain(parts).collect()
 }
 
 impl Dispatcher for Local<'_> {

@@ -1,8 +1,11 @@
 //! What execution asks of the outside, and what it is answered: plain data.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bstr::BString;
@@ -35,6 +38,19 @@ pub struct Count {
     pub applied: u32,
 }
 
+/// An everytime chain, or a command outside of chains: what runs on every call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repeated {
+    /// Its fingerprint, in which the content of files does not count.
+    pub fingerprint: String,
+    /// The line of its source that it begins on, from 1.
+    pub line: usize,
+    /// Its text, as written.
+    pub text: BString,
+    /// Whether a ledger has it already.
+    pub is_recorded: bool,
+}
+
 /// One stretch of script to be run.
 #[derive(Debug)]
 pub struct Request<'r> {
@@ -46,8 +62,13 @@ pub struct Request<'r> {
     pub text: BString,
     /// The state of the shell before it.
     pub state: &'r State,
-    /// The chains that may begin in it. For a chain, the first one is its own.
+    /// The chains that may begin in it, in the order of its text, behind them those in functions that it may call. For
+    /// a chain, the first one is its own.
     pub chains: Vec<Chain>,
+    /// For each of those functions, the index of its first chain.
+    pub(crate) called: BTreeMap<String, usize>,
+    /// What in it runs on every call, for a ledger that keeps such records.
+    pub repeated: Vec<Repeated>,
     /// Set when markers may be hit in it.
     pub markers: Option<Count>,
     /// Stops the run: a dispatcher that waits looks at it at least every few dozen milliseconds.
@@ -55,6 +76,14 @@ pub struct Request<'r> {
     pub(crate) chunk: Chunk,
     /// Whether a failing command in it ends the shell under `set -e` not.
     pub(crate) errexit_ignored: bool,
+}
+
+/// The chains that may begin in a stretch.
+#[derive(Debug, Default)]
+pub(crate) struct Chains {
+    pub(crate) all: Vec<Chain>,
+    /// For each function that the stretch may call, the index of its first chain.
+    pub(crate) called: BTreeMap<String, usize>,
 }
 
 /// A stretch as it is sent.
@@ -75,8 +104,13 @@ impl<'r> Request<'r> {
     /// A stretch that is sent as it stands at `place`, `text` being all of it.
     pub(crate) fn new(kind: Kind, place: Place, text: BString, state: &'r State, cancel: &'r Cancel) -> Request<'r> {
         let chunk = Chunk { text: text.to_vec(), line: place.line(), ..Chunk::default() };
-        let (chains, markers) = (Vec::new(), None);
-        Request { kind, place, text, state, chains, markers, cancel, chunk, errexit_ignored: false }
+        let (chains, called, repeated, markers) = (Vec::new(), BTreeMap::new(), Vec::new(), None);
+        Request { kind, place, text, state, chains, called, repeated, markers, cancel, chunk, errexit_ignored: false }
+    }
+
+    /// The same with what in it runs on every call.
+    pub(crate) fn with_repeated(self, repeated: Vec<Repeated>) -> Request<'r> {
+        Request { repeated, ..self }
     }
 
     /// The same, sent as `chunk`.
@@ -85,8 +119,8 @@ impl<'r> Request<'r> {
     }
 
     /// The same with chains that may begin in it; with a count, they are counted there.
-    pub(crate) fn with_chains(self, chains: Vec<Chain>, markers: Option<Count>) -> Request<'r> {
-        Request { chains, markers, ..self }
+    pub(crate) fn with_chains(self, chains: Chains, markers: Option<Count>) -> Request<'r> {
+        Request { chains: chains.all, called: chains.called, markers, ..self }
     }
 
     /// The same where `set -e` has no say.
@@ -95,14 +129,14 @@ impl<'r> Request<'r> {
     }
 
     /// Why this goes to a shell and is not done by the walk itself.
-    pub fn reason(&self) -> Reason {
+    pub fn delegation(&self) -> Delegation {
         match (self.kind, self.markers) {
-            (Kind::Expansion, _) => Reason::Words,
-            (_, Some(_)) => Reason::Markers,
-            (Kind::Stage(_) | Kind::Everytime, None) => Reason::Chain,
-            (Kind::Undecorated, None) => Reason::Undecorated,
-            (Kind::Condition, None) => Reason::Condition,
-            (Kind::ExitTrap, None) => Reason::ExitTrap,
+            (Kind::Expansion, _) => Delegation::Words,
+            (_, Some(_)) => Delegation::Markers,
+            (Kind::Stage(_) | Kind::Everytime, None) => Delegation::Chain,
+            (Kind::Undecorated, None) => Delegation::Undecorated,
+            (Kind::Condition, None) => Delegation::Condition,
+            (Kind::ExitTrap, None) => Delegation::ExitTrap,
         }
     }
 
@@ -114,7 +148,7 @@ impl<'r> Request<'r> {
 
 /// Why something goes to a shell and is not done by the walk itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum Delegation {
     /// Words that only the shell can expand.
     Words,
     /// Markers that cannot be split from what is around them.
@@ -206,8 +240,8 @@ pub(crate) enum Defined {
     Numbered(u32),
     /// The one of this name is no more.
     Gone(String),
-    /// Those in a text that was run were defined.
-    InText { name: String, text: BString },
+    /// Those in a text that was run were defined; those in the action of a trap may have been, where they are new.
+    InText { name: String, text: BString, is_action: bool },
 }
 
 impl Response {

@@ -10,7 +10,7 @@ use bstr::{BStr, BString, ByteSlice};
 
 use crate::{
     Diagnostic, Place, Source, Span,
-    dispatch::request::Message,
+    dispatch::request::{Line, Message},
     language::{
         builtins::{self, Effect},
         marker::Marker,
@@ -105,12 +105,27 @@ pub(super) fn exit_with(status: i32, stretch: &Place) -> Option<Span> {
     }
 }
 
+/// The line that a shell complained of last, or as much of it as belongs to the stretch: what stands behind it was not
+/// reached.
+pub(super) fn complained_at(message: &Message, stretch: &Place) -> Option<Place> {
+    let Line { source, number } = message.line.as_ref()?;
+    let line = source.line(*number);
+    let text = source.slice(line);
+    let blank = text.len() - text.trim_ascii_start().len();
+    let mut span = Span { start: line.start + blank as u32, end: line.start + text.trim_ascii_end().len() as u32 };
+    if Arc::ptr_eq(source, &stretch.source) {
+        span = Span { start: span.start.max(stretch.span.start), end: span.end.min(stretch.span.end) };
+    }
+    (span.start < span.end).then(|| Place { source: Arc::clone(source), span })
+}
+
 fn kind(text: &BStr) -> Option<Complaint> {
     let holds = |words: &[&str]| words.iter().any(|word| text.contains_str(word));
     if holds(&["division by zero", "division by 0", "divide by zero"]) {
         return Some(Complaint::DivisionByZero);
     }
-    if text.starts_with(b"arithmetic ") || text.starts_with(b"Illegal number: ") || holds(&["(error token is "]) {
+    let arithmetic = ["arithmetic expression: ", "arithmetic syntax error", "(error token is "];
+    if text.starts_with(b"Illegal number: ") || holds(&arithmetic) {
         return Some(Complaint::Arithmetic);
     }
     if holds(&["Bad substitution", "bad substitution"]) {

@@ -91,7 +91,7 @@ impl Walk<'_> {
         self.state.forget_status();
         // Whether a loop is left, a function returns or the script ends hangs on the answer too: go on behind it.
         if flow != Course::Next {
-            self.doubt.may_have_left(&decided_by);
+            self.doubt.may_have_left(&decided_by, !matches!(flow, Course::Stop(_)));
         }
         self.doubt.still_unanswered(decided_by);
         Ok(match flow {
@@ -201,10 +201,10 @@ impl Walk<'_> {
 
     /// A loop of which nobody knows how often it turns: one turn stands for all, and later stages have no sure numbers.
     fn one_turn(&mut self, decided_by: Place, body: &List, errexit: Errexit) -> Result<Course, DispatchError> {
-        let hits = self.hits;
-        let flow = self.perhaps(decided_by.clone(), |walk| Ok(walk.turn(body, errexit)?.unwrap_or(Course::Next)))?;
-        if self.hits > hits {
-            self.doubt.counts_vary(&decided_by);
+        let (hits, numbers) = (self.hits, self.doubt.counts_vary(&decided_by));
+        let flow = self.perhaps(decided_by, |walk| Ok(walk.turn(body, errexit)?.unwrap_or(Course::Next)))?;
+        if self.hits == hits {
+            self.doubt.counts_do_not_vary(numbers);
         }
         Ok(flow)
     }
@@ -236,7 +236,7 @@ impl Walk<'_> {
             }
             if let Some(place) = self.goes_nowhere(&before) {
                 self.doubt.counts_vary(&place);
-                self.doubt.may_have_left(&place);
+                self.doubt.may_have_left(&place, true);
                 self.state.forget_status();
                 self.doubt.still_unanswered(place);
                 return Ok(Course::Next);

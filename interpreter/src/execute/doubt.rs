@@ -9,6 +9,8 @@ pub(super) struct Doubt {
     reached: Option<Place>,
     /// One that may have ended the script, a function or a loop before this place.
     left: Option<Place>,
+    /// Whether it may have left no more than a function or a loop, so that what follows has other numbers.
+    left_less: bool,
     /// One whose answer decides how many stages were counted.
     numbers: Option<Place>,
     /// One that may have set options.
@@ -38,14 +40,22 @@ impl Doubt {
         self.status = None;
     }
 
-    /// A command that gave no answer may have ended what is around it.
-    pub(super) fn may_have_left(&mut self, place: &Place) {
+    /// A command that gave no answer may have ended what is around it: perhaps `less` than the script.
+    pub(super) fn may_have_left(&mut self, place: &Place, less: bool) {
         self.left.get_or_insert_with(|| place.clone());
+        self.left_less |= less;
     }
 
-    /// How many stages were counted depends on a command that gave no answer.
-    pub(super) fn counts_vary(&mut self, place: &Place) {
+    /// How many stages were counted depends on a command that gave no answer. Gives what was so before.
+    pub(super) fn counts_vary(&mut self, place: &Place) -> Option<Place> {
+        let before = self.numbers.clone();
         self.numbers.get_or_insert_with(|| place.clone());
+        before
+    }
+
+    /// What [`counts_vary`](Doubt::counts_vary) gave holds again.
+    pub(super) fn counts_do_not_vary(&mut self, before: Option<Place>) {
+        self.numbers = before;
     }
 
     /// A command that gave no answer may have set options.
@@ -85,6 +95,14 @@ impl Doubt {
     /// What must come true before a stage here runs, under the number that it seems to have.
     pub(super) fn of_stage(&self) -> Option<&Place> {
         self.of_command().or(self.numbers.as_ref())
+    }
+
+    /// What must come true before a stage here is skipped that is recorded as applied. Where the script may have ended
+    /// before, it does not run either; where it may not be reached, later stages would be counted otherwise, unless it is
+    /// the last one that is applied.
+    pub(super) fn of_recorded(&self, is_last: bool) -> Option<&Place> {
+        let reached = self.reached.as_ref().filter(|_| !is_last);
+        reached.or(self.left.as_ref().filter(|_| self.left_less)).or(self.numbers.as_ref())
     }
 
     /// The command whose answer is the exit status now.

@@ -11,7 +11,7 @@ use super::{
     walk::{Course, Errexit, Walk, Walked, next},
 };
 use crate::{
-    Source, Span,
+    Place, Source, Span,
     analyze::{
         functions::Functions,
         reach::{self, MarkerFinder},
@@ -26,6 +26,7 @@ use crate::{
     },
     parse,
     program::edits,
+    stage::Chain,
     syntax::{AndOr, AndOrList, Assignment, Command, List, ListItem, Pipeline, SimpleCommand, Word},
 };
 
@@ -142,6 +143,8 @@ impl Walk<'_> {
     fn natively(&mut self, item: &ListItem) -> bool {
         let Some(command) = item.single() else { return false };
         let done = match command {
+            // Of an alias, only the shell knows the name.
+            Command::Function(definition) if self.is_alias(&definition.name) => false,
             Command::Function(definition) if definition.body.redirections.is_empty() => {
                 let function = self.function(definition);
                 Arc::make_mut(&mut self.state.functions).insert(definition.name.clone(), function);
@@ -160,6 +163,10 @@ impl Walk<'_> {
             self.ran(item);
         }
         done
+    }
+
+    fn is_alias(&self, name: &str) -> bool {
+        self.state.aliases.contains_key(name.as_bytes())
     }
 
     /// `export NAME=value` and `set -e`, where nothing else can be meant.
@@ -315,15 +322,28 @@ impl Walk<'_> {
             Marker::Everytime => Kind::Everytime,
             Marker::NextStage => {
                 self.hits += 1;
-                self.doubt.hit();
                 if self.hits <= self.applied {
                     return Ok(self.skip(span, items));
                 }
+                self.doubt.hit();
                 Kind::Stage(self.hits)
             }
         };
         let markers = items.iter().any(|item| self.holds_marker(item));
         Ok(MarkerHit::Chain(Stretch { kind, items, errexit: Errexit::Counts, markers, marker: Some((marker, span)) }))
+    }
+
+    /// What must come true before a chain is skipped that seems to be the applied stage `number`. What is not recorded as
+    /// that may be another one.
+    pub(super) fn doubt_of_applied(&self, number: u32, chain: &Chain) -> Option<&Place> {
+        match self.is_recorded(number, chain) {
+            true => self.doubt.of_recorded(number == self.applied),
+            false => self.doubt.of_stage(),
+        }
+    }
+
+    pub(super) fn is_recorded(&self, number: u32, chain: &Chain) -> bool {
+        self.ledger.fingerprint(number).as_ref() == Some(&chain.fingerprint.hash)
     }
 
     /// Skips an applied stage, unless its fingerprint is not the one in the ledger any more.
@@ -334,11 +354,12 @@ impl Walk<'_> {
         self.link.push(self.ledger.fingerprint(number).unwrap_or_else(|| fingerprint.hash.clone()));
         let text = edits::verbatim(&self.source, span, items.iter().map(|item| &item.and_or));
         let chain = self.chain(Marker::NextStage, span, text, fingerprint);
-        if self.doubt.of_stage().is_none() && !self.ledger.agrees(number, &chain) {
+        let depends_on = self.doubt_of_applied(number, &chain).cloned();
+        self.doubt.hit();
+        if depends_on.is_none() && !self.ledger.agrees(number, &chain) {
             return MarkerHit::Stop(Course::Stop(End::Diverged { number, chain }));
         }
-        let depends_on = self.doubt.of_stage();
-        self.observer.event(Event::Skipped { number, chain: &chain, depends_on });
+        self.observer.event(Event::Skipped { number, chain: &chain, depends_on: depends_on.as_ref() });
         self.set_status(1);
         MarkerHit::Skipped
     }

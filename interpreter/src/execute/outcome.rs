@@ -46,6 +46,8 @@ pub enum Event<'e> {
         place: &'e Place,
         /// Its exit status.
         status: i32,
+        /// Whether a chain in it failed: of commands outside of chains a status other than 0 is no failure.
+        has_failed: bool,
         /// The stages that were applied by it.
         applied: std::ops::RangeInclusive<u32>,
     },

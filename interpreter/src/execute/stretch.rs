@@ -1,6 +1,8 @@
 //! A stretch of script on its way to the shell and back: what is sent, and what the answer means.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
+
+use bstr::BString;
 
 use super::{
     outcome::{End, Event},
@@ -11,7 +13,7 @@ use crate::{
     analyze::{effects::Effects, mentions},
     dispatch::{
         DispatchError,
-        request::{After, Chunk, Count, Kind, Left, Marks, Request, Response},
+        request::{After, Chains, Chunk, Count, Kind, Left, Marks, Repeated, Request, Response},
     },
     expand,
     language::marker::Marker,
@@ -86,12 +88,14 @@ impl Walk<'_> {
         let each = if has_several { self.fingerprints(stretch.items) } else { Each::default() };
         let own = stretch.marker.zip(fingerprint.clone());
         let own = own.map(|((marker, span), fingerprint)| self.chain(marker, span, text.clone(), fingerprint));
+        let repeated = self.repeated(&stretch, own.as_ref());
         let (chunk, chains) = self.chunk(&stretch, span, own, fingerprint.as_ref(), &each, &effects);
         let state = self.state.clone();
         let markers = stretch.markers.then_some(Count { hits: self.hits, applied: self.applied });
         let request = Request::new(stretch.kind, place.clone(), text, &state, &self.settings.cancel)
             .sent_as(chunk)
             .with_chains(chains, markers)
+            .with_repeated(repeated)
             .ignoring_errexit(stretch.errexit == Errexit::Ignored);
         let (before, hits) = (self.applied, self.hits);
         let has_inside = request.chains.len() > usize::from(stretch.marker.is_some());
@@ -107,16 +111,13 @@ impl Walk<'_> {
             answer => answer,
         };
         let is_unknown = matches!(answer, Answer::Unknown);
-        if is_unknown && self.may_leave(&stretch, &effects) {
-            self.doubt.may_have_left(&place);
-        }
         let flow = match answer {
-            Answer::Unknown => {
-                self.judge_unknown(&request, &stretch);
-                Course::Next
-            }
+            Answer::Unknown => self.judge_unknown(&request, &stretch),
             Answer::Ended { flow, judged, lost, marks } => self.judge(&request, flow, judged, lost, marks),
         };
+        if is_unknown && self.may_leave(&stretch, &effects) {
+            self.doubt.may_have_left(&place, self.loops > 0 || self.calls > 0);
+        }
         match (each.link, fingerprint) {
             (Some(link), _) => self.link = link,
             (None, Some(fingerprint)) if is_stage => self.link.push(fingerprint.hash),
@@ -128,7 +129,8 @@ impl Walk<'_> {
         }
         if !is_unknown {
             let (kind, status, applied) = (stretch.kind, self.state.status, before.saturating_add(1)..=self.applied);
-            self.observer.event(Event::Ended { kind, place: &place, status, applied });
+            let has_failed = matches!(flow, Course::Stop(End::ChainFailed { .. }));
+            self.observer.event(Event::Ended { kind, place: &place, status, has_failed, applied });
         }
         Ok(flow)
     }
@@ -166,6 +168,38 @@ impl Walk<'_> {
         each
     }
 
+    /// What in a stretch runs on every call, an entry for each and-or list: what is sent together may differ from run to run.
+    fn repeated(&mut self, stretch: &Stretch<'_>, own: Option<&Chain>) -> Vec<Repeated> {
+        if !self.ledger.keeps_repeated() || matches!(stretch.kind, Kind::Stage(_)) {
+            return Vec::new();
+        }
+        if let Some(chain) = own {
+            let Chain { fingerprint, text, place, .. } = chain;
+            return vec![self.told(fingerprint.hash.clone(), place.line(), text.clone())];
+        }
+        let origin = (stretch.items.len() > 1).then(|| self.origin.clone());
+        let mut repeated = Vec::new();
+        for item in stretch.items {
+            let fingerprint = self.fingerprint(std::slice::from_ref(item), false);
+            let span = item.and_or.span;
+            let text = edits::verbatim(&self.source, span, [&item.and_or]);
+            repeated.push(self.told(fingerprint.hash, self.source.line_number(span.start), text));
+            // A later one may depend on what this one does to the shell.
+            if origin.is_some() {
+                self.ran(item);
+            }
+        }
+        if let Some(origin) = origin {
+            self.origin = origin;
+        }
+        repeated
+    }
+
+    fn told(&mut self, fingerprint: String, line: usize, text: BString) -> Repeated {
+        let is_recorded = self.ledger.has_repeated(&fingerprint) || !self.repeated.insert(fingerprint.clone());
+        Repeated { fingerprint, line, text, is_recorded }
+    }
+
     /// Whether what follows a stretch may not be reached. A chain that fails ends the setup, and is not thought of here.
     fn may_leave(&self, stretch: &Stretch<'_>, effects: &Effects) -> bool {
         let is_chain = stretch.marker.is_some();
@@ -188,7 +222,7 @@ impl Walk<'_> {
         fingerprint: Option<&Fingerprint>,
         each: &Each,
         effects: &Effects,
-    ) -> (Chunk, Vec<Chain>) {
+    ) -> (Chunk, Chains) {
         let mut chains: Vec<Chain> = own.into_iter().collect();
         let markers = stretch.markers.then_some(&self.markers);
         let expanded = self.expanded.take();
@@ -212,12 +246,39 @@ impl Walk<'_> {
             let one = each.of(span, &mut last).or_else(|| fingerprint.map(|whole| whole.inside(index)));
             chains.extend(one.map(|fingerprint| self.chain(marker, span, text, fingerprint)));
         }
+        let called = fingerprint.filter(|_| stretch.markers);
+        let called =
+            called.map(|whole| self.called_chains(stretch.items, whole, each, &mut chains)).unwrap_or_default();
         let line = self.source.line_number(span.start);
         let is_last = std::mem::take(&mut self.is_last);
-        (Chunk { text, line, redirects_shell: effects.redirects_shell, runs_text, is_last }, chains)
+        let chunk = Chunk { text, line, redirects_shell: effects.redirects_shell, runs_text, is_last };
+        (chunk, Chains { all: chains, called })
     }
 
-    pub(super) fn chain(&self, marker: Marker, span: Span, text: bstr::BString, fingerprint: Fingerprint) -> Chain {
+    /// Adds the chains in functions that and-or lists may call, and gives the index of the first one of each function.
+    fn called_chains(
+        &self,
+        items: &[ListItem],
+        whole: &Fingerprint,
+        each: &Each,
+        chains: &mut Vec<Chain>,
+    ) -> BTreeMap<String, usize> {
+        let mut called = BTreeMap::new();
+        for (name, (function, by)) in self.markers.functions_in(items, &self.state.functions) {
+            called.insert(name.to_owned(), chains.len());
+            let caller = each.of(by.and_or.span, &mut (usize::MAX, 0));
+            let caller = caller.as_ref().unwrap_or(whole);
+            let inside = edits::function(function, Some(0), &self.state).chains;
+            for (index, (marker, span)) in inside.into_iter().enumerate() {
+                let text = edits::verbatim(&function.source, span, std::iter::empty::<&AndOrList>());
+                let place = Place { source: Arc::clone(&function.source), span };
+                chains.push(Chain { marker, place, text, fingerprint: caller.called(name, index) });
+            }
+        }
+        called
+    }
+
+    pub(super) fn chain(&self, marker: Marker, span: Span, text: BString, fingerprint: Fingerprint) -> Chain {
         Chain { marker, place: self.place(span), text, fingerprint }
     }
 
@@ -342,13 +403,15 @@ impl Walk<'_> {
 
     /// A chain that was not run is taken to succeed: if it does not, nothing behind it is reached. What it is sure to have
     /// assigned then is known; so are the functions that commands define in any case.
-    fn judge_unknown(&mut self, request: &Request<'_>, stretch: &Stretch<'_>) {
+    fn judge_unknown(&mut self, request: &Request<'_>, stretch: &Stretch<'_>) -> Course {
         for definition in stretch.items.iter().filter_map(ListItem::plain_definition) {
             let function = self.function(definition);
             Arc::make_mut(&mut self.state.functions).insert(definition.name.clone(), function);
         }
-        if request.markers.is_some() {
-            self.list_inside(request, stretch);
+        if request.markers.is_some()
+            && let Some(course) = self.list_inside(request, stretch)
+        {
+            return course;
         }
         if stretch.marker.is_some() {
             self.set_status(0);
@@ -360,33 +423,6 @@ impl Walk<'_> {
                 self.state.forget(&assignment.name);
             }
         }
-    }
-
-    /// Tells of the chains in a stretch that goes to the shell as a whole. They are sure to be reached, in order and once
-    /// each, where they are the and-or lists of the stretch themselves.
-    fn list_inside(&mut self, request: &Request<'_>, stretch: &Stretch<'_>) {
-        let inside = request.chains.iter().skip(usize::from(stretch.marker.is_some()));
-        let is_plain = |item: &ListItem| !item.background && item.and_or.first.marker().is_some();
-        let begins = |chain: &Chain| {
-            stretch.items.iter().any(|item| is_plain(item) && item.and_or.span.start == chain.place.span.start)
-        };
-        let all_plain = inside.clone().all(begins) && stretch.marker.is_none();
-        if !all_plain {
-            self.doubt.counts_vary(&request.place);
-        }
-        for chain in inside {
-            let kind = match chain.marker {
-                Marker::Everytime => Kind::Everytime,
-                Marker::NextStage => {
-                    self.hits += 1;
-                    Kind::Stage(self.hits)
-                }
-            };
-            let is_stage = chain.marker == Marker::NextStage;
-            let is_applied = is_stage && self.hits <= self.applied;
-            let doubt = if is_stage { self.doubt.of_stage() } else { self.doubt.of_command() };
-            let depends_on = if all_plain { doubt } else { doubt.or(Some(&request.place)) };
-            self.observer.event(Event::Inside { kind, chain, is_applied, depends_on });
-        }
+        Course::Next
     }
 }

@@ -1,6 +1,6 @@
 //! The walk over a script: where it stands, what it knows, and where it goes next.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     cause::{self, Cause},
@@ -17,7 +17,10 @@ use crate::{
     parse,
     stage::{Fingerprint, Ledger, dependencies, fingerprint::Link, origin::Origin},
     state::{Function, State},
-    syntax::{FunctionDefinition, ListItem, Script, visit::definitions_in},
+    syntax::{
+        FunctionDefinition, ListItem, Script,
+        visit::{definitions_and_texts, definitions_in},
+    },
 };
 
 /// How a run is done.
@@ -57,6 +60,7 @@ pub fn run(
         applied: ledger.applied(),
         link: Link::new(ledger.base()),
         origin: Origin::new(&settings.state),
+        repeated: BTreeSet::new(),
         loops: 0,
         calls: 0,
         doubt: Doubt::default(),
@@ -139,6 +143,8 @@ pub(super) struct Walk<'a> {
     pub(super) applied: u32,
     pub(super) link: Link,
     pub(super) origin: Origin,
+    /// The fingerprints of what runs on every call, as far as this run had it recorded.
+    pub(super) repeated: BTreeSet<String>,
     /// Loops around the current place, up to the next function.
     pub(super) loops: usize,
     /// Function calls around the current place.
@@ -236,10 +242,13 @@ impl Walk<'_> {
         match end {
             End::ChainFailed { .. } => error,
             End::Exited if status != 0 => error.or_else(|| {
-                let span = cause::exit_with(status, place).unwrap_or(place.span);
+                let exit = cause::exit_with(status, place).map(|span| Place { span, ..place.clone() });
+                let complaint = message.as_ref().filter(|_| gave_up);
+                let complaint = || complaint.and_then(|message| cause::complained_at(message, place));
+                let Place { source, span } = exit.or_else(complaint).unwrap_or_else(|| place.clone());
                 let finding = Diagnostic::error(span, "the setup script ended before its last line");
                 let finding = finding.label(format!("ended with status {status}"));
-                Some(Cause { source: Arc::clone(&place.source), finding })
+                Some(Cause { source, finding })
             }),
             _ => None,
         }
@@ -285,20 +294,24 @@ impl Walk<'_> {
                         Arc::make_mut(&mut self.state.functions).insert(function.definition.name.clone(), function);
                     }
                 }
-                Defined::InText { name, text } => self.define_text(Source::new(name, text)),
+                Defined::InText { name, text, is_action } => self.define_text(Source::new(name, text), is_action),
             }
         }
     }
 
-    /// A text was run that defines functions.
-    fn define_text(&mut self, source: Source) {
+    /// A text was run that defines functions, or may have been: then those that are known already are kept.
+    fn define_text(&mut self, source: Source, only_new: bool) {
         let script = parse(source).script;
         let outer = self.enter(&script);
-        for definition in definitions_in(&script.list) {
-            let function = self.function(&definition);
-            Arc::make_mut(&mut self.state.functions).insert(definition.name.clone(), function);
+        let (definitions, texts) = definitions_and_texts(&script.list);
+        for definition in definitions {
+            if !(only_new && self.state.functions.contains_key(&definition.name)) {
+                let function = self.function(&definition);
+                Arc::make_mut(&mut self.state.functions).insert(definition.name.clone(), function);
+            }
         }
         (self.source, self.first_number) = outer;
+        texts.into_iter().for_each(|text| self.define_text(Source::new("eval", text), only_new));
     }
 
     pub(super) fn set_status(&mut self, status: i32) {

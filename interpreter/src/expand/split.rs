@@ -19,7 +19,7 @@ pub(super) enum Piece {
 
 /// A field, and whether pathname expansion would look at it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Field {
+pub(super) struct SplitField {
     pub(super) text: BString,
     pub(super) is_pattern: bool,
     /// A `[` that is a pattern when a `]` follows.
@@ -39,9 +39,9 @@ pub(super) fn varies(pieces: &[Piece], separators: &[u8]) -> bool {
 
 /// Splits what came from expansions at the characters in `separators`. Blanks among them separate as one, however
 /// many there are; each other character ends a field of its own.
-pub(super) fn fields(pieces: &[Piece], separators: &[u8]) -> Vec<Field> {
+pub(super) fn fields(pieces: &[Piece], separators: &[u8]) -> Vec<SplitField> {
     let mut fields = Vec::new();
-    let mut current: Option<Field> = None;
+    let mut current: Option<SplitField> = None;
     // A blank ended the last field: a separator of the other kind right behind belongs to the same delimiter.
     let mut blank_ended = false;
     for piece in pieces {
@@ -55,22 +55,22 @@ pub(super) fn fields(pieces: &[Piece], separators: &[u8]) -> Vec<Field> {
                     }
                     None if is_blank => {}
                     None if blank_ended => blank_ended = false,
-                    None => fields.push(Field::default()),
+                    None => fields.push(SplitField::default()),
                 }
             }
             Piece::Literal(byte) | Piece::Expanded(byte) => {
-                let field = current.get_or_insert_with(Field::default);
+                let field = current.get_or_insert_with(SplitField::default);
                 field.text.push(byte);
                 field.is_pattern |= matches!(byte, b'*' | b'?') || (field.has_bracket && byte == b']');
                 field.has_bracket |= byte == b'[';
                 blank_ended = false;
             }
             Piece::Quoted(byte) => {
-                current.get_or_insert_with(Field::default).text.push(byte);
+                current.get_or_insert_with(SplitField::default).text.push(byte);
                 blank_ended = false;
             }
             Piece::Quotes => {
-                current.get_or_insert_with(Field::default);
+                current.get_or_insert_with(SplitField::default);
                 blank_ended = false;
             }
             Piece::Break => {

@@ -35,7 +35,7 @@ fn is_open(value: &[u8]) -> bool {
 /// Puts an error that comes from such an alias in terms of it, at the place where it is used. What follows from it is
 /// left out.
 pub(super) fn explain(source: &Source, list: &List, errors: &mut Vec<Diagnostic>) {
-    let mut aliases = Aliases(Vec::new());
+    let mut aliases = AliasFinder(Vec::new());
     aliases.visit_list(list);
     let may_follow = |error: &Diagnostic| {
         ["closes nothing", "unexpected `", "unclosed "].iter().any(|what| error.message.contains(what))
@@ -74,9 +74,9 @@ impl Alias {
     }
 }
 
-struct Aliases(Vec<Alias>);
+struct AliasFinder(Vec<Alias>);
 
-impl<'t> Visit<'t> for Aliases {
+impl<'t> Visit<'t> for AliasFinder {
     fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
         if command.unquoted_name() == Some("alias") {
             for word in command.words.iter().skip(1) {

@@ -45,18 +45,18 @@ pub(crate) fn ends_word(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'<' | b'>' | b'(' | b')')
 }
 
-type Read<'t, O> = IResult<&'t [u8], O>;
+type Scan<'t, O> = IResult<&'t [u8], O>;
 
 /// A `\` and the newline behind it, which are taken out wherever they stand outside quotes (POSIX 2.2.1).
 const CONTINUATION: &[u8] = b"\\\n";
 
 /// Blanks and line continuations, as many as there are.
-pub(crate) fn blanks(text: &[u8]) -> Read<'_, &[u8]> {
+pub(crate) fn blanks(text: &[u8]) -> Scan<'_, &[u8]> {
     recognize(many0_count(alt((take_while1(|byte| byte == b' ' || byte == b'\t'), tag(CONTINUATION))))).parse(text)
 }
 
 /// Line continuations, as many as there are.
-pub(crate) fn continuations(text: &[u8]) -> Read<'_, usize> {
+pub(crate) fn continuations(text: &[u8]) -> Scan<'_, usize> {
     many0_count(tag(CONTINUATION)).parse(text)
 }
 
@@ -72,12 +72,12 @@ fn operator<'t>(spelling: &'static str) -> impl Parser<&'t [u8], Output = (), Er
 }
 
 /// What closes an arithmetic expansion (POSIX 2.6.4).
-pub(crate) fn arithmetic_end(text: &[u8]) -> Read<'_, ()> {
+pub(crate) fn arithmetic_end(text: &[u8]) -> Scan<'_, ()> {
     operator("))").parse(text)
 }
 
 /// An operator other than a redirection's, the longest that fits.
-pub(crate) fn control(text: &[u8]) -> Read<'_, Control> {
+pub(crate) fn control(text: &[u8]) -> Scan<'_, Control> {
     alt((
         value(Control::AndIf, operator("&&")),
         value(Control::OrIf, operator("||")),
@@ -92,7 +92,7 @@ pub(crate) fn control(text: &[u8]) -> Read<'_, Control> {
 }
 
 /// A redirection's operator, the longest that fits, with the descriptor number before it.
-pub(crate) fn redirection(text: &[u8]) -> Read<'_, (Option<&[u8]>, RedirectionOperator)> {
+pub(crate) fn redirection(text: &[u8]) -> Scan<'_, (Option<&[u8]>, RedirectionOperator)> {
     use RedirectionOperator as Operator;
     let operator = alt((
         value(Operator::HereDocumentStripTabs, operator("<<-")),
@@ -109,23 +109,23 @@ pub(crate) fn redirection(text: &[u8]) -> Read<'_, (Option<&[u8]>, RedirectionOp
 }
 
 /// A name (POSIX 3.235).
-pub(crate) fn name(text: &[u8]) -> Read<'_, &[u8]> {
+pub(crate) fn name(text: &[u8]) -> Scan<'_, &[u8]> {
     let (name, rest) = leading_name(text).ok_or(nom::Err::Error(Error::new(text, ErrorKind::Alpha)))?;
     Ok((rest, name))
 }
 
 /// What a name may go on with: letters, digits and `_`, perhaps none.
-pub(crate) fn name_bytes(text: &[u8]) -> Read<'_, &[u8]> {
+pub(crate) fn name_bytes(text: &[u8]) -> Scan<'_, &[u8]> {
     take_while(|byte: u8| byte.is_ascii_alphanumeric() || byte == b'_').parse(text)
 }
 
 /// One or more digits.
-pub(crate) fn digits(text: &[u8]) -> Read<'_, &[u8]> {
+pub(crate) fn digits(text: &[u8]) -> Scan<'_, &[u8]> {
     take_while1(|byte: u8| byte.is_ascii_digit()).parse(text)
 }
 
 /// The name of a tilde-prefix (POSIX 2.6.1): everything up to `/`, the end, or with `in_value` up to `:`.
-pub(crate) fn tilde(text: &[u8], in_value: bool) -> Read<'_, &[u8]> {
+pub(crate) fn tilde(text: &[u8], in_value: bool) -> Scan<'_, &[u8]> {
     let login = take_while(|byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     let goes_on = move |byte: u8| !(byte == b'/' || byte == b'}' || ends_word(byte) || (in_value && byte == b':'));
     let ended = not(nom::character::complete::one_of::<_, &[u8], _>(&b"\\'\"$`"[..]));

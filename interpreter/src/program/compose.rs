@@ -64,6 +64,9 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
         "__ce_living",
         "__ce_text",
         "__ce_file",
+        "__ce_dynamic",
+        "__ce_opening",
+        "__ce_opened",
         "__ce_defined",
         "__ce_gone",
         "ulimit",
@@ -72,10 +75,14 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
         "next_stage",
         "everytime",
     ]);
+    program.traps();
     program.line("__ce_out 1; __ce_1=$__ce_h; __ce_out 2; __ce_2=$__ce_h");
     program.stage(request, hooks, &files);
     if let Kind::Stage(number) = request.kind {
         program.line(&format!("__ce_record {number} started 0 0"));
+    }
+    if let Some(command) = record::repeated(hooks.record.as_ref(), &request.repeated) {
+        program.line(&command);
     }
     // From here on the script's own functions may stand in for built-ins.
     let runs_text = program.functions(request) || request.chunk.runs_text;
@@ -85,6 +92,7 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
     program.line("__ce_arm");
     if runs_text {
         program.line("\\command alias trap=__ce_trap");
+        program.bytes(&[b"__ce_b=".as_slice(), &quote(format!("{files}.text").as_bytes())].concat());
     }
     program.options(request);
     program.from(&request.place.source, request.chunk.line);
@@ -93,14 +101,19 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
 }
 
 /// Goes to the directory `__ce_d`. A shell stays in a directory that is removed: one of that name takes its place for a
-/// moment, with its parents, or else one of ours. Nothing is run elsewhere.
+/// moment, with its parents, or else one of ours. It stays in one that is renamed, too. Nothing is run elsewhere.
 const ENTER: &str = r#"__ce_made() { \set --; __ce_q=$__ce_d; while ! \command [ -d "${__ce_q:-/}" ]; do \set -- "$__ce_q" "$@"; __ce_q=${__ce_q%/*}; done
 __ce_i=0; for __ce_q do if \command -p mkdir -m 700 -- "$__ce_q"; then __ce_i=$((__ce_i+1)); fi; done; \command cd -L -- "$__ce_d"; __ce_l=$?
 while \command [ "$__ce_i" -gt 0 ]; do __ce_n=0; for __ce_q do __ce_n=$((__ce_n+1)); if \command [ "$__ce_n" = "$__ce_i" ]; then \command -p rmdir -- "$__ce_q"; fi; done; __ce_i=$((__ce_i-1)); done
 \return "$__ce_l"; }
-\command cd -L -- "$__ce_d" 2>/dev/null || __ce_made 2>/dev/null ||
-{ \command -p mkdir -m 700 -- @D@ @D@/d && \command cd -L -- @D@/d && \command -p rmdir -- @D@/d @D@ && PWD=$__ce_d; } 2>/dev/null ||
+__ce_nowhere() { \command -p mkdir -m 700 -- @D@ @D@/d && \command cd -L -- @D@/d && \command -p rmdir -- @D@/d @D@ && PWD=$__ce_d; }
+@FIRST@\command cd -L -- "$__ce_d" 2>/dev/null || __ce_made 2>/dev/null || __ce_nowhere 2>/dev/null ||
 { \command echo "cannot enter the working directory $__ce_d any more" >&2; \exit 2; }"#;
+
+/// What is tried before: where another directory may have the name of the one that was removed, or of the one that is
+/// really `@P@` now.
+const GONE: &str = r#"{ \command [ -e "$__ce_d" ] && __ce_nowhere; } 2>/dev/null || "#;
+const MOVED: &str = r#"{ \command cd -L -- "$__ce_d" && \command [ . -ef @P@ ] || \command cd -P -- @P@ && PWD=$__ce_d; } 2>/dev/null || "#;
 
 /// Functions that edits of the stretch call. `__ce_r N` sets `$?`, behind `&& :` even under `set -e`.
 /// `__ce_hush` turns the trace off (`set -x`), `__ce_hark` turns it on again, `__ce_shown` has a built-in traced that is not
@@ -112,8 +125,11 @@ while \command [ "$__ce_i" -gt 0 ]; do __ce_n=0; for __ce_q do __ce_n=$((__ce_n+
 /// EXIT trap of its own, and may list those of its parent (`__ce_traps`): only the process id tells. `__ce_living` puts
 /// this shell in place of the first one, which `$$` stands for, among the arguments of `kill`. `__ce_text`
 /// and `__ce_file` put the text that `eval` runs, or the name of the file that `.` does, into `__ce_v`, and report what
-/// may define functions. `__ce_out N` puts into `__ce_h` which open file a descriptor is, as far as the kernel tells. `ulimit` keeps what limits were set, for the next shell to set them too, and refuses those with which no shell
-/// could redirect anything.
+/// may define functions; what is no file is put into one, for it can be read once only. `__ce_dynamic` does the same where
+/// the name of the command is made at run time. `__ce_opening` and `__ce_opened` stand around what is redirected. What is
+/// not there at the end is reported by `__ce_missing`. `__ce_out N` puts into `__ce_h` which open file a descriptor is, as
+/// far as the kernel tells. `ulimit` keeps what limits were set, for the next shell to set them too, and refuses those with
+/// which no shell could redirect anything.
 const HELPERS: &str = r#"__ce_r() { return "$1"; }
 __ce_hush() { \set -- "$?" "$-"; case $2 in *[vx]*) \set +avx; __ce_sx=$2;; esac; return "$1"; }
 __ce_hark() { \set -- "$?" "${__ce_sx-}"; \unset __ce_sx; case $2 in *a*) \set -a;; esac; case $2 in *v*) \set -v;; esac; case $2 in *x*) \set -x;; esac; return "$1"; }
@@ -128,10 +144,19 @@ case ${__ce_q-} in [0-9]*|unlimited) __ce_u="${__ce_u-}$__ce_h;";; esac; }
 __ce_in_text() { __ce_l=$? __ce_v=$1; \shift; for __ce_q do __ce_v="$__ce_v $__ce_q"; done; __ce_note "$__ce_v" eval; return "$__ce_l"; }
 __ce_in_file() { __ce_l=$? __ce_v=$1 __ce_p=$1; case $1 in */*) ;; *) __ce_q=$PATH:; while \command [ -n "$__ce_q" ]; do
 __ce_p=${__ce_q%%:*}; __ce_p=${__ce_p:-.}/$1; __ce_q=${__ce_q#*:}; if \command [ -f "$__ce_p" ] && \command [ -r "$__ce_p" ]; then __ce_q=; fi; done;; esac
-if \command [ -f "$__ce_p" ]; then __ce_note "$(\command cat "$__ce_p" 2>/dev/null)" "$1"; fi; return "$__ce_l"; }
+if \command [ -f "$__ce_p" ]; then __ce_note "$(\command cat "$__ce_p" 2>/dev/null)" "$1"
+elif \command [ -r "$__ce_p" ] && ! \command [ -d "$__ce_p" ]; then __ce_bn=$((${__ce_bn-0}+1)); __ce_v=$__ce_b$__ce_bn
+( \command umask 077; \command cat "$__ce_p" >|"$__ce_v" ); __ce_note "$(\command cat "$__ce_v")" "$1"; fi; return "$__ce_l"; }
+__ce_in_dynamic() { __ce_a=$?; while case ${1-} in command) ;; *) \false;; esac; do \shift; done
+case ${1-}:$# in eval:*) \shift; __ce_in_text "$@";; .:2) if \command [ -f "$2" ]; then __ce_in_file "$2"; fi;; esac; return "$__ce_a"; }
+__ce_in_opening() { \set -- "$?"; \unset __ce_v; return "$1"; }
+__ce_in_opened() { \set -- "$?"; case ${__ce_v+v} in "") \exit "$1";; esac; return "$1"; }
 __ce_in_defined() { __ce_f="${__ce_f-} $1"; }
 __ce_in_gone() { for __ce_q do __ce_f="${__ce_f-} -$__ce_q"; done; }
-__ce_note() { case $1 in *"("*")"*) __ce_tn=$((${__ce_tn-0}+1)); \eval "__ce_tt$__ce_tn=\$1 __ce_tp$__ce_tn=\$2"; __ce_f="${__ce_f-} t$__ce_tn";; esac; }
+__ce_note() { case $1 in *"("*")"*) __ce_tn=$((${__ce_tn-0}+1)); \eval "__ce_tt$__ce_tn=\$1 __ce_tp$__ce_tn=\$2"; __ce_f="${__ce_f-} ${3-t}$__ce_tn"
+__ce_h=$1; while case $__ce_h in *"()"*) ;; *) \false;; esac; do __ce_q=${__ce_h%%"()"*}; __ce_h=${__ce_h#*"()"}; __ce_q=${__ce_q%"${__ce_q##*[! ]}"}
+__ce_names="${__ce_names-} ${__ce_q##*[!A-Za-z0-9_]}"; done;; esac; }
+__ce_missing() { for __ce_q do \command -v "$__ce_q" >/dev/null || __ce_f="${__ce_f-} -$__ce_q"; done; }
 __ce_in_next_stage() { \command echo "next_stage: only a command of this name in the script itself is counted" >&2; \exit 1; }
 __ce_in_everytime() { :; }
 __ce_top() { __ce_h=; \command read -r __ce_h </proc/self/stat; case $__ce_h in "$$ "*|"") return 0;; esac; return 1; } 2>/dev/null
@@ -142,14 +167,14 @@ __ce_halt() { \set -- "$?" "${PIPESTATUS-}" "${__ce_o-${__ce_sx-$-}}"; \set +axv
 __ce_still() { \set -- "$-"; \set +ax; __ce_o=$1; case $1 in *a*) \set -a;; esac; }
 __ce_last() { \set -- "$?" "${__ce_o-$-}"; \set +axv; __ce_s=$1 __ce_o=$2 __ce_done=1; }
 __ce_bare() { while \command [ "${__ce_tn-0}" -gt 0 ]; do \unset "__ce_tt$__ce_tn" "__ce_tp$__ce_tn"; __ce_tn=$((__ce_tn-1)); done
-for __ce_q in 1 2 a c d e f first g h i k l m n o open p rec_q rec_u sq sx t tn u v w z; do \unset "__ce_$__ce_q"; done; \unset __ce_q; }
+for __ce_q in 1 2 a b bn c d e f first g h i k l m n names o open p rec_q rec_u sq sx t tn u v w z; do \unset "__ce_$__ce_q"; done; \unset __ce_q; }
 __ce_in_traps() { __ce_shown trap >/dev/null; __ce_l=$(\trap); case $__ce_l in *__ce_end*) case ${__ce_t+t} in t) \command echo "trap -- '$__ce_t' EXIT";; esac
 __ce_l=${__ce_l#*__ce_end*EXIT}; case $__ce_l in ?*) \command echo "${__ce_l#?}";; esac;; *) \trap;; esac; }
-__ce_in_trap() { case $#,${1-} in 0,*|1,--) if __ce_top; then __ce_shown trap >/dev/null; \trap - 0; case ${__ce_t+t} in t) \trap -- "$__ce_t" 0;; esac; \trap; __ce_arm
+__ce_in_trap() { case $#,${1-} in 0,*|1,--) if __ce_top; then __ce_shown trap >/dev/null; \trap - 0; case ${__ce_t+t} in t) \trap -- "$__ce_t" 0;; esac; \trap; \set -- "$?"; __ce_arm; return "$1"
 else __ce_in_traps; fi; return;; *,--) ;; *,-?*) \trap "$@"; return;; esac
 case $__ce_sx in *x*) \set -x;; esac; \trap "$@" && for __ce_ in; do :; done
 { __ce_l=$?; \set +x; } 2>/dev/null
-if __ce_top; then case $1 in --) \shift;; esac; case $#,$1 in 1,*|*,[0-9]*) \set -- - "$@";; esac; __ce_a=$1; \shift
+if __ce_top; then case $1 in --) \shift;; esac; case $#,$1 in 1,*|*,[0-9]*) \set -- - "$@";; esac; __ce_a=$1; __ce_note "$1" trap a; \shift
 for __ce_q do case $__ce_q in 0|[eE][xX][iI][tT]) case $__ce_a in -) \unset __ce_t;; *) __ce_t=$__ce_a;; esac; __ce_arm;; esac; done; fi; return "$__ce_l"; }"#;
 
 struct Composer<'r> {
@@ -203,10 +228,12 @@ impl Composer<'_> {
             }
         }
         for (name, variable) in state.variables.iter() {
-            if state.baseline.owns(name) || name == "OPTIND" || name == "OLDPWD" || fresh(name) == Some(variable) {
+            if state.baseline.owns(name) || fresh(name) == Some(variable) {
                 continue;
             }
-            if let Some(value) = &variable.value {
+            // What follows sets these.
+            let is_later = matches!(name.as_str(), "OPTIND" | "OLDPWD");
+            if let Some(value) = variable.value.as_ref().filter(|_| !is_later) {
                 self.bytes(&[name.as_bytes(), b"=", &quote(value)].concat());
             }
             if variable.exported {
@@ -220,9 +247,16 @@ impl Composer<'_> {
         let state = self.state;
         let fresh = state.has_baseline().then_some(&state.baseline);
         let not_fresh = |directory: &&BString| fresh.is_none_or(|fresh| fresh.directory != **directory);
-        if let Some(directory) = state.directory.as_ref().filter(not_fresh) {
+        let is_elsewhere = state.physical.is_some();
+        if let Some(directory) = state.directory.as_ref().filter(|directory| is_elsewhere || not_fresh(directory)) {
             self.bytes(&[b"__ce_d=".as_slice(), &quote(directory)].concat());
-            self.line(&ENTER.replace("@D@", &quote(nowhere.as_bytes()).to_str_lossy()));
+            let first = match &state.physical {
+                None => Vec::new(),
+                Some(physical) if physical.is_empty() => GONE.into(),
+                Some(physical) => MOVED.as_bytes().replace("@P@", quote(physical)),
+            };
+            let enter = ENTER.replace("@D@", &quote(nowhere.as_bytes()).to_str_lossy());
+            self.bytes(&enter.as_bytes().replace("@FIRST@", first));
             if state.variable("OLDPWD") == Value::Unset {
                 self.line("\\unset OLDPWD");
             }
@@ -238,9 +272,6 @@ impl Composer<'_> {
         if let Some(umask) = state.umask.as_ref().filter(|umask| fresh.is_none_or(|fresh| fresh.umask != **umask)) {
             self.bytes(&[b"\\command umask ".as_slice(), umask].concat());
         }
-        for (signal, action) in &state.traps {
-            self.bytes(&[b"\\trap -- ".as_slice(), &quote(action), b" ", signal.as_bytes()].concat());
-        }
         if let Some(action) = &state.exit_trap {
             self.bytes(&[b"__ce_t=".as_slice(), &quote(action)].concat());
         }
@@ -251,6 +282,17 @@ impl Composer<'_> {
             self.bytes(&[b"__ce_u=".as_slice(), &quote(limits)].concat());
             for operands in limits.split(|byte| *byte == b';').filter(|operands| !operands.is_empty()) {
                 self.bytes(&[b"\\command ulimit ".as_slice(), operands, b" >/dev/null 2>&1"].concat());
+            }
+        }
+    }
+
+    /// Sets the traps, and notes what their actions may define.
+    fn traps(&mut self) {
+        for (signal, action) in &self.state.traps {
+            let action = quote(action);
+            self.bytes(&[b"\\trap -- ".as_slice(), &action, b" ", signal.as_bytes()].concat());
+            if action.contains_str("(") {
+                self.bytes(&[b"__ce_note ".as_slice(), &action, b" trap a"].concat());
             }
         }
     }
@@ -274,7 +316,10 @@ impl Composer<'_> {
 
     fn function(&mut self, function: &Function, request: &Request<'_>) -> bool {
         self.from(&function.source, function.source.line_number(function.definition.span.start));
-        let edits::Edited { text, runs_text, .. } = edits::function(function, request.markers.is_some(), self.state);
+        // One that is not thought to be called has no chains that are known.
+        let first_chain = request.called.get(&function.definition.name).copied().unwrap_or(request.chains.len());
+        let first_chain = request.markers.map(|_| first_chain);
+        let edits::Edited { text, runs_text, .. } = edits::function(function, first_chain, self.state);
         self.bytes(&text);
         self.origins.push((self.lines + 1, None));
         runs_text
@@ -405,7 +450,7 @@ fn epilogue(request: &Request<'_>, runs_text: bool, frame_file: &str) -> String 
     let mut text = String::from(
         "{ __ce_y=$$; \\set +efuvxC; \\set +a; \\unset -f command\n\
          case ${BASHPID-$$} in $$) ;; *) __ce_top || \\return 0;; esac\n\
-         case ${BASH_VERSION-} in ?*) \\set -o posix;; esac; } 2>/dev/null\n\
+         case ${BASH_VERSION:+:$SHELLOPTS:} in *:posix:*|\"\") ;; *) __ce_posix=1; \\command set -o posix;; esac; } 2>/dev/null\n\
          case ${BASH_VERSION:+$__ce_x,$__ce_ps,$__ce_o,$BASH_COMMAND} in *,*e*,*|*,*,*exit*) ;; 127,1,*) __ce_x=1;; esac\n\
          case ${__ce_done-} in 1) __ce_x=$__ce_s;; esac\n\
          __ce_j=$__ce_x; case ${__ce_w-} in break*|continue*) __ce_j=0;; esac\n",
@@ -418,11 +463,12 @@ fn epilogue(request: &Request<'_>, runs_text: bool, frame_file: &str) -> String 
             "case $__ce_j in 0) __ce_record {number} applied 0 0 || __ce_j=1;; *) __ce_record {number} failed \"$__ce_j\" 0;; esac\n"
         ));
     }
+    let functions: Vec<&str> = request.state.functions.keys().map(String::as_str).collect();
+    text.push_str(&format!("\\eval \"__ce_missing {} ${{__ce_names-}}\"\n", functions.join(" ")));
     if runs_text {
-        for name in request.state.functions.keys() {
-            text.push_str(&format!("\\command -v {name} >/dev/null || __ce_f=\"${{__ce_f-}} -{name}\"\n"));
-        }
-        text.push_str("\\command unalias trap 2>/dev/null\n");
+        text.push_str(
+            "\\command unalias trap 2>/dev/null; case ${__ce_bn-} in ?*) \\command -p rm -f \"$__ce_b\"*;; esac\n",
+        );
     }
     if request.chunk.is_last {
         text.push_str("case ${__ce_t+t} in t) __ce_ran=1;; esac\n");
@@ -459,7 +505,7 @@ ${__ce_act#*
 /// Prints the state.
 const TELL: &str = r#"__ce_tell() { \command echo "$__ce_k v"; \set; \command echo "$__ce_k x"; \export -p; \command echo "$__ce_k r"; \readonly -p
 \command echo "$__ce_k p"; \set +o; \command echo "$__ce_k t"; \trap; \command echo "$__ce_k a"; \command alias; \command echo "$__ce_k u"; \command umask
-\command echo "$__ce_k d"; \command pwd -L; \command echo "$__ce_k e"; }"#;
+\command echo "$__ce_k d"; \command pwd -L; \command echo "$__ce_k l"; \command pwd -P; \command echo "$__ce_k e"; }"#;
 
 /// Prints the file that a frame was put into, if it was, and removes it.
 fn rest(frame_file: &str) -> String {

@@ -4,10 +4,9 @@
 //! replace our own; `exec` must not lose the state; a definition is reported, for a shell cannot print its functions. Where markers may be hit,
 //! they and the lists they stand in are edited too (see [`super::markers`]).
 
-use std::borrow::Cow;
-
 use bstr::{BString, ByteSlice};
 
+use super::called;
 use crate::{
     Source, Span,
     analyze::reach::{self, Markers},
@@ -18,7 +17,7 @@ use crate::{
     state::{Aliases, Function, State},
     syntax::{
         AndOrList, Assignment, Command, CompoundCommand, CompoundKind, FunctionDefinition, HereDocument, List,
-        ListItem, Operation, Parameter, Part, PartKind, Pipeline, SimpleCommand, Word,
+        ListItem, Operation, Parameter, Part, PartKind, Pipeline, Redirection, SimpleCommand,
         visit::{self, Visit},
     },
 };
@@ -83,8 +82,9 @@ pub(crate) fn edited<'t>(
     editor.finish(span)
 }
 
-/// A function's definition as a prelude defines it; with `markers`, they may be hit in it.
-pub(crate) fn function(function: &Function, markers: bool, state: &State) -> Edited {
+/// A function's definition as a prelude defines it; with `first_chain`, markers may be hit in it, and their chains are
+/// numbered from there.
+pub(crate) fn function(function: &Function, first_chain: Option<usize>, state: &State) -> Edited {
     let everywhere = Markers::everywhere();
     let first_number = function.number.wrapping_sub(function.definition.span.start);
     let surroundings = Surroundings {
@@ -93,7 +93,8 @@ pub(crate) fn function(function: &Function, markers: bool, state: &State) -> Edi
         aliases: Some(&function.aliases),
         ..Surroundings::default()
     };
-    let mut editor = Editor::new(&function.source, markers.then_some(&everywhere), surroundings);
+    let mut editor = Editor::new(&function.source, first_chain.map(|_| &everywhere), surroundings);
+    editor.first_chain = first_chain.unwrap_or_default();
     editor.body(&function.definition);
     editor.cuts = true;
     editor.finish(function.definition.span)
@@ -361,7 +362,7 @@ impl<'t, 'a> Editor<'t, 'a> {
 
     /// Whether a chain in a substitution may fail, so that the command around it must not run. Built-ins that are
     /// not the same when a function calls them are left out: they print nothing.
-    fn waits_for_chains(&self, command: &SimpleCommand) -> bool {
+    fn waits_for_chains(&self, command: &SimpleCommand, called: &SimpleCommand) -> bool {
         let in_arguments =
             || command.words.iter().skip(1).any(|word| self.markers.is_some_and(|markers| markers.in_word(word)));
         let is_alias = |name: &str| {
@@ -372,32 +373,54 @@ impl<'t, 'a> Editor<'t, 'a> {
                 && !matches!(builtins::effect_of(name.as_bytes()), Effect::LocalNames | Effect::ReadsOptions)
         };
         command.marker().is_none()
-            && command.unquoted_name().is_some_and(|name| is_plain(name) && !is_alias(name))
+            && [command, called]
+                .iter()
+                .all(|one| one.unquoted_name().is_some_and(|name| is_plain(name) && !is_alias(name)))
             && in_arguments()
     }
 
     /// A text is run that may define functions: it is reported, for no edits are made in it. Its words are expanded once,
-    /// by the function that reports it.
+    /// by the function that reports it. That reads the file where the command itself would: what is redirected for the one
+    /// is for the other, too.
     fn note_text(&mut self, command: &SimpleCommand, function: &str) {
-        let (Some(name), Some(last)) = (command.words.first(), command.words.last()) else { return };
-        let has_document = command.redirections.iter().any(|redirection| redirection.here_document.is_some());
-        let mixed = command.redirections.iter().any(|redirection| redirection.span.start < last.span.end);
-        if command.words.len() < 2 || has_document || mixed {
+        let [name, .., last] = command.words.as_slice() else { return };
+        let is_behind = |redirection: &Redirection| redirection.span.start >= last.span.end;
+        let is_before = |redirection: &Redirection| redirection.span.end <= name.span.start;
+        let all_before = !command.redirections.is_empty() && command.redirections.iter().all(is_before);
+        let can_be_noted = command.redirections.iter().all(is_behind) || all_before && function == "__ce_text";
+        if !can_be_noted {
             return;
         }
         let assignments = Span { start: command.span.start, end: name.span.start };
         let before = self.source.slice(assignments).to_string();
-        self.replace(Span { end: name.span.end, ..assignments }, format!("{{ {HUSH}{function}"));
+        let (begin, end) = match command.redirections.is_empty() || all_before {
+            true => Default::default(),
+            false => (format!("{{ {}; ", ours("__ce_opening")), format!("; {}; }}", ours("__ce_opened"))),
+        };
+        self.replace(Span { end: name.span.end, ..assignments }, format!("{begin}{{ {HUSH}{function}"));
         let own = self.source.slice(name.span);
-        self.insert(last.span.end, format!(" && for __ce_ in; do :; done; {before}{own} \"$__ce_v\""));
-        self.insert(command.span.end, "; }");
+        self.insert(last.span.end, format!(" && for __ce_ in; do :; done; {before}{own} \"$__ce_v\"; }}"));
+        self.insert(command.span.end, end);
+    }
+
+    /// A command whose name is made at run time may be `eval` or `.`: where its words can be expanded twice, they are
+    /// looked at before.
+    fn note_dynamic(&mut self, command: &SimpleCommand) {
+        let (Some(first), Some(last)) = (command.words.first(), command.words.last()) else { return };
+        let is_path = self.source.slice(first.span).contains(&b'/');
+        if !is_path && command.words.iter().all(called::is_repeatable) && command.redirections.is_empty() {
+            let words = self.source.slice(first.span.to(last.span)).to_string();
+            self.insert(command.span.start, format!("{{ {}; ", ours(&format!("__ce_dynamic {words}"))));
+            self.insert(command.span.end, "; }");
+        }
     }
 
     /// Functions that are gone are reported: their names may be made by expansions.
     fn unset(&mut self, command: &SimpleCommand) {
-        let [_, option, names @ ..] = command.words.as_slice() else { return };
+        let [name, option, names @ ..] = command.words.as_slice() else { return };
         if option.unquoted() == Some("-f") {
-            let names: String = names.iter().map(|name| format!(" {}", self.source.slice(name.span))).collect();
+            let names = names.iter().filter(|word| word.span != name.span);
+            let names: String = names.map(|name| format!(" {}", self.source.slice(name.span))).collect();
             self.insert(command.span.start, "{ ");
             self.insert(command.span.end, format!(" && {{ {HUSH}__ce_gone{names}; }}; }}"));
         }
@@ -456,13 +479,13 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
         if let (Some(marker), Some(name), true) = (command.marker(), command.words.first(), self.markers.is_some()) {
             self.marker(marker, name.span, command.span);
         }
-        let called = called(command);
+        let called = called::called(command, self.surroundings.aliases);
         self.runs_text |= match called.literal_name() {
             Some(name) => builtins::effect_of(&name) == Effect::Text,
             None => !called.words.is_empty(),
         };
         let before = self.edits.len();
-        if self.waits_for_chains(&called) {
+        if self.waits_for_chains(command, &called) {
             self.insert(command.span.start, format!("{{ {HUSH}"));
             self.insert(command.words.first().map_or(command.span.start, |word| word.span.start), "__ce_after ");
             self.insert(command.span.end, format!("; {HARK}}}"));
@@ -482,6 +505,7 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
             Some("unset") if !self.in_subshell => self.unset(&called),
             Some("eval") if !self.in_subshell => self.note_text(&called, "__ce_text"),
             Some(".") if !self.in_subshell && called.words.len() == 2 => self.note_text(&called, "__ce_file"),
+            None if !self.in_subshell => self.note_dynamic(&called),
             // Behind `command` it would not be ours.
             Some("ulimit") if called.words.len() < command.words.len() => {
                 if let Some(name) = called.words.first() {
@@ -509,7 +533,7 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
         {
             return self.replace(first.span.to(last.span), word);
         }
-        let in_kill = std::mem::replace(&mut self.in_kill, is_kill(command));
+        let in_kill = std::mem::replace(&mut self.in_kill, called::is_kill(command));
         if self.in_kill {
             self.kill(command);
         }
@@ -577,31 +601,4 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
             _ => visit::walk_part(self, part),
         }
     }
-}
-
-/// The command itself, or what `command` before it calls, with the place of both for its name.
-fn called(command: &SimpleCommand) -> Cow<'_, SimpleCommand> {
-    let is_option = |word: &Word| word.literal().is_none_or(|text| text.starts_with(b"-"));
-    match command.words.as_slice() {
-        [first, name, ..] if first.unquoted() == Some("command") && !is_option(name) => {
-            let mut called = command.clone();
-            called.words.remove(0);
-            called.words.iter_mut().take(1).for_each(|name| name.span = first.span.to(name.span));
-            Cow::Owned(called)
-        }
-        _ => Cow::Borrowed(command),
-    }
-}
-
-/// Whether a command sends a signal: `kill` itself, as a program, or in the text of another shell.
-fn is_kill(command: &SimpleCommand) -> bool {
-    const SHELLS: [&str; 5] = ["ash", "bash", "busybox", "dash", "sh"];
-    let is_kill = |word: &Word| word.literal().is_some_and(|text| text == "kill" || text.ends_with(b"/kill"));
-    let text = |part: &Part| {
-        matches!(&part.kind, PartKind::DoubleQuoted(parts) if parts.iter().any(
-        |part| matches!(&part.kind, PartKind::Literal(text) if text.contains_str("kill"))))
-    };
-    let runs_text = command.unquoted_name().is_some_and(|name| SHELLS.contains(&name));
-    command.words.iter().take(2).any(is_kill)
-        || (runs_text && command.words.iter().any(|word| word.parts.iter().any(text)))
 }

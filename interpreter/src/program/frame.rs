@@ -247,9 +247,17 @@ fn read_dump(
     let mut variables = read_variables(text, nonce, 'v', foreign);
     let pwd = variables.get("PWD").and_then(|variable| variable.value.clone());
     let directory = read_directory(section(text, nonce, 'd'), pwd.as_ref(), foreign)?;
+    let physical = match section(text, nonce, 'l') {
+        b"" | b"\n" => BString::default(),
+        text => read_directory(text, Some(&directory), foreign)?,
+    };
     // There, the script is still where it was.
     let directory = before.directory.clone().filter(|_| directory.starts_with(nowhere.as_bytes())).unwrap_or(directory);
     let mut own = BTreeMap::new();
+    if variables.contains_key("__ce_posix") {
+        // It came with the mode, which was turned on to list the variables alone.
+        variables.remove("POSIXLY_CORRECT");
+    }
     variables.retain(|name, variable| {
         if let Some(name) = name.strip_prefix("__ce_") {
             own.extend(variable.value.take().map(|value| (name.to_owned(), value)));
@@ -280,6 +288,7 @@ fn read_dump(
         functions: before.functions.clone(),
         positional,
         other_pwd: Some(pwd).filter(|pwd| pwd.as_ref() != Some(&directory)),
+        physical: Some(physical).filter(|physical| *physical != directory),
         directory: Some(directory),
         umask: Some(umask),
         options: Some(letters(own.get("o")?)),
@@ -379,16 +388,18 @@ fn read_failed(text: &str) -> Option<FailedChain> {
     Some(FailedChain { status, chain, number: words.next()?.parse().ok() })
 }
 
-/// Reads the numbers of functions that were defined, `-NAME` for one that is gone, `tN` for all in the text N.
+/// Reads the numbers of functions that were defined, `-NAME` for one that is gone, `tN` for all in the text N,
+/// `aN` for those in the action N of a trap.
 fn read_defined(words: &BString, own: &Own) -> Vec<Defined> {
     let read = |word: &[u8]| {
         let word = word.to_str().ok()?;
         if let Some(name) = word.strip_prefix('-') {
             return Some(Defined::Gone(name.to_owned()));
         }
-        if let Some(number) = word.strip_prefix('t') {
+        if let Some(number) = word.strip_prefix(['t', 'a']) {
             let name = own.get(&format!("tp{number}"))?.to_string();
-            return Some(Defined::InText { name, text: own.get(&format!("tt{number}"))?.clone() });
+            let text = own.get(&format!("tt{number}"))?.clone();
+            return Some(Defined::InText { name, text, is_action: word.starts_with('a') });
         }
         word.parse().ok().map(Defined::Numbered)
     };

@@ -20,13 +20,28 @@ pub(crate) struct Messages {
     /// What the shell says when it has put the frame into a file, and whether it did.
     in_file: Vec<u8>,
     is_at_end: bool,
+    /// Whether the whole program is in an `eval`.
+    fed: bool,
 }
 
 impl Messages {
     /// For a program with that nonce whose shell begins its messages with the name `shell`.
     pub(crate) fn new(shell: &str, nonce: &str, origins: Origins) -> Messages {
         let in_file = format!("{nonce} f\n").into_bytes();
-        Messages { shell: shell.to_owned(), origins, held: Vec::new(), last: None, in_file, is_at_end: false }
+        Messages {
+            shell: shell.to_owned(),
+            origins,
+            held: Vec::new(),
+            last: None,
+            in_file,
+            is_at_end: false,
+            fed: false,
+        }
+    }
+
+    /// The same where the shell is fed the program.
+    pub(crate) fn fed(self) -> Messages {
+        Messages { fed: true, ..self }
     }
 
     /// Whether the shell has put what it tells into a file.
@@ -87,18 +102,27 @@ impl Messages {
         let name = [self.shell.as_str(), IN_FUNCTION].into_iter().find(|name| line.starts_with(name.as_bytes()))?;
         let text = line.get(name.len()..)?.strip_prefix(b": ")?.as_bstr();
         let numbered = || {
-            let rest = text.strip_prefix(b"line ").unwrap_or(text);
+            let rest = self.without_eval(text);
+            let rest = rest.strip_prefix(b"line ").unwrap_or(rest);
             let (number, rest) = rest.split_at(rest.iter().position(|byte| !byte.is_ascii_digit())?);
             let number: usize = number.to_str().ok()?.parse().ok()?;
-            Some((number, rest.strip_prefix(b": ")?.as_bstr()))
+            Some((number, self.without_eval(rest.strip_prefix(b": ")?).as_bstr()))
         };
         let placed = || numbered().and_then(|(number, text)| Some((Some(self.line(number, text)?), text)));
-        Some(placed().unwrap_or((None, text)))
+        // Busybox does not know the line of an arithmetic expression, and tells another one.
+        let unplaced = || numbered().filter(|_| self.fed).map_or(self.without_eval(text).as_bstr(), |(_, text)| text);
+        Some(placed().unwrap_or_else(|| (None, unplaced())))
+    }
+
+    /// Some shells tell of the `eval` that a program is fed through, before the line or behind it.
+    fn without_eval<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        text.strip_prefix(b"eval: ").filter(|_| self.fed).unwrap_or(text)
     }
 
     /// The line of the script that a line of the program is.
     fn line(&self, number: usize, text: &BStr) -> Option<Line> {
-        // There, lines are counted from the beginning of what it was given.
+        // There, lines are counted from the beginning of what it was given. Behind a feeder, dash says that of all: but
+        // the first lines of a program are ours, and few texts for `eval` are longer than these.
         if text.starts_with(b"eval: ") {
             return None;
         }
@@ -147,6 +171,19 @@ mod tests {
                 found.extend(messages.finish().0);
                 assert_eq!(found.as_bstr(), shown, "in pieces of {length}");
             }
+        }
+    }
+
+    #[test]
+    fn the_feeders_eval_is_not_told() {
+        for (told, shown) in [
+            ("sh: 10: eval: x: not found\n", "s: 5: x: not found\n"),
+            ("sh: eval: line 11: x: not found\n", "s: 6: x: not found\n"),
+            ("sh: line 11: x: not found\n", "s: 6: x: not found\n"),
+            ("sh: 1: eval: x\n", "sh: 1: eval: x\n"),
+        ] {
+            let mut messages = messages().fed();
+            assert_eq!(messages.push(told.as_bytes()).as_bstr(), shown);
         }
     }
 

@@ -5,7 +5,7 @@
 
 use bstr::ByteSlice;
 
-use crate::{language::quoting::quote, stage::chain::Chain};
+use crate::{dispatch::request::Repeated, language::quoting::quote, stage::chain::Chain};
 
 /// What a dispatcher adds to a program.
 #[derive(Clone, Copy, Debug)]
@@ -20,9 +20,11 @@ pub struct Hooks<'h> {
 /// Records of stages.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordHook<'h> {
-    /// The file there that a record is appended to for each stage that is started, applied or failed.
+    /// The file there that a record is appended to for each stage that is started, applied or failed, and for each new
+    /// command that runs on every call.
     pub file: &'h str,
-    /// Keys and texts that are told of each stage that is started, besides its number, line, text, fingerprint and its parts, the
+    /// Keys and texts that are told of each such command (besides its fingerprint as `repeated`, line and text) and of each
+    /// stage that is started, besides its number, line, text, fingerprint and its parts, the
     /// process id of its shell and how long the machine is up.
     pub started: &'h [(&'h str, &'h str)],
 }
@@ -44,6 +46,19 @@ pub(crate) fn body(record: Option<&RecordHook<'_>>, chains: &[Chain]) -> String 
          \"$1\" \"$2\" \"$3\" \"$__ce_rec_u\" >>{file};;\n\
          esac"
     )
+}
+
+/// The command that records what of a stretch runs on every call and is not recorded yet; `None` when there is nothing.
+pub(crate) fn repeated(record: Option<&RecordHook<'_>>, repeated: &[Repeated]) -> Option<String> {
+    let RecordHook { file, started } = record?;
+    let new: Vec<String> = repeated.iter().filter(|one| !one.is_recorded).map(|one| table_of(one, started)).collect();
+    let text = quoted(&new.concat());
+    (!new.is_empty()).then(|| format!("\\command printf '%s' {text} >>{}", quoted(file)))
+}
+
+fn table_of(Repeated { fingerprint, line, text, .. }: &Repeated, started: &[(&str, &str)]) -> String {
+    let own = lines(&[("repeated", fingerprint), ("text", &text.to_str_lossy())]);
+    format!("\n[[record]]\n{own}\nline = {line}\n{}\n", lines(started))
 }
 
 fn lines(pairs: &[(&str, &str)]) -> String {

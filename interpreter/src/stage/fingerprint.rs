@@ -175,6 +175,11 @@ impl Fingerprint {
         self.beside(&format!("chain {index}"))
     }
 
+    /// That of the chain `index` in a function that such a construct calls.
+    pub(crate) fn called(&self, function: &str, index: usize) -> Fingerprint {
+        self.beside(&format!("chain {index} of {function}"))
+    }
+
     /// That of what stands behind the construct when `hits` stages were counted.
     pub(crate) fn behind(&self, hits: u32) -> Fingerprint {
         self.beside(&format!("hits {hits}"))

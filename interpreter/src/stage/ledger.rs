@@ -19,6 +19,16 @@ pub trait Ledger {
         self.fingerprint(number).is_none_or(|recorded| recorded == chain.fingerprint.hash)
     }
 
+    /// Whether commands that run on every call are recorded as well; telling them apart costs time.
+    fn keeps_repeated(&self) -> bool {
+        false
+    }
+
+    /// Whether a command with this fingerprint, which runs on every call, is recorded already.
+    fn has_repeated(&self, _fingerprint: &str) -> bool {
+        false
+    }
+
     /// What the chain of fingerprints begins with: all of a container that is there before its script.
     fn base(&self) -> String {
         String::new()

@@ -78,6 +78,8 @@ pub(crate) struct Origin {
     /// The same without their stages.
     outside: Arc<Functions>,
     definitions: u32,
+    /// The source of them all: their places are of no interest.
+    nowhere: Arc<Source>,
     /// Variables that programs find in their environment without the script's doing.
     inherited: Arc<BTreeSet<String>>,
 }
@@ -100,6 +102,7 @@ impl Origin {
             functions: Arc::default(),
             outside: Arc::default(),
             definitions: 0,
+            nowhere: Arc::new(Source::new("", "")),
             inherited: Arc::new(state.inherited().map(str::to_owned).collect()),
         }
     }
@@ -234,7 +237,7 @@ impl Origin {
         self.definitions = self.definitions.saturating_add(1);
         let function = |definition| Function {
             definition,
-            source: Arc::new(Source::new("", "")),
+            source: Arc::clone(&self.nowhere),
             number: self.definitions,
             aliases: Arc::default(),
         };

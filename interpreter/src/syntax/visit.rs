@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bstr::BString;
+
 use super::{
     AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, HereDocument, List, Operation, Part,
     PartKind, Pipeline, Redirection, SimpleCommand, Word,
@@ -167,26 +169,34 @@ pub fn walk_part<'t, V: Visit<'t> + ?Sized>(visitor: &mut V, part: &'t Part) {
 
 /// The function definitions in a list, however deep, in the order of their places.
 pub(crate) fn definitions_in(list: &List) -> Vec<Arc<FunctionDefinition>> {
-    let mut definitions = DefinitionsBelow(Vec::new());
+    let mut definitions = DefinitionsBelow::default();
     definitions.visit_list(list);
     definitions.0
 }
 
+/// The same, and the texts of `eval` in it as far as they are literal.
+pub(crate) fn definitions_and_texts(list: &List) -> (Vec<Arc<FunctionDefinition>>, Vec<BString>) {
+    let mut found = DefinitionsBelow::default();
+    found.visit_list(list);
+    (found.0, found.1)
+}
+
 /// The same for an and-or list.
 pub(crate) fn definitions_in_and_or(and_or: &AndOrList) -> Vec<Arc<FunctionDefinition>> {
-    let mut definitions = DefinitionsBelow(Vec::new());
+    let mut definitions = DefinitionsBelow::default();
     definitions.visit_and_or(and_or);
     definitions.0
 }
 
 /// The same for the body of a function.
 pub(crate) fn definitions_in_body(body: &CompoundCommand) -> Vec<Arc<FunctionDefinition>> {
-    let mut definitions = DefinitionsBelow(Vec::new());
+    let mut definitions = DefinitionsBelow::default();
     definitions.visit_compound_command(body);
     definitions.0
 }
 
-struct DefinitionsBelow(Vec<Arc<FunctionDefinition>>);
+#[derive(Default)]
+struct DefinitionsBelow(Vec<Arc<FunctionDefinition>>, Vec<BString>);
 
 impl<'t> Visit<'t> for DefinitionsBelow {
     fn visit_pipeline(&mut self, pipeline: &'t Pipeline) {
@@ -196,5 +206,13 @@ impl<'t> Visit<'t> for DefinitionsBelow {
             }
         }
         walk_pipeline(self, pipeline);
+    }
+
+    fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
+        if command.unquoted_name() == Some("eval") {
+            let words = command.words.iter().skip(1).map(Word::literal).collect::<Option<Vec<_>>>();
+            self.1.extend(words.map(|words| bstr::join(" ", words).into()));
+        }
+        walk_simple_command(self, command);
     }
 }

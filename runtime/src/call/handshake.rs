@@ -2,13 +2,6 @@
 
 use crate::ledger::READY;
 
-/// A command that runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Running {
-    /// Its process id in the container; it leads a process group of its own.
-    pub process: u32,
-}
-
 /// Prints one line, `NONCE PROCESS WORD`, and becomes the command. The engine's own exit code for a program that
 /// cannot be started does not tell missing from not executable, so the shell looks first (POSIX 2.8.2), also for the
 /// interpreter that a script names. It does not read the script for that: built-ins know no end but that of a line.
@@ -52,8 +45,8 @@ impl Handshake {
         Self { nonce, line: Vec::new(), told: None }
     }
 
-    /// The bytes that belong to the command.
-    pub(super) fn take<'b>(&mut self, bytes: &'b [u8], started: &mut dyn FnMut(Running)) -> &'b [u8] {
+    /// The bytes that belong to the command. `started` is told its process id, when it runs.
+    pub(super) fn take<'b>(&mut self, bytes: &'b [u8], started: &mut dyn FnMut(u32)) -> &'b [u8] {
         match self.told {
             Some(Some(_)) => return bytes,
             Some(None) => {
@@ -85,7 +78,7 @@ impl Handshake {
         self.line.extend(bytes.iter().take(room));
     }
 
-    fn read(&self, started: &mut dyn FnMut(Running)) -> Option<Verdict> {
+    fn read(&self, started: &mut dyn FnMut(u32)) -> Option<Verdict> {
         let line = std::str::from_utf8(&self.line).ok()?.strip_prefix(&self.nonce)?.trim();
         let (process, word) = line.split_once(' ')?;
         let word = match word {
@@ -96,7 +89,7 @@ impl Handshake {
             _ => return None,
         };
         if let (Verdict::Ok, Ok(process)) = (word, process.parse()) {
-            started(Running { process });
+            started(process);
         }
         Some(word)
     }

@@ -22,12 +22,21 @@ use crate::file;
 
 /// Hashes of content. A file is read once, as a stream, for as long as its size, times and inode stay.
 #[derive(Debug, Default)]
-pub(crate) struct Contents(Mutex<HashMap<Version, [u8; 32]>>);
+pub(crate) struct Contents {
+    known: Mutex<HashMap<Version, [u8; 32]>>,
+    /// Whether the version of a file stands for its content, which is not read then.
+    by_version: bool,
+}
 
 /// What changes when a file does: device, inode, size, and the times of the last change of content and of inode.
 type Version = (u64, u64, u64, (i64, i64), (i64, i64));
 
 impl Contents {
+    /// Hashes that change whenever a file may have: no file is read.
+    pub(crate) fn by_version() -> Contents {
+        Contents { by_version: true, ..Contents::default() }
+    }
+
     /// The kind of what is at `path`, and a hash of it in hexadecimal digits; `None` when there is nothing. A symbolic
     /// link is its text. Of a directory, everything below counts with its name, but for Git's own files and the mapping.
     pub(crate) fn at(&self, path: &Path) -> io::Result<Option<String>> {
@@ -53,13 +62,16 @@ impl Contents {
     fn file(&self, path: &Path) -> io::Result<[u8; 32]> {
         let mut file = file::open(path)?;
         let version = version(&file.metadata()?);
-        if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&version) {
+        if self.by_version {
+            return Ok(Sha256::digest(format!("{version:?}")).into());
+        }
+        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&version) {
             return Ok(*known);
         }
         let mut hash = Hashing(Sha256::new());
         io::copy(&mut file, &mut hash)?;
         let hash = hash.0.finalize().into();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(version, hash);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(version, hash);
         Ok(hash)
     }
 

@@ -6,7 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use compeval_interpreter::{Diagnostic, Source, parse, syntax::Script};
+use compeval_interpreter::{
+    Diagnostic, Source, parse,
+    syntax::{Script, print},
+    text::hex,
+};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::{
@@ -26,6 +31,8 @@ pub struct Environment {
     pub description: Description,
     /// Its `docker-setup.sh`.
     pub script: Script,
+    /// A hash of that script, in which comments and layout do not count.
+    pub script_hash: String,
     contents: Contents,
 }
 
@@ -85,7 +92,13 @@ impl Environment {
         let computation = Computation::open(directory)?;
         let description = Description::read(&computation.docker_conf())?;
         let script = read_script(&computation)?;
-        Ok(Environment { computation, description, script, contents: Contents::default() })
+        let script_hash = hex(&Sha256::digest(print::canonical(&script.list).as_slice()));
+        Ok(Environment { computation, description, script, script_hash, contents: Contents::default() })
+    }
+
+    /// A hash that changes whenever the computation's files may have, those included that Git ignores; no file is read.
+    pub fn version(&self) -> Option<String> {
+        Contents::by_version().at(&self.computation.directory).ok()?
     }
 
     /// The kind and the hash of what is at `path`, which is relative to the computation's directory: of a file, or of

@@ -1,6 +1,6 @@
-//! Whose a container is: its labels, its name, and the base that its fingerprints begin with.
+//! Whose a container is and what it is made of: its labels, its name, and the base that its fingerprints begin with.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -8,79 +8,174 @@ use compeval_interpreter::text::hex;
 
 use crate::{
     computation::Computation,
-    engine::containers::{Container, ContainerSpec, ContainerState},
+    engine::containers::{BindMount, Container, ContainerSpec, ContainerState, Gpus, Limits},
 };
 
 /// The version of the labels.
-const SCHEMA: &str = "1";
+const SCHEMA: &str = "2";
 
-/// What tells a computation's container from all others.
+/// What tells a computation's containers from all others: its directory, and the global file storage that they see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     computation: String,
     directory: PathBuf,
-    version: String,
     gfs: PathBuf,
 }
 
+/// What a container is made of, as its labels tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeOf {
+    /// What its fingerprints begin with; see [`base`].
+    pub base: String,
+    /// All that its creation was told but for labels; see [`spec`].
+    pub spec: String,
+    /// The name of the image that `docker.conf` gave.
+    pub image: String,
+    /// The id that this name had.
+    pub image_id: String,
+}
+
+/// Names what of a container's or a snapshot's setup is in the image that it is made from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ancestor {
+    /// The snapshot's id; empty for the image of `docker.conf` itself.
+    pub snapshot: String,
+    /// The fingerprint of the last stage in it.
+    pub chain: String,
+}
+
 impl Identity {
-    /// The container of this computation, at its version, with the storage in `gfs`.
+    /// The containers of this computation with the storage in `gfs`.
     #[must_use]
     pub fn new(computation: &Computation, gfs: PathBuf) -> Self {
-        Self {
-            computation: computation.name.clone(),
-            directory: computation.directory.clone(),
-            version: computation.key(),
-            gfs,
-        }
+        Self { computation: computation.name.clone(), directory: computation.directory.clone(), gfs }
     }
 
-    /// The labels that tell whose container it is.
+    /// The labels that tell whose a container is.
     #[must_use]
-    pub fn labels(&self) -> [(&'static str, String); 5] {
+    pub fn labels(&self) -> [(&'static str, String); 3] {
         [
-            ("compeval.computation", self.computation.clone()),
             ("compeval.directory", self.directory.display().to_string()),
-            ("compeval.commit", self.version.clone()),
             ("compeval.gfs", self.gfs.display().to_string()),
-            ("compeval.role", "computation".to_owned()),
-        ]
-    }
-
-    /// Whether a container is this one, and can be used.
-    #[must_use]
-    pub fn is_of(&self, container: &Container) -> bool {
-        self.labels().iter().all(|(name, value)| container.labels.get(*name) == Some(value))
-            && !matches!(container.state, ContainerState::Dead | ContainerState::Removing)
-    }
-
-    /// The labels that only say what it was made of.
-    #[must_use]
-    pub fn further_labels(chain: &str, image: &str) -> [(&'static str, String); 4] {
-        [
-            ("compeval.chain", chain.to_owned()),
-            ("compeval.image", image.to_owned()),
-            ("compeval.lineage", String::new()),
             ("compeval.schema", SCHEMA.to_owned()),
         ]
     }
 
-    /// A hash of all that makes a container this one: two calls agree on it before anything was run.
+    /// All labels of a container that is made for `commit`, in the environment `chain`. Labels pass from a container into
+    /// its image and on from there: each of ours is always set.
     #[must_use]
-    pub fn chain(&self, base: &str, script: &[u8]) -> String {
-        let mut hasher = Sha256::new();
-        for (name, value) in self.labels() {
-            hasher.update(format!("{name} {} {value}\n", value.len()));
-        }
-        hasher.update(base);
-        hasher.update(script);
-        hex(&hasher.finalize())
+    pub fn all_labels(
+        &self,
+        made: &MadeOf,
+        ancestor: &Ancestor,
+        chain: &str,
+        commit: &str,
+    ) -> BTreeMap<String, String> {
+        let further = [
+            ("compeval.computation", self.computation.clone()),
+            ("compeval.role", CONTAINER.to_owned()),
+            ("compeval.snapshot", ancestor.snapshot.clone()),
+            ("compeval.snapshot-chain", ancestor.chain.clone()),
+            ("compeval.repeated", String::new()),
+            ("compeval.script", String::new()),
+            ("compeval.base", made.base.clone()),
+            ("compeval.spec", made.spec.clone()),
+            ("compeval.image", made.image.clone()),
+            ("compeval.image-id", made.image_id.clone()),
+            ("compeval.chain", chain.to_owned()),
+            ("compeval.commit", commit.to_owned()),
+        ];
+        self.labels().into_iter().chain(further).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// The container's name.
+    /// The labels in which a snapshot of a container differs from that.
+    #[must_use]
+    pub fn snapshot_labels(&self, snapshot: &SnapshotContents) -> BTreeMap<String, String> {
+        let labels = [
+            ("compeval.role", SNAPSHOT.to_owned()),
+            ("compeval.chain", snapshot.chain.clone()),
+            ("compeval.repeated", snapshot.repeated.join(" ")),
+            ("compeval.script", snapshot.script.clone()),
+        ];
+        labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// The labels that all snapshots have which are of this computation, and begin with this base.
+    #[must_use]
+    pub fn labels_of_snapshots(&self, base: Option<&str>) -> Vec<(&'static str, String)> {
+        let further = base.map(|base| ("compeval.base", base.to_owned()));
+        let role = ("compeval.role", SNAPSHOT.to_owned());
+        self.labels().into_iter().chain([role]).chain(further).collect()
+    }
+
+    /// Whether a container can be used at all: it is one of this computation's, and not about to go.
+    #[must_use]
+    pub fn is_of(&self, container: &Container) -> bool {
+        self.labels().iter().all(|(name, value)| container.labels.get(*name) == Some(value))
+            && container.labels.get("compeval.role").is_some_and(|role| role == CONTAINER)
+            && !matches!(container.state, ContainerState::Dead | ContainerState::Removing)
+    }
+
+    /// A hash of the environment that a script asks for: two calls agree on it before anything has run.
+    #[must_use]
+    pub fn chain(&self, base: &str, script: &str) -> String {
+        let labels = self.labels().map(|(_, value)| value).to_vec();
+        hash(&[labels, vec![base.to_owned(), script.to_owned()]])
+    }
+
+    /// What the names of all containers for the environment `chain` begin with; a number follows.
     #[must_use]
     pub fn name(&self, chain: &str) -> String {
-        format!("ce-{}-{}", plain(&self.computation), chain.get(..12).unwrap_or(chain))
+        format!("ce-{}-{}-", plain(&self.computation), chain.get(..12).unwrap_or(chain))
+    }
+}
+
+/// The role of a container that calls run in.
+const CONTAINER: &str = "computation";
+/// The role of an image that was made of one.
+const SNAPSHOT: &str = "snapshot";
+
+/// What has run in a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotContents {
+    /// The fingerprint of the last stage.
+    pub chain: String,
+    /// The fingerprints of the commands that run on every call.
+    pub repeated: Vec<String>,
+    /// A hash of the script that all of these were in last.
+    pub script: String,
+}
+
+impl SnapshotContents {
+    /// What has run in a snapshot, by its labels.
+    #[must_use]
+    pub fn of(labels: &BTreeMap<String, String>) -> SnapshotContents {
+        let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
+        let repeated = label("compeval.repeated").split_whitespace().map(str::to_owned).collect();
+        SnapshotContents { chain: label("compeval.chain"), repeated, script: label("compeval.script") }
+    }
+}
+
+impl Ancestor {
+    /// What a container, or a snapshot, was made from, by its labels.
+    #[must_use]
+    pub fn of(labels: &BTreeMap<String, String>) -> Ancestor {
+        let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
+        Ancestor { snapshot: label("compeval.snapshot"), chain: label("compeval.snapshot-chain") }
+    }
+}
+
+impl MadeOf {
+    /// What a container is made of, by its labels.
+    #[must_use]
+    pub fn of(container: &Container) -> MadeOf {
+        let label = |name: &str| container.labels.get(name).cloned().unwrap_or_default();
+        MadeOf {
+            base: label("compeval.base"),
+            spec: label("compeval.spec"),
+            image: label("compeval.image"),
+            image_id: label("compeval.image-id"),
+        }
     }
 }
 
@@ -89,22 +184,50 @@ impl Identity {
 /// name: both may change while the container stays what it is.
 #[must_use]
 pub fn base(image_id: &str, shell: &str, spec: &ContainerSpec) -> String {
+    let mut lists = vec![vec![image_id.to_owned(), shell.to_owned()]];
+    let optional = [&spec.platform, &spec.user, &spec.working_dir];
+    lists.extend(optional.map(|part| part.iter().cloned().collect()));
+    lists.push(spec.env.iter().flat_map(|(name, value)| [name.clone(), value.clone()]).collect());
+    lists.push(spec.mounts.iter().map(|mount| mount.target.clone()).collect());
+    lists.push(spec.caches.iter().map(|cache| cache.target.clone()).collect());
+    hash(&lists)
+}
+
+/// A hash of what a container's creation is told besides its [`base`]: what of this machine it sees, and what it may use.
+#[must_use]
+pub fn spec(spec: &ContainerSpec) -> String {
+    let source = |mount: &BindMount| [mount.source.display().to_string(), mount.read_only.to_string()];
+    let Limits { memory, nano_cpus, pids } = &spec.limits;
+    let mut lists = vec![
+        spec.mounts.iter().flat_map(source).collect(),
+        spec.caches.iter().map(|cache| cache.name.clone()).collect(),
+        spec.command.clone(),
+        spec.network.iter().cloned().collect(),
+        vec![spec.init.to_string()],
+    ];
+    lists.extend([*memory, *nano_cpus, pids.map(u64::from), spec.shm_size].map(|limit| text(limit).collect()));
+    lists.push(match spec.gpus {
+        None => Vec::new(),
+        Some(Gpus::All) => vec!["all".to_owned()],
+        Some(Gpus::Count(count)) => vec![count.to_string()],
+    });
+    hash(&lists)
+}
+
+fn text(number: Option<u64>) -> impl Iterator<Item = String> {
+    number.into_iter().map(|number| number.to_string())
+}
+
+/// A hash of lists, each with its length, each part of it with its own: no two look alike.
+pub(crate) fn hash(lists: &[Vec<String>]) -> String {
     let mut hash = Sha256::new();
-    // Each list with its length, each part with its own: no two lists look alike.
-    let mut add = |parts: &[&str]| {
+    for parts in lists {
         hash.update((parts.len() as u64).to_le_bytes());
         for part in parts {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
-    };
-    add(&[image_id, shell]);
-    for optional in [&spec.platform, &spec.user, &spec.working_dir] {
-        add(optional.as_deref().as_slice());
     }
-    add(&spec.env.iter().flat_map(|(name, value)| [name.as_str(), value]).collect::<Vec<_>>());
-    add(&spec.mounts.iter().map(|mount| mount.target.as_str()).collect::<Vec<_>>());
-    add(&spec.caches.iter().map(|cache| cache.target.as_str()).collect::<Vec<_>>());
     hex(&hash.finalize())
 }
 
@@ -119,7 +242,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::engine::containers::{BindMount, Cache, Limits};
+    use crate::engine::containers::Cache;
 
     fn spec() -> ContainerSpec {
         let mount =

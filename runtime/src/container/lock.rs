@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
 use thiserror::Error;
 
-/// How often to try while there is a time limit: the kernel knows none.
+/// How often to try: the kernel knows no time limit, and no wish to stop.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// A lock that is held until this is dropped, or the process ends.
@@ -30,6 +30,12 @@ pub enum LockError {
         /// The time limit.
         waited: Duration,
     },
+    /// There was no more need for it.
+    #[error("did not wait for the lock `{}`", path.display())]
+    GivenUp {
+        /// The directory.
+        path: PathBuf,
+    },
     /// It cannot be opened or locked: some network file systems lock no directory.
     #[error("cannot lock the directory `{}`", path.display())]
     Directory {
@@ -48,6 +54,7 @@ impl LockError {
             Self::Timeout { path, .. } => {
                 Some(format!("another ce-run sets up: see who with `fuser -v {}`", path.display()))
             }
+            Self::GivenUp { .. } => None,
             Self::Directory { .. } => {
                 Some("put the computation on a file system on which directories can be locked (flock)".to_owned())
             }
@@ -58,28 +65,31 @@ impl LockError {
 impl Lock {
     /// Locks the directory at `path`, which need not be writable: all who mean it have it in common, whoever they are.
     /// Waits for others as long as `timeout` says, `None` being for ever; `waiting` is called once when there is somebody
-    /// to wait for.
+    /// to wait for, `gives_up` again and again.
     ///
     /// # Errors
-    /// [`LockError::Timeout`]; [`LockError::Directory`] when it is none, is a symbolic link, or cannot be locked.
-    pub fn acquire(path: &Path, timeout: Option<Duration>, waiting: impl FnOnce()) -> Result<Self, LockError> {
+    /// [`LockError::Timeout`]; [`LockError::GivenUp`]; [`LockError::Directory`] when it is none, is a symbolic link, or cannot be locked.
+    pub fn acquire(
+        path: &Path,
+        timeout: Option<Duration>,
+        waiting: impl FnOnce(),
+        gives_up: impl Fn() -> bool,
+    ) -> Result<Self, LockError> {
         let failed = |error: Errno| LockError::Directory { path: path.to_owned(), source: error.into() };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?);
         if !try_lock(&file).map_err(failed)? {
             waiting();
-            match timeout {
-                None => rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockExclusive)).map_err(failed)?,
-                Some(limit) => {
-                    let begin = Instant::now();
-                    while !try_lock(&file).map_err(failed)? {
-                        let left = limit.saturating_sub(begin.elapsed());
-                        if left.is_zero() {
-                            return Err(LockError::Timeout { path: path.to_owned(), waited: limit });
-                        }
-                        std::thread::sleep(RETRY.min(left));
-                    }
+            let begin = Instant::now();
+            while !try_lock(&file).map_err(failed)? {
+                if gives_up() {
+                    return Err(LockError::GivenUp { path: path.to_owned() });
                 }
+                let left = timeout.map_or(RETRY, |limit| limit.saturating_sub(begin.elapsed()));
+                if left.is_zero() {
+                    return Err(LockError::Timeout { path: path.to_owned(), waited: begin.elapsed() });
+                }
+                std::thread::sleep(RETRY.min(left));
             }
         }
         Ok(Self { _file: file })
@@ -113,27 +123,36 @@ mod tests {
     #[test]
     fn a_free_lock_is_had_without_waiting() {
         let (_directory, path) = directory();
-        drop(Lock::acquire(&path, None, || panic!("waited")).unwrap());
-        drop(Lock::acquire(&path, SHORT, || panic!("waited")).unwrap());
+        drop(Lock::acquire(&path, None, || panic!("waited"), || false).unwrap());
+        drop(Lock::acquire(&path, SHORT, || panic!("waited"), || false).unwrap());
     }
 
     #[test]
     fn a_held_lock_times_out_after_saying_so_once() {
         let (_directory, path) = directory();
-        let _held = Lock::acquire(&path, None, || ()).unwrap();
+        let _held = Lock::acquire(&path, None, || (), || false).unwrap();
         let mut said = 0;
-        let error = Lock::acquire(&path, SHORT, || said += 1).unwrap_err();
+        let error = Lock::acquire(&path, SHORT, || said += 1, || false).unwrap_err();
         assert_eq!((said, error.to_string()), (1, format!("waited 0 s for the lock `{}`", path.display())));
+    }
+
+    #[test]
+    fn one_who_waits_may_give_up() {
+        let (_directory, path) = directory();
+        let _held = Lock::acquire(&path, None, || (), || false).unwrap();
+        let second = Lock::acquire(&path, None, || (), || true);
+        assert!(matches!(second, Err(LockError::GivenUp { .. })), "{second:?}");
     }
 
     #[test]
     fn one_who_waits_has_it_when_the_holder_lets_go() {
         for timeout in [None, Some(Duration::from_secs(60))] {
             let (_directory, path) = directory();
-            let held = Lock::acquire(&path, None, || ()).unwrap();
+            let held = Lock::acquire(&path, None, || (), || false).unwrap();
             let (waiting, waits) = mpsc::channel();
             std::thread::scope(|scope| {
-                let second = scope.spawn(|| Lock::acquire(&path, timeout, move || waiting.send(()).unwrap()).map(drop));
+                let second = scope
+                    .spawn(|| Lock::acquire(&path, timeout, move || waiting.send(()).unwrap(), || false).map(drop));
                 waits.recv().unwrap();
                 drop(held);
                 second.join().unwrap().unwrap();
@@ -151,7 +170,7 @@ mod tests {
             .spawn()
             .unwrap();
         std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut [0]).unwrap();
-        assert!(matches!(Lock::acquire(&path, SHORT, || ()), Err(LockError::Timeout { .. })));
+        assert!(matches!(Lock::acquire(&path, SHORT, || (), || false), Err(LockError::Timeout { .. })));
         // The lock belongs to the open file, which `flock` and what it runs share: both must go.
         let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", holder.id())).unwrap();
         for child in children.split_whitespace() {
@@ -159,7 +178,7 @@ mod tests {
         }
         holder.kill().unwrap();
         holder.wait().unwrap();
-        Lock::acquire(&path, Some(Duration::from_secs(60)), || ()).unwrap();
+        Lock::acquire(&path, Some(Duration::from_secs(60)), || (), || false).unwrap();
     }
 
     #[test]
@@ -168,7 +187,7 @@ mod tests {
         std::os::unix::fs::symlink(&path, directory.path().join("link")).unwrap();
         std::fs::write(directory.path().join("file"), "").unwrap();
         for name in ["link", "file", "none"] {
-            let lock = Lock::acquire(&directory.path().join(name), None, || ());
+            let lock = Lock::acquire(&directory.path().join(name), None, || (), || false);
             assert!(matches!(lock, Err(LockError::Directory { .. })), "{name}: {lock:?}");
         }
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3);

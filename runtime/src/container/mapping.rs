@@ -128,9 +128,18 @@ impl Mapping {
         self.containers.insert(key.to_owned(), id.to_owned()).as_deref() != Some(id)
     }
 
-    /// Forgets a container under whichever keys it is.
-    pub fn remove(&mut self, id: &str) {
+    /// Forgets a container under whichever keys it is, and says whether it was under any.
+    pub fn remove(&mut self, id: &str) -> bool {
+        let before = self.containers.len();
         self.containers.retain(|_, mapped| mapped != id);
+        self.containers.len() < before
+    }
+
+    /// Forgets all containers but these, and says whether there were others.
+    pub fn keep_only(&mut self, ids: &[&str]) -> bool {
+        let before = self.containers.len();
+        self.containers.retain(|_, mapped| ids.contains(&mapped.as_str()));
+        self.containers.len() < before
     }
 
     /// All keys with their containers' ids, sorted by key.

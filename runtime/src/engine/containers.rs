@@ -41,6 +41,25 @@ pub trait Containers {
     /// [`EngineError::NoSuchContainer`], or the daemon's refusal.
     fn unpause(&self, id: &str) -> Result<(), EngineError>;
 
+    /// Stops a container at once, killing what runs in it; one that does not run is left as it is.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchContainer`], or the daemon's refusal.
+    fn stop(&self, id: &str) -> Result<(), EngineError>;
+
+    /// The programs that run in a container by [`exec`](super::Execs::exec), whoever started them: each with its arguments.
+    /// None when it does not run.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchContainer`], or the daemon's refusal.
+    fn commands(&self, id: &str) -> Result<Vec<Vec<String>>, EngineError>;
+
+    /// How many processes there are in a running container, its first one included.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchContainer`], or the daemon's refusal.
+    fn processes(&self, id: &str) -> Result<usize, EngineError>;
+
     /// Removes a container with its anonymous volumes, killing what runs in it. One that is gone is no error.
     ///
     /// # Errors
@@ -70,6 +89,8 @@ pub struct Container {
     pub labels: BTreeMap<String, String>,
     /// When it was created; whole seconds when it comes from a list.
     pub created: jiff::Timestamp,
+    /// When it was started last; `None` when it never was, or when it comes from a list.
+    pub started: Option<jiff::Timestamp>,
 }
 
 /// What a container is doing.

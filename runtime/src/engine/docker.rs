@@ -193,6 +193,57 @@ mod tests {
     }
 
     #[test]
+    fn a_snapshot_is_an_image_with_labels_of_its_own() {
+        let Some(container) = container("commit", Kind::Busybox) else {
+            return;
+        };
+        let docker = &container.docker;
+        container.sh("echo kept >/made; exec true");
+        let reference = format!("compeval-test/commit:{}", std::process::id());
+        let labels = [("compeval.test".to_owned(), "snapshot".to_owned())].into();
+        let id = docker.commit(&container.id, &reference, &labels).unwrap();
+        let process = std::process::id().to_string();
+        let found = docker.images(&[("compeval.test", "snapshot")]).unwrap();
+        assert!(found.iter().any(|image| image.id == id), "{found:?}");
+        assert_eq!(docker.images(&[("compeval.test", &process)]).unwrap(), []);
+        let name = format!("ce-test-{process}-commit-2");
+        let from_it = ContainerSpec { image: id.clone(), ..spec(Kind::Busybox) };
+        let second = Guarded { docker: Docker::connect().unwrap(), id: docker.create(&name, &from_it).unwrap() };
+        docker.start(&second.id).unwrap();
+        assert_eq!(second.sh("cat /made").1, "kept\n");
+        assert_eq!(docker.processes(&second.id).unwrap(), 2);
+        assert!(matches!(docker.remove_image(&id), Err(EngineError::ImageInUse { .. })));
+        drop(second);
+        docker.remove_image(&id).unwrap();
+        docker.remove_image(&id).unwrap();
+        assert!(matches!(docker.image(&id), Err(EngineError::NoSuchImage { .. })));
+    }
+
+    #[test]
+    fn what_runs_in_a_container_is_told_until_it_is_stopped() {
+        let Some(container) = container("commands", Kind::Busybox) else {
+            return;
+        };
+        let (docker, id) = (&container.docker, container.id.as_str());
+        assert_eq!(docker.commands(id).unwrap(), Vec::<Vec<String>>::new());
+        let (arrived, arrival) = std::sync::mpsc::channel();
+        let script = ["sh", "-c", "echo up; sleep 60"];
+        std::thread::scope(|scope| {
+            let command = scope.spawn(|| {
+                docker.exec(id, &Exec::new(script), &mut |_, _| {
+                    arrived.send(()).map_err(io::Error::other)?;
+                    Ok(ControlFlow::Continue(()))
+                })
+            });
+            arrival.recv().unwrap();
+            assert_eq!(docker.commands(id).unwrap(), [script]);
+            docker.stop(id).unwrap();
+            docker.stop(id).unwrap();
+            assert_eq!(command.join().unwrap().unwrap(), 137);
+        });
+    }
+
+    #[test]
     fn a_megabyte_of_every_byte_arrives_as_it_was() {
         let Some(container) = container("bytes", Kind::Busybox) else {
             return;

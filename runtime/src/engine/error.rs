@@ -34,6 +34,12 @@ pub enum EngineError {
         /// What was asked for.
         reference: String,
     },
+    /// Something is made from the image.
+    #[error("image `{reference}` is in use")]
+    ImageInUse {
+        /// What was asked for.
+        reference: String,
+    },
     /// The container is gone, or never was.
     #[error("the container engine has no container `{id}`")]
     NoSuchContainer {

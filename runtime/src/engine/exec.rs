@@ -53,13 +53,15 @@ pub struct Exec {
 }
 
 /// What a command reads on its standard input.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Stdin {
     /// Nothing.
     #[default]
     Null,
     /// What this process reads on its own, to its end; nothing is waited for once the command has ended.
     Inherit,
+    /// These bytes, and then the end.
+    Bytes(Vec<u8>),
 }
 
 /// One of a command's two outputs.

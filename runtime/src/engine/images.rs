@@ -1,5 +1,7 @@
 //! The verbs about images, and what an image is.
 
+use std::collections::BTreeMap;
+
 use super::error::EngineError;
 
 /// The verbs about images.
@@ -9,6 +11,30 @@ pub trait Images {
     /// # Errors
     /// [`EngineError::NoSuchImage`] when the daemon has none, and whatever kept it from answering.
     fn image(&self, reference: &str) -> Result<Image, EngineError>;
+
+    /// The images that carry all of `labels` (name and value), newest first.
+    ///
+    /// # Errors
+    /// Whatever kept the daemon from answering.
+    fn images(&self, labels: &[(&str, &str)]) -> Result<Vec<Image>, EngineError>;
+
+    /// Makes an image of what is in a container now, mounts excepted, under the name and tag `reference`, and gives its id.
+    /// Of the container's labels those in `labels` have another value there; the others stay.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchContainer`], or the daemon's refusal.
+    fn commit(
+        &self,
+        container: &str,
+        reference: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<String, EngineError>;
+
+    /// Removes an image's name, and the image with its last one. One that is gone is no error.
+    ///
+    /// # Errors
+    /// [`EngineError::ImageInUse`] when a container or another image is made from it, or the daemon's refusal.
+    fn remove_image(&self, reference: &str) -> Result<(), EngineError>;
 }
 
 /// An image as the daemon has it.
@@ -24,4 +50,6 @@ pub struct Image {
     pub working_dir: String,
     /// Its environment, `NAME=value` each.
     pub env: Vec<String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
 }

@@ -1,11 +1,11 @@
 //! [`Engine`](super::Engine) for tests without Docker: a container is a record and a directory of this machine.
 //!
 //! Commands run for real, with this machine's programs. What is not real is their view of the file system: wherever
-//! a command, its arguments or its environment name the container's `/var/lib/compeval` or the inside of a bind mount,
+//! a command, its arguments, its environment or the bytes it is given to read name the container's `/var/lib/compeval` or the inside of a bind mount,
 //! the path on this machine is put in its place.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,6 +13,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::process::Pid;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -48,6 +49,8 @@ struct Held {
     container: Container,
     spec: ContainerSpec,
     directory: PathBuf,
+    /// What runs in it: the process, and its arguments.
+    commands: Vec<(Pid, Vec<String>)>,
 }
 
 impl Memory {
@@ -119,16 +122,49 @@ impl Images for Memory {
     fn image(&self, reference: &str) -> Result<Image, EngineError> {
         self.called("image").image(reference).cloned()
     }
+
+    fn images(&self, labels: &[(&str, &str)]) -> Result<Vec<Image>, EngineError> {
+        let state = self.called("images");
+        let mut images: Vec<Image> =
+            state.images.values().filter(|image| carries(&image.labels, labels)).cloned().collect();
+        images.dedup_by(|one, other| one.id == other.id);
+        Ok(images)
+    }
+
+    fn commit(
+        &self,
+        container: &str,
+        reference: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<String, EngineError> {
+        let mut state = self.called("commit");
+        let held = state.find(container)?.clone();
+        let id = format!("sha256:{}", hex(&Sha256::digest(format!("{container} {reference} {}", state.calls.len()))));
+        let files = self.root.path().join(id.trim_start_matches("sha256:"));
+        copy(&held.directory, &files)?;
+        let mut all = held.container.labels;
+        all.extend(labels.clone());
+        let image = Image { id: id.clone(), labels: all, ..Image::default() };
+        state.images.insert(reference.to_owned(), image);
+        Ok(id)
+    }
+
+    fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
+        let mut state = self.called("remove_image");
+        let Ok(id) = state.image(reference).map(|image| image.id.clone()) else { return Ok(()) };
+        if state.containers.iter().any(|held| held.container.image_id == id) {
+            return Err(EngineError::ImageInUse { reference: reference.to_owned() });
+        }
+        state.images.retain(|_, image| image.id != id);
+        Ok(())
+    }
 }
 
 impl Containers for Memory {
     fn containers(&self, labels: &[(&str, &str)]) -> Result<Vec<Container>, EngineError> {
         let state = self.called("containers");
-        let carries = |container: &Container| {
-            labels.iter().all(|&(name, value)| container.labels.get(name).is_some_and(|carried| carried == value))
-        };
         let newest_first = state.containers.iter().rev().map(|record| record.container.clone());
-        Ok(newest_first.filter(carries).collect())
+        Ok(newest_first.filter(|container| carries(&container.labels, labels)).collect())
     }
 
     fn container(&self, id: &str) -> Result<Option<Container>, EngineError> {
@@ -137,7 +173,8 @@ impl Containers for Memory {
 
     fn create(&self, name: &str, spec: &ContainerSpec) -> Result<String, EngineError> {
         let mut state = self.called("create");
-        let image_id = state.image(&spec.image)?.id.clone();
+        let Image { id: image_id, mut labels, .. } = state.image(&spec.image)?.clone();
+        labels.extend(spec.labels.clone());
         if state.find(name).is_ok() {
             return Err(EngineError::NameTaken { name: name.to_owned() });
         }
@@ -147,16 +184,21 @@ impl Containers for Memory {
         state.created += 1;
         let id = format!("{:064x}", state.created);
         let directory = self.root.path().join(name);
-        std::fs::create_dir_all(directory.join("root")).map_err(EngineError::Client)?;
+        let files = self.root.path().join(image_id.trim_start_matches("sha256:"));
+        match files.exists() {
+            true => copy(&files, &directory)?,
+            false => std::fs::create_dir_all(directory.join("root")).map_err(EngineError::Client)?,
+        }
         let container = Container {
             id: id.clone(),
             name: name.to_owned(),
             image_id,
             state: ContainerState::Created,
-            labels: spec.labels.clone(),
+            labels,
             created: jiff::Timestamp::now(),
+            started: None,
         };
-        state.containers.push(Held { container, spec: spec.clone(), directory });
+        state.containers.push(Held { container, spec: spec.clone(), directory, commands: Vec::new() });
         Ok(id)
     }
 
@@ -167,6 +209,7 @@ impl Containers for Memory {
             return Err(EngineError::Paused { id: id.to_owned() });
         }
         container.state = ContainerState::Running;
+        container.started = Some(jiff::Timestamp::now());
         Ok(())
     }
 
@@ -177,6 +220,26 @@ impl Containers for Memory {
             container.state = ContainerState::Running;
         }
         Ok(())
+    }
+
+    fn stop(&self, id: &str) -> Result<(), EngineError> {
+        let mut state = self.called("stop");
+        let held = state.find(id)?;
+        for (process, _) in held.commands.drain(..) {
+            let _ = rustix::process::kill_process_group(process, rustix::process::Signal::KILL);
+        }
+        held.container.state = ContainerState::Exited;
+        Ok(())
+    }
+
+    fn commands(&self, id: &str) -> Result<Vec<Vec<String>>, EngineError> {
+        Ok(self.called("commands").find(id)?.commands.iter().map(|(_, argv)| argv.clone()).collect())
+    }
+
+    fn processes(&self, id: &str) -> Result<usize, EngineError> {
+        let mut state = self.called("processes");
+        let held = state.find(id)?;
+        Ok(1 + usize::from(held.spec.init) + held.commands.len())
     }
 
     fn remove(&self, id: &str) -> Result<(), EngineError> {
@@ -190,9 +253,11 @@ impl Containers for Memory {
 
     fn read_file(&self, id: &str, path: &str) -> Result<Option<Vec<u8>>, EngineError> {
         let path = self.called("read_file").find(id)?.on_this_machine(path);
-        match std::fs::read(&path) {
+        match crate::file::read(Path::new(&path), LONGEST_FILE as u64) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Ok(content) if content.len() > LONGEST_FILE => Err(EngineError::FileTooLong { path: path.into() }),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                Err(EngineError::FileTooLong { path: path.into() })
+            }
             content => content.map(Some).map_err(EngineError::Client),
         }
     }
@@ -203,7 +268,14 @@ impl Execs for Memory {
         exec.check_length()?;
         let record = self.called("exec").find(id)?.clone();
         match record.container.state {
-            ContainerState::Running => record.run(exec, output),
+            ContainerState::Running => record.run(exec, output, |process, runs| {
+                if let Ok(held) = self.state().find(id) {
+                    match runs {
+                        true => held.commands.push((process, exec.argv.clone())),
+                        false => held.commands.retain(|(other, _)| *other != process),
+                    }
+                }
+            }),
             ContainerState::Paused => Err(EngineError::Paused { id: id.to_owned() }),
             _ => Err(EngineError::NotRunning { id: id.to_owned() }),
         }
@@ -211,7 +283,7 @@ impl Execs for Memory {
 }
 
 impl Held {
-    fn run(&self, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError> {
+    fn run(&self, exec: &Exec, output: &mut Sink<'_>, note: impl Fn(Pid, bool)) -> Result<i32, EngineError> {
         let mut child = match self.command(exec).and_then(|mut command| command.spawn()) {
             Ok(child) => child,
             Err(error) => {
@@ -220,8 +292,16 @@ impl Held {
                 return Ok(126);
             }
         };
-        pass_on(&mut child, output)?;
-        child.wait().map(exit_code).map_err(EngineError::Client)
+        if let (Some(mut pipe), Stdin::Bytes(bytes)) = (child.stdin.take(), &exec.stdin) {
+            let bytes = self.bytes_on_this_machine(bytes);
+            // A command may end, or close its input, without having read it all.
+            std::thread::spawn(move || pipe.write_all(&bytes));
+        }
+        let process = Pid::from_child(&child);
+        note(process, true);
+        let status = pass_on(&mut child, output).and_then(|()| child.wait().map_err(EngineError::Client));
+        note(process, false);
+        status.map(exit_code)
     }
 
     fn command(&self, exec: &Exec) -> io::Result<Command> {
@@ -233,9 +313,10 @@ impl Held {
             command.env(name, self.on_this_machine(value));
         }
         command.current_dir(self.working_directory(exec)?);
-        command.stdin(match exec.stdin {
+        command.stdin(match &exec.stdin {
             Stdin::Null => Stdio::null(),
             Stdin::Inherit => Stdio::inherit(),
+            Stdin::Bytes(_) => Stdio::piped(),
         });
         // As in a container, every command leads a process group: signals go to that.
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
@@ -256,21 +337,29 @@ impl Held {
     /// `text` with every path of the container that has a place on this machine replaced, the longest that fits, in
     /// one pass: what is put in is not looked at again.
     fn on_this_machine(&self, text: &str) -> String {
+        String::from_utf8_lossy(&self.bytes_on_this_machine(text.as_bytes())).into_owned()
+    }
+
+    fn bytes_on_this_machine(&self, text: &[u8]) -> Vec<u8> {
         let ledger = self.directory.join(LEDGER_DIRECTORY.trim_start_matches('/'));
         let mounts = self.spec.mounts.iter().map(|mount| (mount.target.as_str(), mount.source.as_path()));
         let mut places: Vec<(&str, &Path)> = mounts.chain([(LEDGER_DIRECTORY, ledger.as_path())]).collect();
         places.sort_by_key(|(inside, _)| std::cmp::Reverse(inside.len()));
-        let mut replaced = String::with_capacity(text.len());
+        let mut replaced = Vec::with_capacity(text.len());
         let mut rest = text;
-        while let Some(first) = rest.chars().next() {
-            if let Some((after, outside)) =
-                places.iter().find_map(|(inside, outside)| Some((rest.strip_prefix(inside)?, outside)))
-            {
-                replaced.push_str(&outside.to_string_lossy());
-                rest = after;
-            } else {
-                replaced.push(first);
-                rest = rest.split_at(first.len_utf8()).1;
+        while let Some((first, others)) = rest.split_first() {
+            let place = |(inside, outside): &(&str, &Path)| {
+                Some((rest.strip_prefix(inside.as_bytes())?, outside.as_os_str().as_encoded_bytes().to_vec()))
+            };
+            match places.iter().find_map(place) {
+                Some((after, outside)) => {
+                    replaced.extend(outside);
+                    rest = after;
+                }
+                None => {
+                    replaced.push(*first);
+                    rest = others;
+                }
             }
         }
         replaced
@@ -314,6 +403,16 @@ fn pass_on(child: &mut Child, output: &mut Sink<'_>) -> Result<(), EngineError> 
         }
     }
     Ok(())
+}
+
+/// Whether all of the `wanted` labels are among those that something has.
+fn carries(labels: &BTreeMap<String, String>, wanted: &[(&str, &str)]) -> bool {
+    wanted.iter().all(|&(name, value)| labels.get(name).is_some_and(|carried| carried == value))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), EngineError> {
+    let copied = Command::new("cp").arg("-a").args([from, to]).status().map_err(EngineError::Client)?;
+    if copied.success() { Ok(()) } else { Err(EngineError::Client(io::Error::other("cp failed"))) }
 }
 
 fn exit_code(status: ExitStatus) -> i32 {

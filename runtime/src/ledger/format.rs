@@ -9,7 +9,7 @@ pub const FILE: &str = "/var/lib/compeval/state.toml";
 pub const READY: &str = "/var/lib/compeval/ready";
 
 /// The version of the ledger's form that this program writes.
-pub(super) const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 2;
 
 /// What the shell appends to, before any record.
 pub fn header() -> String {

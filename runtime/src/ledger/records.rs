@@ -1,6 +1,6 @@
 //! The records of a state file, read.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use bstr::ByteSlice;
 use compeval_interpreter::stage::fingerprint::{Dependency, Difference, Fingerprint};
@@ -43,16 +43,36 @@ pub struct Record {
     pub pid: Option<u32>,
     /// Which commit of the computation it was.
     pub commit: Option<String>,
+    /// A hash of the setup script that it stood in.
+    pub script: Option<String>,
     /// Seconds since the machine started: the difference of two records is a duration.
     pub uptime: Option<f64>,
     /// When the chain was sent, as RFC 3339 says.
     pub start: Option<String>,
 }
 
+/// A record of a command that runs on every call: written before it runs, once for each text.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct RepeatedRecord {
+    /// Its fingerprint.
+    #[serde(rename = "repeated")]
+    pub fingerprint: String,
+    /// Its text, as the script had it.
+    pub text: String,
+    /// The line that it began on, from 1.
+    pub line: usize,
+    /// Which commit of the computation it was.
+    pub commit: Option<String>,
+    /// A hash of the setup script that it stood in.
+    pub script: Option<String>,
+}
+
 /// The records of a container, oldest first, and what they come to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Records {
     records: Vec<Record>,
+    /// By fingerprint.
+    repeated: BTreeMap<String, RepeatedRecord>,
     /// By stage, where its records are.
     stages: BTreeMap<u32, Places>,
     applied: u32,
@@ -91,7 +111,14 @@ struct Header {
 
 #[derive(Deserialize)]
 struct Table {
-    record: [Record; 1],
+    record: [Entry; 1],
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Stage(Box<Record>),
+    Repeated(RepeatedRecord),
 }
 
 impl Record {
@@ -124,17 +151,20 @@ impl Records {
         if schema > SCHEMA {
             return Err(LedgerError::Newer { found: schema });
         }
-        let mut records = Vec::new();
+        let (mut records, mut repeated) = (Vec::new(), BTreeMap::new());
         let mut blocks = blocks.peekable();
         while let Some(block) = blocks.next() {
             match toml::from_str::<Table>(&format!("[[record]]\n{block}")) {
-                Ok(Table { record: [record] }) => records.push(record),
+                Ok(Table { record: [Entry::Stage(record)] }) => records.push(*record),
+                Ok(Table { record: [Entry::Repeated(record)] }) => {
+                    repeated.entry(record.fingerprint.clone()).or_insert(record);
+                }
                 // So was this record.
                 Err(_) if blocks.peek().is_none() => break,
                 Err(error) => return Err(damaged(error.message().to_owned())),
             }
         }
-        Ok(Records::new(records))
+        Ok(Records { repeated, ..Records::new(records) })
     }
 
     /// Looks at each record once.
@@ -157,7 +187,7 @@ impl Records {
             *number == expected && state(places.last) == Some(StageState::Applied)
         });
         let applied = without_gap.last().map_or(0, |(_, number)| number);
-        Records { records, stages, applied, failed, unfinished }
+        Records { records, repeated: BTreeMap::new(), stages, applied, failed, unfinished }
     }
 
     /// How many stages are applied: the first ones, without a gap.
@@ -170,9 +200,39 @@ impl Records {
         self.records.get(self.stages.get(&number)?.started?)
     }
 
+    /// What runs on every call and has run there, by fingerprint.
+    pub fn repeated(&self) -> impl Iterator<Item = &RepeatedRecord> {
+        self.repeated.values()
+    }
+
+    /// Whether a command with this fingerprint, which runs on every call, has run there.
+    pub fn has_repeated(&self, fingerprint: &str) -> bool {
+        self.repeated.contains_key(fingerprint)
+    }
+
     /// A stage that began and has not ended, as far as is recorded.
     pub fn unfinished(&self) -> Option<&Record> {
         self.records.get(self.unfinished?)
+    }
+
+    /// How long the applied stages behind the one with this fingerprint took together; all of them if there is none such.
+    pub fn work_since(&self, fingerprint: &str) -> Duration {
+        let is_it =
+            |number: &u32| self.stage(*number).is_some_and(|record| record.fingerprint.as_deref() == Some(fingerprint));
+        let first = (1..=self.applied).rev().find(is_it).map_or(1, |number| number + 1);
+        (first..=self.applied).filter_map(|number| self.took(number)).sum()
+    }
+
+    /// How long stage `number` took when it ran last; `None` where the records do not tell.
+    pub fn took(&self, number: u32) -> Option<Duration> {
+        let places = self.stages.get(&number)?;
+        let uptime = |at: usize| self.records.get(at)?.uptime;
+        Duration::try_from_secs_f64(uptime(places.last)? - uptime(places.started?)?).ok()
+    }
+
+    /// A stage that failed, or began and has not ended: nothing is built upon that.
+    pub fn debris(&self) -> Option<&Record> {
+        self.failed().or_else(|| self.unfinished())
     }
 
     /// A stage that failed and was not applied since.
@@ -210,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_newer_schema_and_nonsense_are_refused() {
-        assert_eq!(Records::parse(b"schema = 2\n"), Err(LedgerError::Newer { found: 2 }));
+        assert_eq!(Records::parse(b"schema = 3\n"), Err(LedgerError::Newer { found: 3 }));
         assert!(matches!(Records::parse(b"hello\n"), Err(LedgerError::Damaged { .. })));
         assert!(matches!(Records::parse(b"\n[[record]]\nstage = 1\n"), Err(LedgerError::Damaged { .. })));
         assert_eq!(Records::parse(b""), Ok(Records::default()));

@@ -1,11 +1,15 @@
 //! Why a container could not be set up or called, and what to do about it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-use compeval_interpreter::{dispatch::DispatchError, execute::Cause, stage::Chain};
+use compeval_interpreter::{
+    dispatch::{DispatchError, Kind},
+    execute::Cause,
+    stage::Chain,
+};
 use thiserror::Error;
 
-use crate::{container::lock::LockError, engine::EngineError, ledger::LedgerError};
+use crate::{container::lock::LockError, engine::EngineError, interrupt::Signal, ledger::LedgerError};
 
 /// Why a container could not be set up or called.
 #[derive(Debug, Error)]
@@ -65,11 +69,37 @@ pub enum SetupError {
         /// Where, and for what error of the shell.
         cause: Option<Box<Cause>>,
     },
-    /// The setup was cancelled.
-    #[error("the setup of computation `{computation}` was cancelled")]
-    Cancelled {
-        /// The computation.
-        computation: String,
+    /// Calls run in the container for too long.
+    #[error("waited {} s for {calls} that {run} in container `{container}`", waited.as_secs(), calls = calls_of(*calls), run = if *calls == 1 { "runs" } else { "run" })]
+    InUse {
+        /// Its name.
+        container: String,
+        /// How many.
+        calls: usize,
+        /// The time limit.
+        waited: Duration,
+    },
+    /// A signal came.
+    #[error("interrupted{}", stopped.map(|stretch| format!(": {} was stopped", stretch_name(stretch))).unwrap_or_default())]
+    Interrupted {
+        /// The signal.
+        signal: Signal,
+        /// What ran in the container then, if anything did.
+        stopped: Option<Kind>,
+    },
+    /// A call that ended has left something running for too long.
+    #[error("{}, which an ended call began {} ago, still runs in container `{container}`", stretch_name(*stretch), age(*running))]
+    StillRunning {
+        /// The container's name.
+        container: String,
+        /// The shell there.
+        shell: String,
+        /// What runs.
+        stretch: Kind,
+        /// Its process id there.
+        process: u32,
+        /// For how long.
+        running: Duration,
     },
     /// The container ended or went away again and again.
     #[error("the container of computation `{computation}` does not keep running")]
@@ -81,8 +111,30 @@ pub enum SetupError {
     },
 }
 
+fn calls_of(number: usize) -> String {
+    if number == 1 { "a call".to_owned() } else { format!("{number} calls") }
+}
+
 fn stage_name(number: Option<u32>) -> String {
     number.map_or_else(|| "an everytime command".to_owned(), |number| format!("stage {number}"))
+}
+
+/// What part of a setup is called in a sentence.
+pub fn stretch_name(stretch: Kind) -> String {
+    match stretch {
+        Kind::Stage(number) => stage_name(Some(number)),
+        Kind::Everytime => stage_name(None),
+        _ => "a command of the setup script".to_owned(),
+    }
+}
+
+/// A duration in one unit.
+pub fn age(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds @ ..7200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
 }
 
 impl SetupError {
@@ -94,22 +146,30 @@ impl SetupError {
                 Some(format!("use the newer ce-run that set it up, or remove container `{container}`"))
             }
             SetupError::MountSource { .. } => Some("create it, or change `mounts` in docker.conf".to_owned()),
-            SetupError::ChainFailed { number: Some(_), .. } => Some(
-                "mend the stage and run again: a new container is made, so that nothing half-done stays".to_owned(),
-            ),
+            SetupError::ChainFailed { number: Some(_), .. } => {
+                Some("mend the stage and run again: nothing half-done is built upon".to_owned())
+            }
             SetupError::ChainFailed { number: None, .. } => Some("mend the command and run again".to_owned()),
             SetupError::SetupExited { cause: None, .. } => {
                 Some("an `exit` or an error outside of any chain ended it".to_owned())
             }
+            SetupError::StillRunning { container, shell, process, .. } => Some(format!(
+                "wait longer, or stop it: `docker exec -u 0 {container} {shell} -c 'kill -TERM -{process}'`"
+            )),
             SetupError::Unstable { shell, .. } => Some(format!(
                 "its image must have the shell `{shell}` (or another one that `shell` in docker.conf names), \
                  and nothing else may stop or remove it"
             )),
+            SetupError::InUse { .. } => Some(
+                "what the setup runs must not run beside them: call again when they have ended, or with a longer \
+                 `--lock-timeout`"
+                    .to_owned(),
+            ),
             SetupError::Engine { .. }
             | SetupError::Dispatch(_)
             | SetupError::Ledger { .. }
             | SetupError::SetupExited { .. }
-            | SetupError::Cancelled { .. } => None,
+            | SetupError::Interrupted { .. } => None,
         }
     }
 }

@@ -1,19 +1,17 @@
-//! The computation's container: found by the mapping or its labels, created if there is none, and running.
+//! A container that is chosen, made if there is none, and running.
 
 use std::{cell::RefCell, time::Duration};
 
-use compeval_interpreter::syntax::print;
-
 use super::{
+    choose,
     error::{SetupError, doing},
-    keep,
     notice::{Notice, Watcher},
     reason::Reason,
     site::Site,
+    snapshot::Start,
 };
 use crate::{
     computation::environment::Environment,
-    container::{identity::Identity, mapping::Mapping},
     engine::{Container, ContainerSpec, ContainerState, EngineError},
 };
 
@@ -21,63 +19,18 @@ use crate::{
 const LOOKS: u32 = 10;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-/// The container of this computation, directory, commit and storage, in whatever state.
-pub(crate) fn find(site: &Site<'_>) -> Result<Option<Container>, SetupError> {
-    let computation = &site.environment.computation;
-    let ask = || doing(format!("look for the container of computation `{}`", computation.name));
-    let identity = site.identity();
-    let (mapping, _) = Mapping::read(computation);
-    if let Some(id) = mapping.get(&computation.key())
-        && let Some(container) = site.engine.container(id).map_err(ask())?
-        && identity.is_of(&container)
-    {
-        return Ok(Some(container));
+/// Lets a container run; false when it is gone.
+pub(super) fn start(site: &Site<'_>, container: &Container) -> Result<bool, SetupError> {
+    let started = match container.state {
+        ContainerState::Running => Ok(()),
+        ContainerState::Paused => site.engine.unpause(&container.id),
+        _ => site.engine.start(&container.id),
+    };
+    match started {
+        Ok(()) => Ok(true),
+        Err(EngineError::NoSuchContainer { .. }) => Ok(false),
+        Err(source) => Err(doing(format!("start container `{}`", container.name))(source)),
     }
-    let labels = identity.labels();
-    let wanted: Vec<(&str, &str)> = labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    Ok(site.engine.containers(&wanted).map_err(ask())?.into_iter().find(|container| identity.is_of(container)))
-}
-
-/// The computation's container, created if there is none, and running.
-pub(super) fn running_container(
-    site: &Site<'_>,
-    watcher: &RefCell<&mut dyn Watcher>,
-    because: Option<&Reason>,
-) -> Result<Container, SetupError> {
-    for _ in 0..4 {
-        let container = match find(site)? {
-            Some(container) => container,
-            None => match create(site, watcher, because)? {
-                Some(container) => container,
-                // Somebody else was faster: find theirs.
-                None => {
-                    std::thread::sleep(BETWEEN_LOOKS);
-                    continue;
-                }
-            },
-        };
-        let started = match container.state {
-            ContainerState::Running => Ok(()),
-            ContainerState::Paused => site.engine.unpause(&container.id),
-            _ => site.engine.start(&container.id),
-        };
-        match started {
-            Ok(()) => {
-                keep::remember(&site.environment.computation, &container, watcher);
-                return Ok(container);
-            }
-            Err(EngineError::NoSuchContainer { .. }) => {}
-            Err(source) => return Err(doing(format!("start container `{}`", container.name))(source)),
-        }
-    }
-    Err(unstable(site.environment))
-}
-
-/// The id of the image that the description names.
-pub(super) fn image_id(site: &Site<'_>) -> Result<String, SetupError> {
-    let Environment { computation, description, .. } = site.environment;
-    let task = format!("create a container for computation `{}`", computation.name);
-    Ok(site.engine.image(&description.image).map_err(doing(task))?.id)
 }
 
 /// Whether what went wrong is that the container ended or was removed meanwhile: the engine says that in many ways.
@@ -100,40 +53,44 @@ pub(super) fn unstable(Environment { computation, description, .. }: &Environmen
     SetupError::Unstable { computation: computation.name.clone(), shell: description.shell.clone() }
 }
 
-/// Creates the container; `None` when another process has just done so.
-fn create(
+/// Creates a container from a snapshot or the description's image; `None` when another process has just done so.
+pub(super) fn create(
     site: &Site<'_>,
+    start: Option<&Start>,
     watcher: &RefCell<&mut dyn Watcher>,
     because: Option<&Reason>,
 ) -> Result<Option<Container>, SetupError> {
-    let Environment { computation, description, script, .. } = site.environment;
-    let image = image_id(site)?;
+    let Environment { computation, description, script_hash, .. } = site.environment;
+    let made = site.made()?;
     let identity = site.identity();
-    let chain = identity.chain(&site.base(&image), print::canonical(&script.list).as_slice());
-    let name = identity.name(&chain);
-    let labels = identity.labels().into_iter().chain(Identity::further_labels(&chain, &image));
-    let labels = labels.map(|(name, value)| (name.to_owned(), value)).collect();
+    let chain = identity.chain(&made.base, script_hash);
+    let prefix = identity.name(&chain);
+    // Of containers for one environment, one that failed may still be there.
+    let number = |container: &Container| container.name.strip_prefix(&prefix)?.parse::<u32>().ok();
+    let last = choose::of_computation(site)?.iter().filter_map(number).max().unwrap_or(0);
+    let ancestor = start.map(|start| start.ancestor.clone()).unwrap_or_default();
+    let labels = identity.all_labels(&made, &ancestor, &chain, &computation.key());
+    let image = if ancestor.snapshot.is_empty() { made.image_id } else { ancestor.snapshot };
     let spec = ContainerSpec { image, labels, ..site.spec.clone() };
-    watcher.borrow_mut().notice(Notice::Creating { name: &name, image: &description.image, because });
-    match site.engine.create(&name, &spec) {
-        Ok(id) => site.engine.container(&id).map_err(doing(format!("find container `{name}` again"))),
-        Err(EngineError::NameTaken { .. }) => resolve_conflict(site, &name).map(|()| None),
-        Err(source) => {
-            let version = computation.key().chars().take(7).collect::<String>();
-            let task = format!("create a container for computation `{}` at commit {version}", computation.name);
-            Err(doing(task)(source))
+    let stages = start.map_or(0, |start| start.stages);
+    let version = computation.key().chars().take(7).collect::<String>();
+    let task = || doing(format!("create a container for computation `{}` at commit {version}", computation.name));
+    let names: Vec<String> = (1..=NAMES).map(|number| format!("{prefix}{}", last.saturating_add(number))).collect();
+    let name = names.first().map(String::as_str).unwrap_or_default();
+    watcher.borrow_mut().notice(Notice::Creating { name, image: &description.image, stages, because });
+    for name in &names {
+        match site.engine.create(name, &spec) {
+            Ok(id) => return site.engine.container(&id).map_err(task()),
+            Err(EngineError::NameTaken { .. }) => {}
+            Err(source) => return Err(task()(source)),
+        }
+        // By a process that was faster; by what is just being removed, or is none of ours, which another name passes by.
+        if site.engine.container(name).map_err(task())?.is_some_and(|other| identity.is_of(&other)) {
+            return Ok(None);
         }
     }
+    Err(task()(EngineError::NameTaken { name: name.to_owned() }))
 }
 
-/// The name is taken: by another process that was faster, or by a container whose labels are not ours any more.
-fn resolve_conflict(site: &Site<'_>, name: &str) -> Result<(), SetupError> {
-    if find(site)?.is_some() {
-        return Ok(());
-    }
-    let task = format!("create the container of computation `{}`", site.environment.computation.name);
-    match site.engine.container(name).map_err(doing(task.as_str()))? {
-        None => Ok(()),
-        Some(_) => Err(doing(task)(EngineError::NameTaken { name: name.to_owned() })),
-    }
-}
+/// How many names are tried.
+const NAMES: u32 = 8;

@@ -1,9 +1,14 @@
 //! What a person may want to see while a container is found, made and set up.
 
-use compeval_interpreter::execute::Event;
+use std::time::Duration;
+
+use compeval_interpreter::{dispatch::Kind, execute::Event};
 
 use super::reason::Reason;
-use crate::{container::mapping::MappingError, engine::Stream};
+use crate::{
+    container::mapping::MappingError,
+    engine::{EngineError, Stream},
+};
 
 /// Something that happens between the call and the command.
 #[derive(Debug)]
@@ -16,11 +21,42 @@ pub enum Notice<'n> {
         name: &'n str,
         /// The image it is made from.
         image: &'n str,
+        /// How many stages are applied in the snapshot that it is made from in place of the image.
+        stages: u32,
         /// Why an existing one is not used; `None` when there was none.
         because: Option<&'n Reason>,
     },
-    /// An earlier call was ended while this stage ran; the stage still runs, and is waited for.
-    WaitingForStage(u32),
+    /// What was done so far is put aside, for later setups to go on from, before the next chain begins.
+    Snapshot,
+    /// Calls run in the container, and something has to run there that must not run beside them: they are waited for.
+    WaitingForCalls {
+        /// How many.
+        calls: usize,
+        /// The container's name.
+        container: &'n str,
+    },
+    /// Other calls run in the container, for which the everytime chains ran already: this one goes beside them.
+    Joining {
+        /// How many.
+        calls: usize,
+    },
+    /// A stage has failed in a container, which is stopped and kept for a look.
+    Kept {
+        /// Its name.
+        name: &'n str,
+    },
+    /// A container that is not needed any more is removed.
+    Removing {
+        /// Its name.
+        name: &'n str,
+    },
+    /// An earlier call was ended while this ran; it still runs, and is waited for.
+    WaitingForStretch {
+        /// What runs.
+        stretch: Kind,
+        /// For how long.
+        running: Duration,
+    },
     /// Something that does not stop the call, but should be known.
     Warning(Warning<'n>),
     /// A stage is skipped, or a stretch begins or ends.
@@ -32,6 +68,13 @@ pub enum Notice<'n> {
 pub enum Warning<'n> {
     /// The mapping could not be used, and is written anew.
     MappingDamaged(&'n MappingError),
+    /// A container that is not needed any more could not be removed or stopped.
+    NotTidied {
+        /// Its name.
+        name: &'n str,
+        /// Why.
+        error: &'n EngineError,
+    },
     /// The mapping is not kept, or Git not told of it.
     MappingNotKept(&'n MappingError),
 }

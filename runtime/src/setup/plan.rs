@@ -1,18 +1,23 @@
 //! What a setup would do, and why, without doing it.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use bstr::{BStr, BString, ByteSlice};
 use compeval_interpreter::{
     Place, Settings, State,
     dispatch::{Kind, dry_run::DryRun},
-    execute::{End, Event, Observer},
+    execute::{End, Event, Observer, Outcome},
     run,
     stage::{self, Chain},
 };
 
 use super::reason::Reason;
-use crate::{computation::environment::Environment, container::mounts::Mounts, ledger::Records};
+use crate::{
+    computation::environment::Environment,
+    container::{identity, mounts::Mounts},
+    engine::Container,
+    ledger::Records,
+};
 
 /// What would become of a part of the script.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,12 +50,25 @@ pub struct Step {
 pub struct Plan {
     /// The steps.
     pub steps: Vec<Step>,
-    /// Why the container will be replaced by a new one, if it will: all runs anew, then.
-    pub replaced: Option<Reason>,
-    /// A stage that an ended call left without an end: it still runs, or the container will be replaced.
+    /// Which container is used.
+    pub action: Action,
+    /// Why no other one is used as it is, where there are others.
+    pub because: Option<Reason>,
+    /// A stage that an ended call left without an end: it still runs, or the container is not used.
     pub unfinished: Option<u32>,
-    /// When nothing but applied stages would be reached: the last one's fingerprint.
-    pub ready: Option<String>,
+}
+
+/// Which container a setup uses (our design, section 6).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// This one, in which all stages are applied.
+    Use(Container),
+    /// This one, in which the first stages are applied.
+    Append(Container),
+    /// A new one, made from a snapshot of the first so many stages.
+    Fork(u32),
+    /// A new one, made from the image.
+    Build,
 }
 
 impl Plan {
@@ -58,6 +76,14 @@ impl Plan {
     pub fn pending(&self) -> usize {
         let is_stage = |step: &&Step| matches!(step.kind, Kind::Stage(_)) && step.fate != Fate::Applied;
         self.steps.iter().filter(is_stage).count()
+    }
+
+    /// The container that is used; `None` when a new one is made.
+    pub fn container(&self) -> Option<&Container> {
+        match &self.action {
+            Action::Use(container) | Action::Append(container) => Some(container),
+            Action::Fork(_) | Action::Build => None,
+        }
     }
 }
 
@@ -77,15 +103,25 @@ impl stage::Ledger for Recorded<'_> {
         self.ledger.stage(number)?.fingerprint.clone()
     }
 
-    /// Within one version of the computation the script is the same. Where another text stands at a stage's number, the
-    /// stages were counted differently, because of what earlier ones did: `sh` goes by the number then, and so do we.
+    /// Where another text of the very same script stands at a stage's number, the stages were counted differently, because
+    /// of what earlier ones did: `sh` goes by the number then, and so do we.
     fn agrees(&self, number: u32, chain: &Chain) -> bool {
         let Some(record) = self.ledger.stage(number) else { return true };
-        let counted_differently = record.commit.as_deref() == Some(self.environment.computation.key().as_str())
-            && record.text.as_deref().is_some_and(|text| chain.text != text);
+        let stands_there = |text: &[u8]| self.environment.script.source.text().contains_str(text);
+        let counted_differently = record.script.as_ref() == Some(&self.environment.script_hash)
+            && record.text.as_deref().is_some_and(|text| chain.text != text && stands_there(text.as_bytes()))
+            && stands_there(&chain.text);
         counted_differently
             || record.fingerprint.is_none()
             || record.fingerprint.as_ref() == Some(&chain.fingerprint.hash)
+    }
+
+    fn keeps_repeated(&self) -> bool {
+        true
+    }
+
+    fn has_repeated(&self, fingerprint: &str) -> bool {
+        self.ledger.has_repeated(fingerprint)
     }
 
     fn base(&self) -> String {
@@ -125,25 +161,55 @@ pub(crate) fn ready_fingerprint(environment: &Environment, mounts: &Mounts, base
     let mut ledger = AllApplied(Recorded { environment, base, ledger: &none });
     let mut steps = Steps::default();
     let outcome = run(&environment.script, &settings(mounts), &mut ledger, &mut DryRun, &mut steps).ok()?;
-    let only_applied = steps.0.iter().all(|step| step.fate == Fate::Applied);
+    let only_applied = steps.steps.iter().all(|step| step.fate == Fate::Applied);
     let is_still = only_applied && outcome.end == End::Finished && outcome.state.exit_trap.is_none();
     is_still.then_some(outcome.fingerprint)
 }
 
-/// What a setup would do in a container with this ledger.
-pub(crate) fn plan(environment: &Environment, mounts: &Mounts, base: &str, ledger: &Records) -> Plan {
+/// What a setup leaves for later calls whose script runs commands on every call: a hash of all that the script says and
+/// reads of the computation. `None` when that cannot be read.
+pub(crate) fn settled_key(environment: &Environment, base: &str) -> Option<String> {
+    let version = environment.version()?;
+    Some(format!("settled {}", identity::hash(&[vec![base.to_owned(), environment.script_hash.clone(), version]])))
+}
+
+/// Whether a container with this ledger can be what the script says, and what would run there.
+pub(crate) struct Fit {
+    /// What would run.
+    pub(crate) steps: Vec<Step>,
+    /// How many stages would, or might; `Err` why the container cannot be used.
+    pub(crate) pending: Result<usize, Reason>,
+    /// The fingerprints of the stages that would run, in order.
+    pub(crate) stages: Vec<String>,
+    /// The fingerprints of what runs on every call.
+    pub(crate) repeated: BTreeSet<String>,
+}
+
+/// Holds the script against a container's ledger, without running anything.
+pub(crate) fn fit(environment: &Environment, mounts: &Mounts, base: &str, ledger: &Records) -> Fit {
     let mut steps = Steps::default();
     let mut recorded = Recorded { environment, base: base.to_owned(), ledger };
     let outcome = run(&environment.script, &settings(mounts), &mut recorded, &mut DryRun, &mut steps);
-    if let Ok(outcome) = outcome
-        && let End::Diverged { number, chain } = outcome.end
-    {
-        let anew = plan(environment, mounts, base, &Records::default());
-        return Plan { replaced: Some(edited(ledger, number, &chain)), ready: None, ..anew };
-    }
-    let all_applied = steps.0.iter().all(|step| step.fate == Fate::Applied);
-    let ready = all_applied.then(|| ready_fingerprint(environment, mounts, base.to_owned())).flatten();
-    Plan { steps: steps.0, replaced: None, unfinished: None, ready }
+    let is_ours = |script: &Option<String>| script.as_ref() == Some(&environment.script_hash);
+    let gone = ledger.repeated().find(|one| !is_ours(&one.script) && !steps.repeated.contains(&one.fingerprint));
+    let is_sure = steps.steps.iter().all(|step| !matches!(step.fate, Fate::Perhaps(_)));
+    let last_is_ours = ledger.stage(ledger.applied()).is_some_and(|record| is_ours(&record.script));
+    let pending = match outcome {
+        Ok(Outcome { end: End::Diverged { number, chain }, .. }) => Err(edited(ledger, number, &chain)),
+        _ if gone.is_some() => Err(Reason::RepeatedGone { text: gone.map(|one| one.text.clone()).unwrap_or_default() }),
+        // What the same script did before tells nothing of it.
+        Ok(Outcome { hits, .. }) if is_sure && hits < ledger.applied() && !last_is_ours => {
+            Err(Reason::StageRemoved(hits + 1))
+        }
+        _ => Ok(steps.pending),
+    };
+    Fit { steps: steps.steps, pending, stages: steps.stages, repeated: steps.repeated }
+}
+
+/// The same steps in a container where the first so many stages are applied.
+pub(crate) fn apply_first(steps: &mut [Step], stages: u32) {
+    let is_applied = |step: &&mut Step| matches!(step.kind, Kind::Stage(number) if number <= stages);
+    steps.iter_mut().filter(is_applied).for_each(|step| step.fate = Fate::Applied);
 }
 
 /// Why a container is not used in which stage `number` is no longer what `chain` is now.
@@ -158,43 +224,53 @@ pub(crate) fn settings(mounts: &Mounts) -> Settings {
     Settings { state: State::with_environment(known), ..Settings::default() }
 }
 
+/// What a walk comes by.
 #[derive(Default)]
-struct Steps(Vec<Step>);
+struct Steps {
+    steps: Vec<Step>,
+    /// How many stages would run, or might.
+    pending: usize,
+    /// The fingerprints of what runs on every call.
+    repeated: BTreeSet<String>,
+    /// The fingerprints of stages that would run, in order.
+    stages: Vec<String>,
+}
+
+impl Steps {
+    fn step(&mut self, kind: Kind, is_applied: bool, depends_on: Option<&Place>, place: &Place, text: &BString) {
+        let fate = match (depends_on, kind) {
+            (Some(place), _) => Fate::Perhaps(place.clone()),
+            (None, Kind::Stage(_)) if is_applied => Fate::Applied,
+            (None, Kind::Stage(_)) => Fate::Pending,
+            (None, _) => Fate::Always,
+        };
+        self.pending += usize::from(matches!(kind, Kind::Stage(_)) && !is_applied);
+        self.steps.push(Step { kind, fate, place: place.clone(), text: text.clone() });
+    }
+}
 
 impl Observer for Steps {
     fn event(&mut self, event: Event<'_>) {
-        let step = match event {
-            Event::Skipped { number, chain, depends_on } => Step {
-                kind: Kind::Stage(number),
-                fate: depends_on.cloned().map_or(Fate::Applied, Fate::Perhaps),
-                place: chain.place.clone(),
-                text: chain.text.clone(),
-            },
+        match event {
+            Event::Skipped { number, chain, depends_on } => {
+                self.step(Kind::Stage(number), true, depends_on, &chain.place, &chain.text);
+            }
             // What words become is no step of its own.
-            Event::Started { request, .. } if request.kind == Kind::Expansion => return,
-            Event::Started { request, depends_on } => Step {
-                kind: request.kind,
-                fate: match (depends_on, request.kind) {
-                    (Some(place), _) => Fate::Perhaps(place.clone()),
-                    (None, Kind::Stage(_)) => Fate::Pending,
-                    (None, _) => Fate::Always,
-                },
-                place: request.place.clone(),
-                text: request.text.clone(),
-            },
-            Event::Inside { kind, chain, is_applied, depends_on } => Step {
-                kind,
-                fate: match (depends_on, kind) {
-                    (Some(place), _) => Fate::Perhaps(place.clone()),
-                    (None, Kind::Stage(_)) if is_applied => Fate::Applied,
-                    (None, Kind::Stage(_)) => Fate::Pending,
-                    (None, _) => Fate::Always,
-                },
-                place: chain.place.clone(),
-                text: chain.text.clone(),
-            },
-            Event::Ended { .. } => return,
-        };
-        self.0.push(step);
+            Event::Started { request, .. } if request.kind == Kind::Expansion => {}
+            Event::Started { request, depends_on } => {
+                if let (Kind::Stage(_), Some(chain)) = (request.kind, request.chains.first()) {
+                    self.stages.push(chain.fingerprint.hash.clone());
+                }
+                self.repeated.extend(request.repeated.iter().map(|repeated| repeated.fingerprint.clone()));
+                self.step(request.kind, false, depends_on, &request.place, &request.text);
+            }
+            Event::Inside { kind, chain, is_applied, depends_on } => {
+                if let (Kind::Stage(_), false) = (kind, is_applied) {
+                    self.stages.push(chain.fingerprint.hash.clone());
+                }
+                self.step(kind, is_applied, depends_on, &chain.place, &chain.text);
+            }
+            Event::Ended { .. } => {}
+        }
     }
 }

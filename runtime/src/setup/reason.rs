@@ -2,7 +2,7 @@
 
 use compeval_interpreter::stage::fingerprint::Difference;
 
-/// Why a container is not used, so that a new one takes its place.
+/// Why a container is not used, so that another one takes its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// Its ledger cannot be read.
@@ -18,6 +18,19 @@ pub enum Reason {
         /// What is different; empty where that was not recorded.
         differences: Vec<Difference>,
     },
+    /// The stages from this one on, which are applied in it, are not in the script any more.
+    StageRemoved(u32),
+    /// A command that runs on every call has run in it, and is not in the script as it was.
+    RepeatedGone {
+        /// The command, as it was.
+        text: String,
+    },
+    /// The name of its image means another one now.
+    ImageMoved,
+    /// What `docker.conf` says of it is something else.
+    DescriptionChanged,
     /// It ended, or was removed, while it was set up.
     Gone,
+    /// Stages are missing in it, and in another one none is.
+    OtherFits,
 }

@@ -1,8 +1,14 @@
 //! A running container while it is set up: its ledger, read and waited for, and shell commands of ours in it.
 
-use std::{cell::RefCell, io, ops::ControlFlow};
+use std::{
+    cell::RefCell,
+    io,
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
-use compeval_interpreter::language::quoting::quote;
+use bstr::ByteSlice;
+use compeval_interpreter::{dispatch::Kind, language::quoting::quote, program::feed::WORD};
 
 use super::{
     error::{SetupError, doing},
@@ -11,11 +17,44 @@ use super::{
 };
 use crate::{
     engine::{Container, EngineError, Exec, LONGEST_FILE, Stream},
-    ledger::{DIRECTORY, FILE, LedgerError, READY, Records, format},
+    interrupt::Interrupt,
+    ledger::{DIRECTORY, FILE, LedgerError, READY, Record, Records, format},
 };
 
 /// How much is kept of what a shell complains of, in bytes.
 const LONGEST_COMPLAINT: usize = 4096;
+
+/// How long to wait at first, and at most, between two looks at what still runs.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What waiting depends on.
+pub(super) struct Waits<'a, 'w> {
+    pub(super) watcher: &'a RefCell<&'w mut dyn Watcher>,
+    pub(super) interrupt: &'a Interrupt,
+    /// `None` for as long as it takes.
+    pub(super) timeout: Option<Duration>,
+}
+
+/// A record without an end: what it tells of may still run.
+struct LeftRunning {
+    stretch: Kind,
+    process: u32,
+    /// For how long.
+    running: Duration,
+}
+
+impl LeftRunning {
+    fn all(ledger: &Records) -> impl Iterator<Item = LeftRunning> {
+        let left = |record: &Record| {
+            let start: Option<jiff::Timestamp> = record.start.as_ref().and_then(|start| start.parse().ok());
+            let running = start.map(|start| jiff::Timestamp::now().duration_since(start));
+            let running = running.and_then(|running| Duration::try_from(running).ok()).unwrap_or_default();
+            Some(LeftRunning { stretch: Kind::Stage(record.stage), process: record.pid?, running })
+        };
+        ledger.unfinished().and_then(left).into_iter()
+    }
+}
 
 /// A running container, and what is done in it that is no part of the script.
 pub(super) struct Session<'a> {
@@ -23,41 +62,99 @@ pub(super) struct Session<'a> {
     pub(super) container: &'a Container,
 }
 
+/// What a container says of itself.
+pub(super) struct Said {
+    pub(super) ledger: Records,
+    /// What the last setup left for later calls, if it has ended well.
+    pub(super) ready: String,
+}
+
 impl Session<'_> {
-    /// Reads the ledger when no stage runs any more: one that an ended ce-run left running is waited for.
-    /// `None` when it is damaged.
-    pub(super) fn settled_ledger(&self, watcher: &RefCell<&mut dyn Watcher>) -> Result<Option<Records>, SetupError> {
-        let Some(ledger) = self.read_ledger()? else { return Ok(None) };
-        let Some((stage, pid)) = ledger.unfinished().and_then(|record| Some((record.stage, record.pid?))) else {
-            return Ok(Some(ledger));
+    /// Reads the ledger when nothing of a setup runs any more: what an ended ce-run left running is waited for.
+    /// `None` when it is damaged. From here on no call takes the container for ready.
+    pub(super) fn settled(&self, waits: &Waits<'_, '_>) -> Result<Option<Said>, SetupError> {
+        let Some(said) = self.read()? else { return Ok(None) };
+        if LeftRunning::all(&said.ledger).next().is_none() {
+            return Ok(Some(said));
+        }
+        let (begin, mut pause, mut waited) = (Instant::now(), SHORTEST_PAUSE, false);
+        // Asked again and again from here: a shell that waits there would go on when this process ends.
+        while let Some(left) = self.still_running(&said.ledger)? {
+            if !std::mem::replace(&mut waited, true) {
+                let LeftRunning { stretch, running, .. } = left;
+                waits.watcher.borrow_mut().notice(Notice::WaitingForStretch { stretch, running });
+            }
+            if waits.timeout.is_some_and(|timeout| begin.elapsed() >= timeout) {
+                return Err(self.still(&left));
+            }
+            if let Some(signal) = waits.interrupt.sleep(pause) {
+                return Err(SetupError::Interrupted { signal, stopped: None });
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        // It may have ended, and put that down, since the first look.
+        self.read()
+    }
+
+    /// Puts down that the stage in a stretch which was stopped has failed with this status, whatever its shell said: dash
+    /// dies without a word, and bash may take the status of the command before.
+    pub(super) fn stage_has_failed(&self, stretch: Option<Kind>, status: i32) -> Result<(), SetupError> {
+        let stage = match (stretch, self.read()?) {
+            (Some(Kind::Stage(number)), _) => Some(number),
+            (_, said) => said.as_ref().and_then(|said| said.ledger.unfinished()).map(|record| record.stage),
         };
-        watcher.borrow_mut().notice(Notice::WaitingForStage(stage));
-        // The process id may have another owner after a restart: ours has this word in its first line.
-        let wait = format!(
-            "while IFS= read -r c 2>/dev/null </proc/{pid}/cmdline; do\n\
-             case $c in *BASH_EXECUTION_STRING*) sleep 0.2 2>/dev/null || sleep 1;; *) break;; esac\n\
-             done"
-        );
-        self.in_shell(&wait)?;
-        self.read_ledger()
+        let Some(stage) = stage else { return Ok(()) };
+        let record = format!("\n[[record]]\nstage = {stage}\nstate = \"failed\"\nstatus = {status}\n");
+        self.in_shell(&format!("printf '%s' {} >>{FILE}", quoted(&record))).map(drop)
     }
 
-    /// Puts down that a setup has ended with this fingerprint.
-    pub(super) fn set_ready(&self, fingerprint: &str) -> Result<(), SetupError> {
-        self.in_shell(&format!("printf '%s\\n' {} >{READY}", quoted(fingerprint))).map(drop)
+    /// What of that which the ledger knows without an end still runs.
+    fn still_running(&self, ledger: &Records) -> Result<Option<LeftRunning>, SetupError> {
+        for left in LeftRunning::all(ledger) {
+            // The process id may have another owner after a restart: ours has this word in its command line.
+            let process = left.process;
+            let ask = format!(
+                "c=; IFS= read -r c 2>/dev/null </proc/{process}/cmdline; case $c in *{WORD}*) printf runs;; esac; :"
+            );
+            if self.in_shell(&ask)? == b"runs" {
+                return Ok(Some(left));
+            }
+        }
+        Ok(None)
     }
 
-    fn read_ledger(&self) -> Result<Option<Records>, SetupError> {
+    fn still(&self, left: &LeftRunning) -> SetupError {
+        SetupError::StillRunning {
+            container: self.container.name.clone(),
+            shell: self.site.environment.description.shell.clone(),
+            stretch: left.stretch,
+            process: left.process,
+            running: left.running,
+        }
+    }
+
+    /// Puts down what a setup that has ended well leaves for later calls.
+    pub(super) fn set_ready(&self, ready: &str) -> Result<(), SetupError> {
+        self.in_shell(&format!("printf '%s\\n' {} >{READY}", quoted(ready))).map(drop)
+    }
+
+    fn read(&self) -> Result<Option<Said>, SetupError> {
         let header = quoted(&format::header());
         let read = format!(
             "[ -d {DIRECTORY} ] || mkdir -p {DIRECTORY} || exit\n\
+             r=; IFS= read -r r 2>/dev/null <{READY}; printf '%s\\n' \"$r\"\n\
              : >{READY}; [ -f {FILE} ] || printf '%s' {header} >{FILE} || exit\n\
              if command -v cat >/dev/null; then exec cat {FILE}; fi\n\
              l=; while IFS= read -r l; do printf '%s\\n' \"$l\"; done <{FILE}; printf '%s' \"$l\""
         );
         match self.in_shell(&read) {
             Err(SetupError::Engine { source: EngineError::Output(_), .. }) => Ok(None),
-            text => parse_ledger(self.container, &text?),
+            text => {
+                let text = text?;
+                let (ready, ledger) = text.split_once_str("\n").unwrap_or_default();
+                let said = |ledger| Said { ledger, ready: ready.to_str_lossy().into_owned() };
+                Ok(parse_ledger(self.container, ledger)?.map(said))
+            }
         }
     }
 

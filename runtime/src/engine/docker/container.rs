@@ -71,6 +71,43 @@ impl Containers for Docker {
         }
     }
 
+    fn stop(&self, id: &str) -> Result<(), EngineError> {
+        match block_on(self.client.kill_container(id, None::<query::KillContainerOptions>))? {
+            // It has just ended by itself.
+            Err(error) if status(&error) == Some(409) => Ok(()),
+            Err(error) => Err(self.container_error(error, id, "stop")),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn commands(&self, id: &str) -> Result<Vec<Vec<String>>, EngineError> {
+        let failed = |error| self.container_error(error, id, "look into");
+        block_on(async {
+            let inspected = self.client.inspect_container(id, None::<query::InspectContainerOptions>);
+            let mut commands = Vec::new();
+            for exec in inspected.await.map_err(failed)?.exec_ids.unwrap_or_default() {
+                match self.client.inspect_exec(&exec).await {
+                    Ok(told) if told.running == Some(true) => {
+                        let process = told.process_config.unwrap_or_default();
+                        let program = process.entrypoint.into_iter();
+                        commands.push(program.chain(process.arguments.unwrap_or_default()).collect());
+                    }
+                    // It has ended, and the daemon has forgotten it.
+                    Err(error) if status(&error) != Some(404) => return Err(failed(error)),
+                    _ => {}
+                }
+            }
+            Ok(commands)
+        })?
+    }
+
+    fn processes(&self, id: &str) -> Result<usize, EngineError> {
+        match block_on(self.client.top_processes(id, None::<query::TopOptions>))? {
+            Ok(told) => Ok(told.processes.unwrap_or_default().len()),
+            Err(error) => Err(self.container_error(error, id, "look into")),
+        }
+    }
+
     fn remove(&self, id: &str) -> Result<(), EngineError> {
         let options = query::RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         match block_on(self.client.remove_container(id, Some(options)))? {

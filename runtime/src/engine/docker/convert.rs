@@ -9,7 +9,7 @@ use crate::engine::{
 
 pub(super) fn exec_options(exec: &Exec) -> bollard::exec::CreateExecOptions<String> {
     bollard::exec::CreateExecOptions {
-        attach_stdin: Some(exec.stdin == Stdin::Inherit),
+        attach_stdin: Some(exec.stdin != Stdin::Null),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         cmd: Some(exec.argv.clone()),
@@ -91,11 +91,13 @@ pub(super) fn listed_container(listed: models::ContainerSummary) -> Container {
         state: container_state(&listed.state.map(|state| state.to_string()).unwrap_or_default()),
         labels: listed.labels.unwrap_or_default().into_iter().collect(),
         created: listed.created.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()).unwrap_or_default(),
+        started: None,
     }
 }
 
 pub(super) fn inspected_container(inspected: models::ContainerInspectResponse) -> Container {
-    let status = inspected.state.and_then(|state| state.status);
+    let state = inspected.state.unwrap_or_default();
+    let (status, started) = (state.status, state.started_at);
     let config = inspected.config.unwrap_or_default();
     Container {
         id: inspected.id.unwrap_or_default(),
@@ -104,6 +106,10 @@ pub(super) fn inspected_container(inspected: models::ContainerInspectResponse) -
         state: container_state(&status.map(|status| status.to_string()).unwrap_or_default()),
         labels: config.labels.unwrap_or_default().into_iter().collect(),
         created: inspected.created.and_then(|created| created.parse().ok()).unwrap_or_default(),
+        // The year 1 stands for never.
+        started: started
+            .and_then(|started| started.parse().ok())
+            .filter(|started| *started > jiff::Timestamp::UNIX_EPOCH),
     }
 }
 

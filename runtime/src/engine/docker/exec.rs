@@ -45,8 +45,9 @@ impl Docker {
             return Err(lost());
         };
         // Kept to the end of the command: dropping it ends both the reading and the sending.
-        let mut input = match exec.stdin {
+        let mut input = match &exec.stdin {
             Stdin::Null => Input::None,
+            Stdin::Bytes(bytes) => Input::bytes(input, bytes.clone()),
             Stdin::Inherit => Input::new(input, exec.stdin_after.as_deref())?,
         };
         let mut pass_on = |piece: LogOutput| -> Result<ControlFlow<()>, EngineError> {

@@ -1,6 +1,8 @@
 //! The verbs about images, as requests.
 
-use bollard::query_parameters as query;
+use std::collections::{BTreeMap, HashMap};
+
+use bollard::{models, query_parameters as query};
 use futures_util::StreamExt;
 
 use super::{
@@ -34,18 +36,6 @@ impl Docker {
         })??;
         self.image(reference).map(|image| image.id)
     }
-
-    /// Removes an image's name, and the image with its last one. One that is gone is no error.
-    ///
-    /// # Errors
-    /// The daemon's refusal, as for an image that a container uses.
-    pub fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
-        let doing = format!("remove image `{reference}`");
-        match block_on(self.client.remove_image(reference, None::<query::RemoveImageOptions>, None))? {
-            Err(error) if status(&error) != Some(404) => Err(self.refusal(error, doing)),
-            _ => Ok(()),
-        }
-    }
 }
 
 impl Images for Docker {
@@ -62,6 +52,50 @@ impl Images for Docker {
             user: config.user.unwrap_or_default(),
             working_dir: config.working_dir.unwrap_or_default(),
             env: config.env.unwrap_or_default(),
+            labels: config.labels.unwrap_or_default().into_iter().collect(),
         })
+    }
+
+    fn images(&self, labels: &[(&str, &str)]) -> Result<Vec<Image>, EngineError> {
+        let filters = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let options =
+            query::ListImagesOptionsBuilder::default().filters(&HashMap::from([("label".to_owned(), filters)])).build();
+        let listed = block_on(self.client.list_images(Some(options)))?;
+        let mut listed = listed.map_err(|error| self.refusal(error, "list images".into()))?;
+        listed.sort_by_key(|image| std::cmp::Reverse(image.created));
+        let image = |image: models::ImageSummary| Image {
+            id: image.id,
+            labels: image.labels.into_iter().collect(),
+            ..Image::default()
+        };
+        Ok(listed.into_iter().map(image).collect())
+    }
+
+    fn commit(
+        &self,
+        container: &str,
+        reference: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<String, EngineError> {
+        let (name, tag) = reference.rsplit_once(':').unwrap_or((reference, "latest"));
+        let options =
+            query::CommitContainerOptionsBuilder::default().container(container).repo(name).tag(tag).pause(true);
+        let labels = Some(labels.clone().into_iter().collect());
+        let config = models::ContainerConfig { labels, ..Default::default() };
+        let committed = block_on(self.client.commit_container(options.build(), config))?;
+        committed
+            .map(|committed| committed.id)
+            .map_err(|error| self.container_error(error, container, "make an image of"))
+    }
+
+    fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
+        match block_on(self.client.remove_image(reference, None::<query::RemoveImageOptions>, None))? {
+            Err(error) => match status(&error) {
+                Some(404) => Ok(()),
+                Some(409) => Err(EngineError::ImageInUse { reference: reference.to_owned() }),
+                _ => Err(self.refusal(error, format!("remove image `{reference}`"))),
+            },
+            Ok(_) => Ok(()),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! This process's standard input on its way to a command.
+//! What a command reads, on its way there: bytes at hand, or this process's standard input.
 
 use std::{
     io::{self, PipeReader},
@@ -27,7 +27,7 @@ pub(super) enum Input {
     None,
     /// Our standard input, once the command's first line tells that it wants it.
     Waiting { writer: Writer, awaited: String, line: Vec<u8> },
-    /// Our standard input.
+    /// What is sent by itself.
     Fed(#[expect(dead_code, reason = "dropping it ends the feeding")] Feed),
 }
 
@@ -38,6 +38,16 @@ impl Input {
             None => Feed::start(writer).map(Self::Fed),
             Some(awaited) => Ok(Self::Waiting { writer, awaited: awaited.to_owned(), line: Vec::new() }),
         }
+    }
+
+    /// These bytes, from now on.
+    pub(super) fn bytes(mut writer: Writer, bytes: Vec<u8>) -> Self {
+        let sender = tokio::spawn(async move {
+            if writer.write_all(&bytes).await.is_ok() {
+                let _ = writer.shutdown().await;
+            }
+        });
+        Self::Fed(Feed { _wake: None, sender })
     }
 
     /// Takes note of what the command has written.
@@ -57,10 +67,10 @@ impl Input {
     }
 }
 
-/// This process's standard input on its way to a command.
+/// Input on its way to a command.
 pub(super) struct Feed {
-    /// Its closing wakes the reading thread, wherever it waits: that thread takes nothing meant for a later reader.
-    _wake: io::PipeWriter,
+    /// Its closing wakes the thread that reads, if one does, wherever it waits: it takes nothing meant for a later reader.
+    _wake: Option<io::PipeWriter>,
     sender: tokio::task::JoinHandle<()>,
 }
 
@@ -81,7 +91,7 @@ impl Feed {
             }
             let _ = input.shutdown().await;
         });
-        Ok(Self { _wake: wake, sender })
+        Ok(Self { _wake: Some(wake), sender })
     }
 }
 

@@ -29,16 +29,16 @@ impl Dispatcher for Noting<'_> {
 }
 
 /// Answers each stretch with an exit status, as if it had changed nothing; `None` where that cannot be told.
-pub struct Memory<F>(pub F);
+pub struct Answers<F>(pub F);
 
-impl<F: FnMut(&Request<'_>) -> Option<i32>> Dispatcher for Memory<F> {
+impl<F: FnMut(&Request<'_>) -> Option<i32>> Dispatcher for Answers<F> {
     fn dispatch(&mut self, request: &Request<'_>) -> Result<Response, DispatchError> {
         Ok((self.0)(request).map_or(Response::Unknown, |status| Response::unchanged(request, status)))
     }
 }
 
-impl<F> std::fmt::Debug for Memory<F> {
+impl<F> std::fmt::Debug for Answers<F> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Memory").finish_non_exhaustive()
+        formatter.debug_struct("Answers").finish_non_exhaustive()
     }
 }

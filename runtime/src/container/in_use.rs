@@ -1,0 +1,18 @@
+//! Whose calls run in a container: the engine's knowledge, not ours, so that it is right whatever died meanwhile.
+
+use compeval_interpreter::program::feed::WORD;
+
+use crate::engine::{Engine, EngineError};
+
+/// Stands as the name of the shell that starts a call's command, and so tells calls from all else that runs there.
+pub(crate) const CALL: &str = "ce-run";
+
+/// How many calls run in a container: their commands, and what the setup of one that has ended may have left running. Who
+/// asks keeps others from setting up.
+///
+/// # Errors
+/// As for [`Containers::commands`](crate::engine::Containers::commands).
+pub(crate) fn calls(engine: &dyn Engine, container: &str) -> Result<usize, EngineError> {
+    let is_call = |argv: &Vec<String>| argv.iter().any(|word| word == CALL || word.contains(WORD));
+    Ok(engine.commands(container)?.iter().filter(|argv| is_call(argv)).count())
+}
