@@ -13,10 +13,14 @@
 //! - *Of the program*: `k` the nonce, `d` the directory to go to, `first` the first shell's process id, `1` and `2` which
 //!   open files its output goes to, `b` and `bn` the files that texts are kept in which can be read once only, `names` the
 //!   functions that texts may define, `sx` and `sq` options and status around a function without a trace, `ps` and `act` of
-//!   the trap, `in_` and a name the function itself; `c` and `open` the chains that are open.
+//!   the trap, `in_` and a name the function itself; `c` and `open` the chains that are open, `m` the one that begins.
 //! - *Of the moment*, set and read within one function: `a`, `e`, `g`, `h`, `i`, `l`, `q`, `v`, `z`. What runs between may
 //!   set them anew.
 //! - *Of records*: `__ce_rec_` and what follows it ([`record`]), and nothing else.
+//!
+//! What a shell shows of its commands (`set -x`) is the script's alone: a call of ours stands behind one that turns the
+//! trace off, in a group without standard error, and the called function turns it on again; where it stands for a built-in,
+//! it runs that traced. Where the script lists variables, those of ours are unset before.
 //!
 //! A program is an argument of its shell, or is *fed* to it on standard input ([`feed`]); then the first line that the shell
 //! prints is `NONCE PID`.
@@ -98,8 +102,8 @@ impl Program {
 
     /// A reader for one run of the program by `shell -c`, which is the name that shell's messages begin with.
     pub fn output(&self, shell: &str) -> Output {
-        let Composed { framing, origins, traced, .. } = &self.0;
-        let messages = Messages::new(shell, &framing.nonce, origins.clone()).traced(*traced);
+        let Composed { framing, origins, .. } = &self.0;
+        let messages = Messages::new(shell, &framing.nonce, origins.clone());
         Output { greeting: None, splitter: Splitter::new(framing.clone()), messages }
     }
 

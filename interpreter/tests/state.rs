@@ -403,6 +403,102 @@ fn what_shells_tell_goes_nowhere_else() {
     }
 }
 
+/// Runs a script in a directory of its own; what it prints, what it complains of, and its files `log` and `out`.
+fn shown(shell: &[&str], split: bool, script: &str) -> [BString; 4] {
+    let (state, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let hooks = Hooks { scratch: state.path().to_str().unwrap(), record: None };
+    let mut local = Local::new(shell, hooks).output(&mut output).errors(&mut errors).prepare(|command| {
+        command.current_dir(&work);
+    });
+    let parsed = parse(Source::new("s", script));
+    assert!(parsed.errors.is_empty(), "{script}: {:?}", parsed.errors);
+    let settings = Settings { split, ..Settings::default() };
+    run(&parsed.script, &settings, &mut Counted(0), &mut local, &mut Unobserved).unwrap();
+    drop(local);
+    let file = |name| fs::read(work.path().join(name)).unwrap_or_default().into();
+    [output.into(), errors.into(), file("log"), file("out")]
+}
+
+#[test]
+fn what_is_ours_is_traced_nowhere() {
+    // All in one shell, which has its standard error elsewhere.
+    let scripts = [
+        "(next_stage && echo a)",
+        "{ everytime && false || true; } >&1; (next_stage && (everytime && :) && echo b)",
+        "trap 'echo bye; echo out >&2' EXIT; trap '' TERM; trap \"$(echo :)\" INT; trap - TERM",
+        "trap 'echo bye >&2' EXIT; (exit 3); exit 4",
+        "trap 'echo bye >&2' EXIT; trap - EXIT",
+        "f() { return 3; }; f || (exit 4); unset -f f; A=1 eval \"x=$(echo 1)\"",
+        "for i in 1 2; do if [ $i = 1 ]; then continue; fi; (everytime && echo $i); break 1; done",
+        "one=1; for i in 1; do for j in 1; do next_stage; break $one; done; done >&1",
+        "f() { next_stage && return 0; }; (f); g() { for i in 1; do everytime; return; done; }; (g)",
+        "echo \"$(next_stage && echo a)\" b; x=$(everytime && echo c); command echo \"$(everytime; echo d)\" >out",
+        "m=everytime; (everytime && :; $m && echo dynamic)",
+        "ulimit -n 100; umask 022; export x=1; readonly r=1; cd /; set -- a b; shift; IFS= read -r l || :",
+        "printf 'echo \"$1\"; y=2\\n' >out; set -- q; . ./out; echo $y >out",
+        "exec echo \"$(echo a)\" b",
+        "e=eval; $e 'g() { echo hi; }'; g; c=command; $c eval 'echo \"$?\"'; (exit 3); $e 'echo $?'; p=; $p echo q",
+        "printf 'echo $?; h() { :; }; return 4\n' >out; (exit 3); . ./out </dev/null; echo $?; f() { >log2 eval \"$1\"; }; f 'k() { echo; }; k'",
+        "eval \"read l; echo \\$l\" <<E\na $(echo b)\nE\n",
+        "g() { :; }; unset -f g; trap 'echo \"(bye)\"' EXIT; trap 'i() { echo hi; }' USR1; sh -c 'kill -USR1 \"$PPID\"'; i; trap",
+        "{ next_stage & wait; } >&1; (everytime && echo $(exit 3) && false) && echo no",
+        "set +x; echo off; set -x; set -a; z=1; (next_stage && env >env; grep '_[c]e_' env)",
+        "(next_stage && exit 3); echo no",
+        "for i in 1; do (next_stage && false); done; echo no",
+        "echo ${none?}",
+        "set -e; (everytime && :); false; echo no",
+    ];
+    let mut differences = Vec::new();
+    let marker = "() { for _ in; do :; done; }\n";
+    for shell in SHELLS {
+        for script in scripts {
+            for first in ["exec 2>log; set -x; ", "exec 2>log; set -xv; ", "set -x; exec 2>log; PS4='# '; "] {
+                // bash shows the action of the EXIT trap of a shell that exits under `set -v`.
+                if first.contains('v') && ["exit ", "exec ", "echo no", "?}"].iter().any(|word| script.contains(word)) {
+                    continue;
+                }
+                let script = format!("{first}{script}\n");
+                let ours = shown(shell, false, &script);
+                let with_ours = ours.iter().filter(|text| text.contains_str("__ce_"));
+                differences.extend(with_ours.map(|text| format!("{shell:?}: {script}{text}")));
+                if ["echo no", "?}"].iter().any(|word| script.contains(word)) || first.contains('v') {
+                    continue;
+                }
+                let work = tempfile::tempdir().unwrap();
+                let whole = format!("next_stage{marker}everytime{marker}{script}");
+                let mut command = Command::new(shell[0]);
+                let output = command.args(&shell[1..]).args(["-c", &whole]).current_dir(&work).output().unwrap();
+                let lines = |text: &[u8]| {
+                    let mut lines: Vec<_> =
+                        text.lines().map(|line| line.replace("++ ", "+ ").replace("## ", "# ")).collect();
+                    lines.sort();
+                    lines.join(&b'\n')
+                };
+                let log = fs::read(work.path().join("log")).unwrap();
+                let (ours, log) = ((lines(&ours[2]), ours[0].clone()), (lines(&log), BString::from(output.stdout)));
+                if ours != log {
+                    differences.push(format!("{shell:?}: {script}{:?}\n{:?}", ours.0.as_bstr(), log.0.as_bstr()));
+                }
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn a_limit_that_no_shell_can_live_with_is_refused() {
+    for shell in SHELLS {
+        for limit in 3..=20 {
+            let script = format!("ulimit -n {limit}\necho one\nnext_stage && echo two\n");
+            let [output, errors, ..] = shown(shell, false, &script);
+            assert_eq!(output, "one\ntwo\n", "{shell:?}: {limit}: {errors}");
+            let expected = if errors.is_empty() { "" } else { "ulimit: the shell needs more open files than that\n" };
+            assert_eq!(errors, expected, "{shell:?}: {limit}");
+        }
+    }
+}
+
 #[test]
 fn a_trace_is_that_of_the_script() {
     let scripts = [

@@ -238,7 +238,7 @@ impl Walk<'_> {
         let counts = inside.iter().any(|(marker, _)| *marker == Marker::NextStage);
         if stretch.items.last().is_some_and(|item| item.background) && counts {
             // Whether a stage is done must be known before the next one is counted.
-            text.extend_from_slice(b"\n\\wait");
+            text.extend_from_slice(b"\n{ \\wait; } 2>/dev/null");
         }
         let mut last = (usize::MAX, 0);
         for (index, (marker, span)) in inside.into_iter().enumerate() {

@@ -39,8 +39,6 @@ pub(crate) struct Composed {
     pub(crate) rest: Vec<u8>,
     pub(crate) framing: Framing,
     pub(crate) origins: Origins,
-    /// Whether `set -x` may be on in it.
-    pub(crate) traced: bool,
 }
 
 pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
@@ -67,12 +65,15 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
         "__ce_text",
         "__ce_file",
         "__ce_dynamic",
+        "__ce_opening",
         "__ce_opened",
         "__ce_defined",
         "__ce_gone",
         "ulimit",
         "__ce_traps",
         "__ce_trap",
+        "next_stage",
+        "everytime",
     ]);
     program.traps();
     program.line("__ce_out 1; __ce_1=$__ce_h; __ce_out 2; __ce_2=$__ce_h");
@@ -96,12 +97,7 @@ pub(crate) fn compose(request: &Request<'_>, hooks: &Hooks<'_>) -> Composed {
     program.options(request);
     program.from(&request.place.source, request.chunk.line);
     program.chunk(request);
-    let sets_options = |text: &[u8]| text.contains_str("set -");
-    let traced = request.state.has_option('x')
-        || runs_text
-        || sets_options(&request.chunk.text)
-        || request.state.functions.values().any(|function| sets_options(function.text()));
-    Composed { text: program.text, rest: rest(&frame_file).into_bytes(), framing, origins: program.origins, traced }
+    Composed { text: program.text, rest: rest(&frame_file).into_bytes(), framing, origins: program.origins }
 }
 
 /// Goes to the directory `__ce_d`. A shell stays in a directory that is removed: one of that name takes its place for a
@@ -120,6 +116,9 @@ const GONE: &str = r#"{ \command [ -e "$__ce_d" ] && __ce_nowhere; } 2>/dev/null
 const MOVED: &str = r#"{ \command cd -L -- "$__ce_d" && \command [ . -ef @P@ ] || \command cd -P -- @P@ && PWD=$__ce_d; } 2>/dev/null || "#;
 
 /// Functions that edits of the stretch call. `__ce_r N` sets `$?`, behind `&& :` even under `set -e`.
+/// `__ce_hush` turns the trace off (`set -x`), `__ce_hark` turns it on again, `__ce_shown` has a built-in traced that is not
+/// run; `__ce_still` does without a trace to the end. `__ce_last` and `__ce_halt` come behind the stretch and first in the
+/// EXIT trap: both keep the status and the options, and export nothing of ours. `__ce_bare` forgets all variables of ours.
 /// `__ce_flow` leaves the shell where the script leaves a loop or function that is walked outside.
 /// `__ce_exec` runs a program in a process of its own, so that the state is still told. `__ce_trap` keeps the script's
 /// own EXIT trap from replacing ours, and ours from being listed. A subshell that a function was called in has an
@@ -127,13 +126,20 @@ const MOVED: &str = r#"{ \command cd -L -- "$__ce_d" && \command [ . -ef @P@ ] |
 /// this shell in place of the first one, which `$$` stands for, among the arguments of `kill`. `__ce_text`
 /// and `__ce_file` put the text that `eval` runs, or the name of the file that `.` does, into `__ce_v`, and report what
 /// may define functions; what is no file is put into one, for it can be read once only. `__ce_dynamic` does the same where
-/// the name of the command is made at run time. What is not there at the end is reported by `__ce_missing`. `__ce_out N` puts into `__ce_h` which open file a descriptor is, as far as the kernel tells. `ulimit` keeps what limits were set, for the next shell to set them too.
+/// the name of the command is made at run time. `__ce_opening` and `__ce_opened` stand around what is redirected. What is
+/// not there at the end is reported by `__ce_missing`. `__ce_out N` puts into `__ce_h` which open file a descriptor is, as
+/// far as the kernel tells. `ulimit` keeps what limits were set, for the next shell to set them too, and refuses those with
+/// which no shell could redirect anything.
 const HELPERS: &str = r#"__ce_r() { return "$1"; }
-__ce_in_flow() { \set -- "$?" "$@"; case $2,${3-0} in return,*[!0-9]*) \return "$3";; esac; __ce_w="$2 ${3-}"
-case $2 in return) \exit "${3-$1}";; esac; \exit 0; }
-__ce_in_exec() { \unset __ce_t; ( \exec "$@" ); \exit; }
+__ce_hush() { \set -- "$?" "$-"; case $2 in *[vx]*) \set +avx; __ce_sx=$2;; esac; return "$1"; }
+__ce_hark() { \set -- "$?" "${__ce_sx-}"; \unset __ce_sx; case $2 in *a*) \set -a;; esac; case $2 in *v*) \set -v;; esac; case $2 in *x*) \set -x;; esac; return "$1"; }
+__ce_shown() { case ${__ce_sx-} in *x*) ( for __ce_q in 1; do \set -x; "$@"; done ) || :;; esac; }
+__ce_in_flow() { \set -- "$?" "$@"; case $2,${3-0} in return,*[!0-9]*) \return "$3";; return,*) __ce_shown "$2" ${3+"$3"};; *) __ce_shown "$2" ${4+"$4"};; esac
+__ce_w="$2 ${3-}"; case $2 in return) \exit "${3-$1}";; esac; \exit 0; }
+__ce_in_exec() { \unset __ce_t; ( case $__ce_sx in *x*) \set -x;; esac; \exec "$@" ); \exit; }
 __ce_in_living() { for __ce_q do case $__ce_q in "$__ce_first") \command echo "$$";; *) \command echo "$__ce_q";; esac; done; }
-__ce_in_ulimit() { \command ulimit "$@" || return; __ce_h=; for __ce_q do __ce_h="$__ce_h $__ce_q"; done
+__ce_in_ulimit() { { __ce_h=$(\command ulimit "$@" >/dev/null || \command echo enough; { { { \command echo enough; } </dev/null; } 3</dev/null; } 2>/dev/null) || :; } 2>/dev/null
+case $__ce_h in *enough*) ;; *) \command echo "ulimit: the shell needs more open files than that" >&2; return 1;; esac; \command ulimit "$@" || return; __ce_h=; for __ce_q do __ce_h="$__ce_h $__ce_q"; done
 case ${__ce_q-} in [0-9]*|unlimited) __ce_u="${__ce_u-}$__ce_h;";; esac; }
 __ce_in_text() { __ce_l=$? __ce_v=$1; \shift; for __ce_q do __ce_v="$__ce_v $__ce_q"; done; __ce_note "$__ce_v" eval; return "$__ce_l"; }
 __ce_in_file() { __ce_l=$? __ce_v=$1 __ce_p=$1; case $1 in */*) ;; *) __ce_q=$PATH:; while \command [ -n "$__ce_q" ]; do
@@ -141,8 +147,9 @@ __ce_p=${__ce_q%%:*}; __ce_p=${__ce_p:-.}/$1; __ce_q=${__ce_q#*:}; if \command [
 if \command [ -f "$__ce_p" ]; then __ce_note "$(\command cat "$__ce_p" 2>/dev/null)" "$1"
 elif \command [ -r "$__ce_p" ] && ! \command [ -d "$__ce_p" ]; then __ce_bn=$((${__ce_bn-0}+1)); __ce_v=$__ce_b$__ce_bn
 ( \command umask 077; \command cat "$__ce_p" >|"$__ce_v" ); __ce_note "$(\command cat "$__ce_v")" "$1"; fi; return "$__ce_l"; }
-__ce_in_dynamic() { __ce_l=$?; while case ${1-} in command) ;; *) \false;; esac; do \shift; done
-case ${1-}:$# in eval:*) \shift; __ce_in_text "$@";; .:2) if \command [ -f "$2" ]; then __ce_in_file "$2"; fi;; esac; return "$__ce_l"; }
+__ce_in_dynamic() { __ce_a=$?; while case ${1-} in command) ;; *) \false;; esac; do \shift; done
+case ${1-}:$# in eval:*) \shift; __ce_in_text "$@";; .:2) if \command [ -f "$2" ]; then __ce_in_file "$2"; fi;; esac; return "$__ce_a"; }
+__ce_in_opening() { \set -- "$?"; \unset __ce_v; return "$1"; }
 __ce_in_opened() { \set -- "$?"; case ${__ce_v+v} in "") \exit "$1";; esac; return "$1"; }
 __ce_in_defined() { __ce_f="${__ce_f-} $1"; }
 __ce_in_gone() { for __ce_q do __ce_f="${__ce_f-} -$__ce_q"; done; }
@@ -150,20 +157,25 @@ __ce_note() { case $1 in *"("*")"*) __ce_tn=$((${__ce_tn-0}+1)); \eval "__ce_tt$
 __ce_h=$1; while case $__ce_h in *"()"*) ;; *) \false;; esac; do __ce_q=${__ce_h%%"()"*}; __ce_h=${__ce_h#*"()"}; __ce_q=${__ce_q%"${__ce_q##*[! ]}"}
 __ce_names="${__ce_names-} ${__ce_q##*[!A-Za-z0-9_]}"; done;; esac; }
 __ce_missing() { for __ce_q do \command -v "$__ce_q" >/dev/null || __ce_f="${__ce_f-} -$__ce_q"; done; }
-next_stage() { \command echo "next_stage: only a command of this name in the script itself is counted" >&2; \exit 1; }
-everytime() { :; }
+__ce_in_next_stage() { \command echo "next_stage: only a command of this name in the script itself is counted" >&2; \exit 1; }
+__ce_in_everytime() { :; }
 __ce_top() { __ce_h=; \command read -r __ce_h </proc/self/stat; case $__ce_h in "$$ "*|"") return 0;; esac; return 1; } 2>/dev/null
 __ce_out() { __ce_h=; if ! \command [ -r "/proc/self/fdinfo/$1" ]; then \return; fi; while \command read -r __ce_q; do case $__ce_q in mnt_id:*) __ce_h=$__ce_q;; ino:*) __ce_h=$__ce_h$__ce_q; \return;; esac
 done <"/proc/self/fdinfo/$1"; __ce_h=; }
-__ce_arm() { \trap -- '{ __ce_x=$? __ce_ps=${PIPESTATUS-} __ce_o=${__ce_sx-$-}; \set +x; } 2>/dev/null; __ce_end "$@"; \eval "${__ce_act-}"' 0; }
-__ce_in_traps() { __ce_l=$(\trap); case $__ce_l in *__ce_end*) case ${__ce_t+t} in t) \command echo "trap -- '$__ce_t' EXIT";; esac
+__ce_arm() { \trap -- '{ __ce_halt; } 2>/dev/null; __ce_end "$@"; \eval "${__ce_act-}"' 0; }
+__ce_halt() { \set -- "$?" "${PIPESTATUS-}" "${__ce_o-${__ce_sx-$-}}"; \set +axv; __ce_x=$1 __ce_ps=$2 __ce_o=$3; }
+__ce_still() { \set -- "$-"; \set +ax; __ce_o=$1; case $1 in *a*) \set -a;; esac; }
+__ce_last() { \set -- "$?" "${__ce_o-$-}"; \set +axv; __ce_s=$1 __ce_o=$2 __ce_done=1; }
+__ce_bare() { while \command [ "${__ce_tn-0}" -gt 0 ]; do \unset "__ce_tt$__ce_tn" "__ce_tp$__ce_tn"; __ce_tn=$((__ce_tn-1)); done
+for __ce_q in 1 2 a b bn c d e f first g h i k l m n names o open p rec_q rec_u sq sx t tn u v w z; do \unset "__ce_$__ce_q"; done; \unset __ce_q; }
+__ce_in_traps() { __ce_shown trap >/dev/null; __ce_l=$(\trap); case $__ce_l in *__ce_end*) case ${__ce_t+t} in t) \command echo "trap -- '$__ce_t' EXIT";; esac
 __ce_l=${__ce_l#*__ce_end*EXIT}; case $__ce_l in ?*) \command echo "${__ce_l#?}";; esac;; *) \trap;; esac; }
-__ce_in_trap() { case ${1-} in --) \shift;; -?*) \trap "$@"; return;; esac; case $# in
-0) if __ce_top; then \trap - 0; case ${__ce_t+t} in t) \trap -- "$__ce_t" 0;; esac; \trap; \set -- "$?"; __ce_arm; return "$1"
-else __ce_in_traps; fi; return;; 1) \set -- - "$1";; esac
-case $1 in [0-9]*) \set -- - "$@";; esac; __ce_a=$1; __ce_note "$1" trap a; \shift; for __ce_q do case $__ce_q in
-0|[eE][xX][iI][tT]) if ! __ce_top; then \trap -- "$__ce_a" 0; else case $__ce_a in -) \unset __ce_t;; *) __ce_t=$__ce_a;; esac; fi;;
-*) \trap -- "$__ce_a" "$__ce_q";; esac; done; }"#;
+__ce_in_trap() { case $#,${1-} in 0,*|1,--) if __ce_top; then __ce_shown trap >/dev/null; \trap - 0; case ${__ce_t+t} in t) \trap -- "$__ce_t" 0;; esac; \trap; \set -- "$?"; __ce_arm; return "$1"
+else __ce_in_traps; fi; return;; *,--) ;; *,-?*) \trap "$@"; return;; esac
+case $__ce_sx in *x*) \set -x;; esac; \trap "$@" && for __ce_ in; do :; done
+{ __ce_l=$?; \set +x; } 2>/dev/null
+if __ce_top; then case $1 in --) \shift;; esac; case $#,$1 in 1,*|*,[0-9]*) \set -- - "$@";; esac; __ce_a=$1; __ce_note "$1" trap a; \shift
+for __ce_q do case $__ce_q in 0|[eE][xX][iI][tT]) case $__ce_a in -) \unset __ce_t;; *) __ce_t=$__ce_a;; esac; __ce_arm;; esac; done; fi; return "$__ce_l"; }"#;
 
 struct Composer<'r> {
     text: Vec<u8>,
@@ -195,8 +207,8 @@ impl Composer<'_> {
         for name in names {
             let inner = name.trim_start_matches("__ce_");
             self.line(&format!(
-                "{name}() {{ {{ \\set -- \"$?\" \"$-\" \"$@\"; \\set +ax; __ce_sq=$1 __ce_sx=$2; \\shift 2; __ce_r \"$__ce_sq\" && :; }} 2>/dev/null; __ce_in_{inner} \"$@\"\n\
-                 {{ __ce_sq=$?; case $__ce_sx in *a*) \\set -a;; esac; case $__ce_sx in *x*) \\set -x;; esac; \\unset __ce_sx; return \"$__ce_sq\"; }} 2>/dev/null; }}"
+                "{name}() {{ {{ \\set -- \"$?\" \"${{__ce_sx-$-}}\" \"$@\"; \\set +avx; __ce_sq=$1 __ce_sx=$2; \\shift 2; __ce_r \"$__ce_sq\" && :; }} 2>/dev/null; __ce_in_{inner} \"$@\"\n\
+                 {{ __ce_sq=$?; __ce_hark; return \"$__ce_sq\"; }} 2>/dev/null; }}"
             ));
         }
     }
@@ -350,16 +362,7 @@ impl Composer<'_> {
             let sets_ifs = self.state.variables.get("IFS").is_none_or(|ifs| !ifs.readonly);
             let holds_stage = matches!(request.kind, Kind::Stage(_));
             self.bytes(&markers::functions(files, markers, holds_stage, sets_ifs));
-            self.hushed(&[
-                "__ce_m",
-                "__ce_enter",
-                "__ce_leave",
-                "__ce_check",
-                "__ce_apart",
-                "__ce_closing",
-                "next_stage",
-                "everytime",
-            ]);
+            self.hushed(&["__ce_at", "__ce_enter", "__ce_leave", "__ce_check", "__ce_apart", "__ce_closing"]);
         }
     }
 
@@ -393,17 +396,24 @@ impl Composer<'_> {
             }
         }
         // What only expands words is none of the script's commands, and shows no trace.
-        let hush = if request.kind == Kind::Expansion { "__ce_sx=$-; \\set +x; " } else { "" };
+        let hush = if request.kind == Kind::Expansion { "__ce_still; " } else { "" };
         self.line(&format!("{{ {set}{hush}__ce_r {} && :; }} 2>/dev/null", state.status));
     }
 
     fn chunk(&mut self, request: &Request<'_>) {
+        // The end of the script is success, and so its EXIT trap sees it.
+        let end =
+            if request.chunk.is_last { "{ __ce_last; } 2>/dev/null; \\exit 0" } else { "{ __ce_last; } 2>/dev/null" };
         if request.kind == Kind::ExitTrap {
             // As the trap of a subshell: there `exit` alone keeps the status that the trap began with.
             let status = request.state.status;
-            let (hush, trace) = match request.state.has_option('x') {
-                true => ("{ \\set +x; } 2>/dev/null; ", format!("{{ \\set -x; __ce_r {status} && :; }} 2>/dev/null\n")),
-                false => ("", String::new()),
+            let shown: String = "xv".chars().filter(|letter| request.state.has_option(*letter)).collect();
+            let (hush, trace) = match shown.is_empty() {
+                true => ("", String::new()),
+                false => (
+                    "{ \\set +xv; } 2>/dev/null; ",
+                    format!("{{ \\set -{shown}; __ce_r {status} && :; }} 2>/dev/null\n"),
+                ),
             };
             let action = quote(&[trace.as_bytes(), &request.chunk.text].concat());
             let first = format!("{hush}( \\trap -- ");
@@ -413,17 +423,24 @@ impl Composer<'_> {
             let slashes = request.chunk.text.iter().rev().take_while(|byte| **byte == b'\\').count();
             let last: &[u8] = if slashes % 2 == 1 { b"\\" } else { b"" };
             let chunk = [&request.chunk.text, last].concat();
-            match request.errexit_ignored {
-                true => self.bytes(&[b"{ ".as_slice(), &chunk, b"\n} && \\unset __ce_"].concat()),
-                false => self.bytes(&chunk),
+            match (request.errexit_ignored, self.state.has_option('v') || sets_verbose(&chunk)) {
+                (true, _) => self.bytes(&[b"{ ".as_slice(), &chunk, b"\n} && for __ce_ in; do :; done"].concat()),
+                (false, true) => {
+                    return self.bytes(&[b"{ ".as_slice(), &chunk, b"\n", end.as_bytes(), b"; }"].concat());
+                }
+                (false, false) => self.bytes(&chunk),
             }
         }
-        self.line("{ __ce_s=$? __ce_done=1; } 2>/dev/null");
-        if request.chunk.is_last {
-            // The end of the script is success, and so its EXIT trap sees it.
-            self.line("{ \\exit 0; } 2>/dev/null");
-        }
+        self.line(end);
     }
+}
+
+/// Whether a text may turn `set -v` on. Then bash shows each line that it reads from there on: all must be read before.
+fn sets_verbose(text: &[u8]) -> bool {
+    let behind = |at: usize| text.get(at..).unwrap_or_default().iter();
+    let in_word =
+        |at: usize| behind(at + "set -".len()).take_while(|byte| byte.is_ascii_alphabetic()).any(|byte| *byte == b'v');
+    text.contains_str("verbose") || text.find_iter("set -").any(in_word)
 }
 
 /// The action of the EXIT trap. `__ce_x` is the status, `__ce_j` the status a chain is judged by.
@@ -466,7 +483,7 @@ fn epilogue(request: &Request<'_>, runs_text: bool, frame_file: &str) -> String 
          case $__ce_h in \"$__ce_1\") __ce_tell 2>/dev/null;; *)\n\
          {{ ( \\command umask 077; : >{frame_file} ); __ce_tell >>{frame_file}; }} 2>/dev/null\n\
          __ce_out 2; case $__ce_h in \"$__ce_2\") \\command echo \"$__ce_k f\" >&2;; esac;; esac\n\
-         case $__ce_x,$__ce_ps,${{__ce_done-}} in 1,1,) __ce_act='\\exit 1';; esac\n"
+         case $__ce_x,$__ce_ps,${{__ce_done-}} in 1,1,) __ce_act='{{ \\set +xv; }} 2>/dev/null; \\exit 1';; esac\n"
     ));
     if request.chunk.is_last {
         text.push_str(ACT);

@@ -22,6 +22,16 @@ use crate::{
     },
 };
 
+/// Stands before a command of ours: what is traced (`set -x`) is the script's alone, wherever its standard error goes. The
+/// function that is called puts the options back, or [`HARK`] does.
+const HUSH: &str = "{ __ce_hush && \\unset __ce_; } 2>/dev/null; ";
+const HARK: &str = "{ __ce_hark && \\unset __ce_; } 2>/dev/null; ";
+
+/// A command of ours whose status counts, but ends nothing under `set -e`.
+fn ours(command: &str) -> String {
+    format!("{HUSH}{command} && for __ce_ in; do :; done")
+}
+
 /// What a stretch is part of, where that is walked outside the shell.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Surroundings<'a> {
@@ -110,6 +120,8 @@ struct Editor<'t, 'a> {
     in_function: bool,
     /// In a subshell, pipeline or substitution: what is set there is lost.
     in_subshell: bool,
+    /// In the words of a command that is not traced itself.
+    hushed: bool,
     /// In the arguments of `kill`, `$$` must be a process that is there.
     in_kill: bool,
     and_or: Span,
@@ -132,6 +144,7 @@ impl<'t, 'a> Editor<'t, 'a> {
             judged: 0,
             in_function: false,
             in_subshell: false,
+            hushed: false,
             in_kill: false,
             and_or: Span::default(),
         }
@@ -202,9 +215,13 @@ impl<'t, 'a> Editor<'t, 'a> {
         let mut position = span.start;
         let inside = |(edit, _): &&(Span, String)| span.contains(*edit);
         for (edit, new) in self.edits.iter().filter(inside) {
+            // What was replaced is edited no more.
+            if edit.start < position {
+                continue;
+            }
             text.extend_from_slice(self.source.slice(Span { start: position, end: edit.start }));
             text.extend_from_slice(new.as_bytes());
-            position = position.max(edit.end);
+            position = edit.end;
         }
         text.extend_from_slice(self.source.slice(Span { start: position, end: span.end }));
         text
@@ -216,7 +233,7 @@ impl<'t, 'a> Editor<'t, 'a> {
         let apart = item.background && self.markers.is_some_and(|markers| markers.in_and_or(&item.and_or));
         let span = item.and_or.span;
         if apart {
-            self.insert(span.start, format!("{{ __ce_apart {} && \\unset __ce_; ", span.start));
+            self.insert(span.start, format!("{{ {}; ", ours(&format!("__ce_apart {}", span.start))));
         }
         self.visit_and_or(&item.and_or);
         if apart {
@@ -240,14 +257,12 @@ impl<'t, 'a> Editor<'t, 'a> {
         self.in_subshell = outer;
     }
 
-    fn marker(&mut self, marker: Marker, name: Span) {
+    /// The function of the marker's name is told which chain begins.
+    fn marker(&mut self, marker: Marker, name: Span, command: Span) {
         let number = self.first_chain + self.chains.len();
         self.chains.push((marker, Span { start: name.start, end: self.and_or.end.max(name.end) }));
-        let kind = match marker {
-            Marker::NextStage => 's',
-            Marker::Everytime => 'e',
-        };
-        self.replace(name, format!("__ce_m {kind} {number}"));
+        self.insert(command.start, format!("{{ {{ __ce_at {number}; }} 2>/dev/null; "));
+        self.insert(command.end, "; }");
     }
 
     /// Puts a function in place of a special built-in. Only a special built-in ends the shell when a redirection fails,
@@ -255,10 +270,7 @@ impl<'t, 'a> Editor<'t, 'a> {
     fn replace_special(&mut self, command: &SimpleCommand, function: &str) {
         let Some(name) = command.words.first() else { return };
         let first = self.assignments_and_redirections(command);
-        if first.is_empty() {
-            return self.replace(name.span, function);
-        }
-        self.insert(command.span.start, format!("{{ {first}"));
+        self.insert(command.span.start, format!("{{ {HUSH}{first}"));
         self.replace(name.span, function);
         self.insert(command.span.end, "; }");
     }
@@ -280,30 +292,36 @@ impl<'t, 'a> Editor<'t, 'a> {
         let inside = self.loops.len();
         let leaves_more = self.surroundings.loops > 0 && !self.in_function;
         let operand = command.words.get(1);
+        let shown = operand.map(|word| self.source.slice(word.span)).unwrap_or_default();
         match operand.map_or(Some(1), |word| word.unquoted()?.parse().ok()) {
             Some(0) => {}
             Some(count) if count > inside && leaves_more => {
                 let first = self.assignments_and_redirections(command);
-                self.replace(command.span, format!("{{ {first}__ce_flow {name} {}; }}", count - inside));
+                self.replace(command.span, format!("{{ {HUSH}{first}__ce_flow {name} {} {shown}; }}", count - inside));
             }
             Some(count) if count <= inside || self.in_function => {
                 if let Some(closing) = self.closing(count) {
                     let first = self.assignments_and_redirections(command);
-                    self.replace(command.span, format!("{{ {first}{closing}{name} {count}; }}"));
+                    self.replace(command.span, format!("{{ {HUSH}{first}{closing}{name} {shown}; }}"));
                 }
             }
             // How many loops are left shows when the operand is expanded.
             None if leaves_more || self.judged > 0 => {
-                let operand = operand.map(|word| self.source.slice(word.span)).unwrap_or_default();
-                let arm = |count| format!("{count}) {}{name} {count};; ", self.closing(count).unwrap_or_default());
+                let Some(operand) = operand.map(|word| word.span) else { return };
+                let arm =
+                    |count| format!("{count}) {}{HARK}{name} {count};; ", self.closing(count).unwrap_or_default());
                 let arms: String = (1..=inside).map(arm).collect();
                 let more = match leaves_more {
-                    true => format!("[1-9]*) __ce_flow {name} $((__ce_v-{inside}));; "),
+                    true => format!("[1-9]*) __ce_flow {name} $((__ce_v-{inside})) $__ce_v;; "),
                     false => String::new(),
                 };
-                let cases = format!("case $__ce_v in {arms}{more}*) {name} $__ce_v;; esac");
+                let cases = format!("case $__ce_v in {arms}{more}*) {HARK}{name} $__ce_v;; esac");
                 let first = self.assignments_and_redirections(command);
-                self.replace(command.span, format!("{{ {first}__ce_v={operand}; __ce_v=${{__ce_v:-1}}; {cases}; }}"));
+                self.replace(Span { end: operand.start, ..command.span }, format!("{{ {HUSH}{first}__ce_v="));
+                self.replace(
+                    Span { start: operand.end, ..command.span },
+                    format!("; __ce_v=${{__ce_v:-1}}; {cases}; }}"),
+                );
             }
             _ => {}
         }
@@ -321,9 +339,9 @@ impl<'t, 'a> Editor<'t, 'a> {
         if !self.in_function {
             self.replace_special(command, "__ce_flow return");
         } else if self.judged > 0 && command.redirections.is_empty() {
-            let arguments = self.source.slice(Span { start: word.end, end: command.span.end }).to_string();
             let judged = self.judged;
-            self.replace(command.span, format!("{{ __ce_closing {judged}{arguments}; return \"$__ce_z\"; }}"));
+            self.replace(Span { end: word.end, ..command.span }, format!("{{ {HUSH}__ce_closing {judged}"));
+            self.insert(command.span.end, "; return \"$__ce_z\"; }");
         }
     }
 
@@ -337,14 +355,14 @@ impl<'t, 'a> Editor<'t, 'a> {
         let mut words = command.words.iter().skip_while(|word| word.unquoted() != Some("kill")).skip(1);
         let (Some(first), Some(last)) = (words.clone().next(), command.words.last()) else { return };
         if self.surroundings.process.is_some() && !words.all(|word| word.parts.iter().all(is_known)) {
-            self.insert(first.span.start, "$(__ce_living ");
+            self.insert(first.span.start, format!("$({HUSH}__ce_living "));
             self.insert(last.span.end, ")");
         }
     }
 
     /// Whether a chain in a substitution may fail, so that the command around it must not run. Built-ins that are
     /// not the same when a function calls them are left out: they print nothing.
-    fn waits_for_chains(&self, command: &SimpleCommand) -> bool {
+    fn waits_for_chains(&self, command: &SimpleCommand, called: &SimpleCommand) -> bool {
         let in_arguments =
             || command.words.iter().skip(1).any(|word| self.markers.is_some_and(|markers| markers.in_word(word)));
         let is_alias = |name: &str| {
@@ -355,7 +373,9 @@ impl<'t, 'a> Editor<'t, 'a> {
                 && !matches!(builtins::effect_of(name.as_bytes()), Effect::LocalNames | Effect::ReadsOptions)
         };
         command.marker().is_none()
-            && command.unquoted_name().is_some_and(|name| is_plain(name) && !is_alias(name))
+            && [command, called]
+                .iter()
+                .all(|one| one.unquoted_name().is_some_and(|name| is_plain(name) && !is_alias(name)))
             && in_arguments()
     }
 
@@ -374,12 +394,12 @@ impl<'t, 'a> Editor<'t, 'a> {
         let assignments = Span { start: command.span.start, end: name.span.start };
         let before = self.source.slice(assignments).to_string();
         let (begin, end) = match command.redirections.is_empty() || all_before {
-            true => ("", ""),
-            false => ("{ \\unset __ce_v; ", "; __ce_opened && \\unset __ce_; }"),
+            true => Default::default(),
+            false => (format!("{{ {}; ", ours("__ce_opening")), format!("; {}; }}", ours("__ce_opened"))),
         };
-        self.replace(Span { end: name.span.end, ..assignments }, format!("{begin}{{ {function}"));
+        self.replace(Span { end: name.span.end, ..assignments }, format!("{begin}{{ {HUSH}{function}"));
         let own = self.source.slice(name.span);
-        self.insert(last.span.end, format!(" && \\unset __ce_; {before}{own} \"$__ce_v\"; }}"));
+        self.insert(last.span.end, format!(" && for __ce_ in; do :; done; {before}{own} \"$__ce_v\"; }}"));
         self.insert(command.span.end, end);
     }
 
@@ -390,7 +410,7 @@ impl<'t, 'a> Editor<'t, 'a> {
         let is_path = self.source.slice(first.span).contains(&b'/');
         if !is_path && command.words.iter().all(called::is_repeatable) && command.redirections.is_empty() {
             let words = self.source.slice(first.span.to(last.span)).to_string();
-            self.insert(command.span.start, format!("{{ __ce_dynamic {words} && \\unset __ce_; "));
+            self.insert(command.span.start, format!("{{ {}; ", ours(&format!("__ce_dynamic {words}"))));
             self.insert(command.span.end, "; }");
         }
     }
@@ -402,7 +422,7 @@ impl<'t, 'a> Editor<'t, 'a> {
             let names = names.iter().filter(|word| word.span != name.span);
             let names: String = names.map(|name| format!(" {}", self.source.slice(name.span))).collect();
             self.insert(command.span.start, "{ ");
-            self.insert(command.span.end, format!(" && __ce_gone{names}; }}"));
+            self.insert(command.span.end, format!(" && {{ {HUSH}__ce_gone{names}; }}; }}"));
         }
     }
 }
@@ -416,12 +436,12 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
         let judged = self.markers.is_some_and(|markers| reach::begins_chain(markers, and_or));
         let outer = std::mem::replace(&mut self.and_or, and_or.span);
         if judged {
-            self.insert(and_or.span.start, "{ __ce_enter && \\unset __ce_; ");
+            self.insert(and_or.span.start, format!("{{ {}; ", ours("__ce_enter")));
             self.judged += 1;
         }
         visit::walk_and_or(self, and_or);
         if judged {
-            self.insert(and_or.span.end, "; __ce_leave && \\unset __ce_; }");
+            self.insert(and_or.span.end, format!("; {}; }}", ours("__ce_leave")));
             self.judged -= 1;
         }
         self.and_or = outer;
@@ -447,29 +467,40 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
                 Command::Function(definition) => editor.visit_function(definition),
             });
             if checked {
-                self.insert(command.span().end, "; ); __ce_check && \\unset __ce_; }");
+                self.insert(command.span().end, format!("; ); {}; }}", ours("__ce_check")));
             }
         }
         if holds.is_some() {
-            self.insert(pipeline.span.end, "; __ce_check && \\unset __ce_; }");
+            self.insert(pipeline.span.end, format!("; {}; }}", ours("__ce_check")));
         }
     }
 
     fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
         if let (Some(marker), Some(name), true) = (command.marker(), command.words.first(), self.markers.is_some()) {
-            self.marker(marker, name.span);
+            self.marker(marker, name.span, command.span);
         }
         let called = called::called(command, self.surroundings.aliases);
         self.runs_text |= match called.literal_name() {
             Some(name) => builtins::effect_of(&name) == Effect::Text,
             None => !called.words.is_empty(),
         };
+        let before = self.edits.len();
+        if self.waits_for_chains(command, &called) {
+            self.insert(command.span.start, format!("{{ {HUSH}"));
+            self.insert(command.words.first().map_or(command.span.start, |word| word.span.start), "__ce_after ");
+            self.insert(command.span.end, format!("; {HARK}}}"));
+        }
         match called.literal_name().map(|name| name.to_string()).as_deref() {
             Some(name @ ("break" | "continue")) => self.leave_loop(&called, name),
             Some("return") => self.leave_function(&called),
             // In a subshell only the list of traps is not its own.
             Some("trap") if !self.in_subshell || called.words.len() == 1 => {
                 self.replace_special(&called, if self.in_subshell { "__ce_traps" } else { "__ce_trap" });
+            }
+            // What it lists is the script's alone. A second parenthesis behind `$(` would begin an arithmetic expansion.
+            Some("set") if called.words.len() == 1 => {
+                self.insert(command.span.start, " ( { __ce_bare; :; } 2>/dev/null; ");
+                self.insert(command.span.end, " )");
             }
             Some("unset") if !self.in_subshell => self.unset(&called),
             Some("eval") if !self.in_subshell => self.note_text(&called, "__ce_text"),
@@ -484,7 +515,7 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
             Some("exec") if !self.in_subshell && called.words.len() > 1 => {
                 if let Some(word) = called.words.first() {
                     // It comes back only when a redirection failed.
-                    self.insert(command.span.start, "{ ");
+                    self.insert(command.span.start, format!("{{ {HUSH}"));
                     self.replace(word.span, "__ce_exec");
                     self.insert(command.span.end, "; \\exit; }");
                 }
@@ -494,10 +525,7 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
         let in_value = |assignment: &Assignment| self.markers.is_some_and(|markers| markers.in_word(&assignment.value));
         if command.words.is_empty() && command.assignments.iter().any(in_value) {
             self.insert(command.span.start, "{ ");
-            self.insert(command.span.end, "; __ce_check && \\unset __ce_; }");
-        }
-        if self.waits_for_chains(command) {
-            self.insert(command.words.first().map_or(command.span.start, |word| word.span.start), "__ce_after ");
+            self.insert(command.span.end, format!("; {}; }}", ours("__ce_check")));
         }
         if let (Some((span, word)), [_, first, ..], Some(last)) =
             (self.surroundings.expanded, command.words.as_slice(), command.words.last())
@@ -509,8 +537,10 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
         if self.in_kill {
             self.kill(command);
         }
+        let is_hushed = self.edits.iter().skip(before).any(|(_, text)| text.contains(HUSH));
+        let hushed = std::mem::replace(&mut self.hushed, is_hushed);
         visit::walk_simple_command(self, command);
-        self.in_kill = in_kill;
+        (self.in_kill, self.hushed) = (in_kill, hushed);
     }
 
     fn visit_compound_command(&mut self, command: &'t CompoundCommand) {
@@ -522,7 +552,7 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
                 }
                 self.in_subshell(|editor| visit::walk_compound_command(editor, command));
                 if checked {
-                    self.insert(command.span.end, "; __ce_check && \\unset __ce_; }");
+                    self.insert(command.span.end, format!("; {}; }}", ours("__ce_check")));
                 }
             }
             CompoundKind::For(_) | CompoundKind::While(_) | CompoundKind::Until(_) => {
@@ -539,7 +569,7 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
             let number = self.surroundings.first_number.wrapping_add(definition.span.start);
             self.insert(definition.span.start, "{ ");
             self.body(definition);
-            self.insert(definition.span.end, format!("; __ce_defined {number}; }}"));
+            self.insert(definition.span.end, format!("; {{ __ce_defined {number}; }} 2>/dev/null; }}"));
         } else {
             self.body(definition);
         }
@@ -558,7 +588,16 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
                     _ => visit::walk_part(self, part),
                 }
             }
-            PartKind::CommandSubstitution(_) => self.in_subshell(|editor| visit::walk_part(editor, part)),
+            PartKind::CommandSubstitution(_) => {
+                let hushed = std::mem::take(&mut self.hushed);
+                let text = self.source.slice(part.span);
+                // Not before the redirection of `$(<file)`, which has a meaning of its own in some shells.
+                if hushed && text.strip_prefix(b"$(").is_some_and(|text| !text.trim_ascii_start().starts_with(b"<")) {
+                    self.insert(part.span.start + 2, HARK);
+                }
+                self.in_subshell(|editor| visit::walk_part(editor, part));
+                self.hushed = hushed;
+            }
             _ => visit::walk_part(self, part),
         }
     }

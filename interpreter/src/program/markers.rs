@@ -26,7 +26,7 @@ pub(crate) fn functions(files: &str, count: &Count, inside_stage: bool, sets_ifs
 
 const FUNCTIONS: &str = r#"( \command umask 077; \command echo @HITS@ >@F@.hits; \command echo @APPLIED@ >@F@.done; : >@F@.open; : >@F@.failed )
 __ce_open=@F@.open; __ce_c=
-__ce_in_m() {
+__ce_count() {
 case $1 in s)
 IFS= \command read -r __ce_n <@F@.hits; __ce_n=$((__ce_n+1)); \command echo "$__ce_n" >|@F@.hits; IFS= \command read -r __ce_q <@F@.done
 if \command [ "$__ce_n" -le @APPLIED@ ]; then return 1; fi
@@ -50,7 +50,7 @@ __ce_in_enter() { \set -- "$?"; __ce_c="| $__ce_c"; return "$1"; }
 __ce_in_leave() { \set -- "$?"; __ce_look "$1"; __ce_pop "$1"; \command echo "$__ce_c" >|"$__ce_open"; return "$1"; }
 __ce_in_check() { \set -- "$?"; __ce_look "$1"; return "$1"; }
 __ce_in_apart() { __ce_open=@F@.open$1; ( \command umask 077; \command echo "$__ce_c" >"$__ce_open" ); }
-__ce_after() { __ce_check && \unset __ce_; "$@"; }
+__ce_after() { __ce_check && for __ce_ in; do :; done; "$@"; }
 __ce_look() {
 __ce_q=; if IFS= \command read -r __ce_q <@F@.failed; then \exit "${__ce_q%%" "*}"; fi
 IFS= \command read -r __ce_q <"$__ce_open" || :
@@ -74,5 +74,7 @@ __ce_failed=$__ce_q; IFS= \command read -r __ce_hits <@F@.hits; IFS= \command re
 if \command [ -n "$__ce_q" ]; then __ce_j=${__ce_q%%" "*}; fi
 \command -p rm -f @F@.hits @F@.done @F@.failed @F@.open*
 }
-__ce_in_next_stage() { \set -- "$?"; case $__ce_c in "| "*|"") ;; *) __ce_judge "$1";; esac; __ce_in_m s 0; }
-__ce_in_everytime() { \set -- "$?"; case $__ce_c in "| "*|"") ;; *) __ce_judge "$1";; esac; __ce_in_m e 0; }"#;
+__ce_in_at() { __ce_m=$1; }
+__ce_reached() { case ${__ce_m+m} in m) ;; *) case $__ce_c in "| "*|"") ;; *) __ce_judge "$2";; esac; __ce_m=0;; esac; \set -- "$1" "$__ce_m"; \unset __ce_m; __ce_count "$@"; }
+__ce_in_next_stage() { __ce_reached s "$?"; }
+__ce_in_everytime() { __ce_reached e "$?"; }"#;

@@ -22,8 +22,6 @@ pub(crate) struct Messages {
     is_at_end: bool,
     /// Whether the whole program is in an `eval`.
     fed: bool,
-    /// Whether lines may be the trace of `set -x`.
-    traced: bool,
 }
 
 impl Messages {
@@ -38,18 +36,12 @@ impl Messages {
             in_file,
             is_at_end: false,
             fed: false,
-            traced: false,
         }
     }
 
     /// The same where the shell is fed the program.
     pub(crate) fn fed(self) -> Messages {
         Messages { fed: true, ..self }
-    }
-
-    /// The same where the shell may trace its commands (`set -x`).
-    pub(crate) fn traced(self, traced: bool) -> Messages {
-        Messages { traced, ..self }
     }
 
     /// Whether the shell has put what it tells into a file.
@@ -78,7 +70,7 @@ impl Messages {
 
     fn may_be_message(&self) -> bool {
         let begins = |name: &[u8]| self.held.iter().zip(name).all(|(a, b)| a == b);
-        self.traced || begins(self.shell.as_bytes()) || begins(IN_FUNCTION.as_bytes()) || begins(&self.in_file)
+        begins(self.shell.as_bytes()) || begins(IN_FUNCTION.as_bytes()) || begins(&self.in_file)
     }
 
     /// Shows the line that was held: `SHELL: 7: text` or `SHELL: line 7: text` with the script's name and line.
@@ -87,11 +79,6 @@ impl Messages {
         if held.ends_with(&self.in_file) {
             self.is_at_end = true;
             held.truncate(held.len() - self.in_file.len());
-        }
-        if self.traced
-            && let Some(shown_as) = as_written(&held)
-        {
-            return shown.extend_from_slice(&shown_as);
         }
         match self.complaint(&held) {
             Some((line, text)) => {
@@ -143,24 +130,6 @@ impl Messages {
         let Line { source, number: in_source } = line.as_ref()?;
         Some(Line { source: Arc::clone(source), number: in_source + number - first })
     }
-}
-
-/// What the script wrote where the trace shows a function of ours; nothing where it wrote nothing. `None` for other lines.
-fn as_written(line: &[u8]) -> Option<Vec<u8>> {
-    let (prompt, ours) = line.split_at(line.find("__ce_")?);
-    let name = ours.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_').unwrap_or(ours.len());
-    let (name, operands) = ours.split_at(name);
-    let written: Vec<u8> = match (name, operands.trim_ascii()) {
-        (b"__ce_m", [b's', ..]) => b"next_stage\n".to_vec(),
-        (b"__ce_m", _) => b"everytime\n".to_vec(),
-        (b"__ce_trap" | b"__ce_traps", _) => [b"trap", operands].concat(),
-        (b"__ce_exec", _) => [b"exec", operands].concat(),
-        (b"__ce_flow", flow) => {
-            [flow.strip_suffix(b" 1").filter(|flow| *flow != b"return").unwrap_or(flow), b"\n"].concat()
-        }
-        _ => return Some(Vec::new()),
-    };
-    Some([prompt, &written].concat())
 }
 
 /// How much of a line is held back at most: what is longer is no complaint of a shell.
@@ -215,27 +184,6 @@ mod tests {
         ] {
             let mut messages = messages().fed();
             assert_eq!(messages.push(told.as_bytes()).as_bstr(), shown);
-        }
-    }
-
-    #[test]
-    fn a_trace_shows_what_the_script_wrote() {
-        for (told, shown) in [
-            ("+ __ce_m s 0\n", "+ next_stage\n"),
-            ("++ __ce_m e 12\n", "++ everytime\n"),
-            ("+ __ce_trap 'echo bye' EXIT\n", "+ trap 'echo bye' EXIT\n"),
-            ("+ __ce_traps\n", "+ trap\n"),
-            ("# __ce_flow break 1\n", "# break\n"),
-            ("+ __ce_flow continue 2\n", "+ continue 2\n"),
-            ("+ __ce_flow return 1\n", "+ return 1\n"),
-            ("+ __ce_exec ls -l\n", "+ exec ls -l\n"),
-            ("+ unset __ce_\n+ __ce_defined 7\n+ echo a\n", "+ echo a\n"),
-            ("+ echo", "+ echo"),
-        ] {
-            let mut messages = messages().traced(true);
-            let mut found = messages.push(told.as_bytes());
-            found.extend(messages.finish().0);
-            assert_eq!(found.as_bstr(), shown);
         }
     }
 
