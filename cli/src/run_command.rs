@@ -82,8 +82,8 @@ pub struct RunArguments {
 
     /// Put aside what the setup has done once that took so many seconds, for later setups to go on from; 0: after every
     /// stage.
-    #[arg(long, value_name = "SECONDS", default_value_t = Worth::default().least.as_secs())]
-    snapshot_after: u64,
+    #[arg(long, value_name = "SECONDS")]
+    snapshot_after: Option<u64>,
 
     /// Try the last stage that failed again in its own container, on what it left there.
     #[arg(long)]
@@ -281,7 +281,7 @@ fn attempt(arguments: &RunArguments, reporter: &mut Reporter) -> Result<u8, Fail
         lock_timeout: arguments.lock_timeout.map(Duration::from_secs),
         retry: arguments.retry,
         on_edit: arguments.on_edit.into(),
-        worth: Worth::after(Duration::from_secs(arguments.snapshot_after)),
+        worth: arguments.snapshot_after.map(Duration::from_secs).map(Worth::after).unwrap_or_default(),
         interrupt: Interrupt::default(),
     };
     if arguments.dry_run {

@@ -28,11 +28,10 @@ pub struct Worth {
 }
 
 impl Worth {
-    /// As usual, but for the time that must have passed; after every stage for none at all.
+    /// Once so much time has passed, whatever a snapshot costs; after every stage for none at all.
     #[must_use]
     pub fn after(least: Duration) -> Worth {
-        let usual = Worth::default();
-        Worth { least, times: if least.is_zero() { 0 } else { usual.times } }
+        Worth { least, times: 0 }
     }
 }
 
