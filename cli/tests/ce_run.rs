@@ -331,11 +331,9 @@ fn a_stage_that_outlives_its_ce_run_is_waited_for() {
     assert_eq!(computation.lines("log"), ["1", "2", "end", "3"]);
 }
 
-#[test]
-fn started_together_they_do_each_stage_once() {
-    let script = "next_stage && echo 1 >>$GFSDIR/log && sleep 0.3\nnext_stage && echo 2 >>$GFSDIR/log\n";
-    let Some(computation) = computation("ten at once", script) else { return };
-    let calls: Vec<Child> = (0..10)
+/// Twenty calls at once, each with its own word.
+fn twenty_at_once(computation: &Computation) {
+    let calls: Vec<Child> = (0..20)
         .map(|number| {
             let mut command = computation.command(&["echo", &number.to_string()]);
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -344,7 +342,31 @@ fn started_together_they_do_each_stage_once() {
     for (number, call) in calls.into_iter().enumerate() {
         assert_eq!(Run::from(call.wait_with_output().unwrap()).text(), format!("{number}\n"));
     }
+}
+
+#[test]
+fn started_together_they_do_each_stage_once() {
+    let script = "next_stage && echo 1 >>$GFSDIR/log && sleep 0.3\nnext_stage && echo 2 >>$GFSDIR/log\n";
+    let Some(computation) = computation("twenty at once", script) else { return };
+    twenty_at_once(&computation);
     assert_eq!(computation.lines("log"), ["1", "2"]);
+    computation.container();
+}
+
+#[test]
+fn started_together_beside_calls_they_do_an_appended_stage_once() {
+    let script = "next_stage && echo 1 >>$GFSDIR/log\neverytime && echo again >>$GFSDIR/again\n";
+    let Some(computation) = computation("twenty at once, an appended stage", script) else { return };
+    let busy = "echo >>$GFSDIR/busy; sleep 1; echo end >>$GFSDIR/log";
+    let calls: Vec<Child> = (0..3).map(|_| start(&computation, &["sh", "-c", busy])).collect();
+    wait_until("calls", || computation.lines("busy").len() == 3);
+    computation.write("docker-setup.sh", format!("{script}next_stage && echo 2 >>$GFSDIR/log && sleep 0.3\n"));
+    twenty_at_once(&computation);
+    for mut call in calls {
+        assert_eq!(call.wait().unwrap().code(), Some(0));
+    }
+    // Nothing is changed where calls run.
+    assert_eq!(computation.lines("log"), ["1", "end", "end", "end", "2"]);
     computation.container();
 }
 

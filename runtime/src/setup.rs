@@ -152,7 +152,6 @@ impl Setup<'_> {
                     }
                 }
             };
-            let was_running = container.state == ContainerState::Running;
             if !find::start(&site, &container)? {
                 continue;
             }
@@ -161,9 +160,6 @@ impl Setup<'_> {
             let container = container.into_inner();
             match end {
                 Ok(AttemptEnd::Ready) => {
-                    if is_new || !was_running {
-                        keep::tidy(&site, &container, &watcher)?;
-                    }
                     self.check_unmoved("it was set up")?;
                     return Ok(Ready { container: container.id, lock });
                 }
@@ -265,7 +261,13 @@ impl Setup<'_> {
         if let Some(reason) = self.judge(outcome, &ledger)? {
             return Ok(AttemptEnd::Unusable(reason));
         }
+        let was_cut_off = ready.is_empty();
+        let was_running = container.state == ContainerState::Running;
         let container = &current.borrow();
+        // Before the container is ready: where this is cut off as well, the next setup will do it.
+        if was_cut_off || changed || !was_running {
+            keep::tidy(site, container, watcher)?;
+        }
         if let Some(left) = left.filter(|_| reached) {
             Session { site, container }.set_ready(&left)?;
         }

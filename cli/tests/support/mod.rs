@@ -11,6 +11,8 @@ use std::{
 use compeval_runtime::engine::{Container, Containers, Images, docker::Docker};
 use tempfile::TempDir;
 
+pub(crate) mod proxy;
+
 /// Runs its arguments, so that a test says by each call what is to be computed.
 const EXEC: &str = "#!/bin/sh\n\"$@\"\n";
 

@@ -16,7 +16,7 @@ use compeval_interpreter::{
 use super::{
     error::{SetupError, doing},
     find,
-    notice::{Notice, Watcher},
+    notice::Watcher,
     site::Site,
     snapshot::{self, Worth},
 };
@@ -58,8 +58,7 @@ impl ContainerShell<'_, '_> {
         }
         let begin = Instant::now();
         let former = self.container.borrow().clone();
-        self.watcher.borrow_mut().notice(Notice::Snapshot);
-        let Some(start) = snapshot::take(self.site, &former)? else {
+        let Some(start) = snapshot::take(self.site, &former, self.watcher)? else {
             // Not again before as much has been done once more.
             self.work = Duration::ZERO;
             return Ok(());

@@ -1,6 +1,6 @@
 //! Snapshots: what was done in a container so far as an image, for later setups to go on from (our design, section 6).
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use compeval_interpreter::text::hex;
 use sha2::{Digest, Sha256};
@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{
     choose::{self, Refused},
     error::{SetupError, doing},
+    notice::{Notice, Watcher},
     plan,
     site::Site,
 };
@@ -56,8 +57,12 @@ pub(super) struct Start {
 const MOST_REPEATED: usize = 1000;
 
 /// Takes a snapshot of a container; `None` when that is not possible now: something that the setup left still runs there, or
-/// nothing is applied yet.
-pub(super) fn take(site: &Site<'_>, container: &Container) -> Result<Option<Start>, SetupError> {
+/// nothing is applied that is not in the snapshot it was made from.
+pub(super) fn take(
+    site: &Site<'_>,
+    container: &Container,
+    watcher: &RefCell<&mut dyn Watcher>,
+) -> Result<Option<Start>, SetupError> {
     let task = || doing(format!("take a snapshot of container `{}`", container.name));
     let alone = 1 + usize::from(site.spec.init);
     let Some(ledger) = choose::read(site, container)?.filter(|ledger| ledger.debris().is_none()) else {
@@ -65,10 +70,12 @@ pub(super) fn take(site: &Site<'_>, container: &Container) -> Result<Option<Star
     };
     let repeated: Vec<String> = ledger.repeated().map(|one| one.fingerprint.clone()).collect();
     let last = ledger.stage(ledger.applied()).and_then(|record| record.fingerprint.clone());
-    let Some(chain) = last.filter(|_| repeated.len() <= MOST_REPEATED) else { return Ok(None) };
+    let is_news = |chain: &String| *chain != Ancestor::of(&container.labels).chain && repeated.len() <= MOST_REPEATED;
+    let Some(chain) = last.filter(is_news) else { return Ok(None) };
     if site.engine.processes(&container.id).map_err(task())? > alone {
         return Ok(None);
     }
+    watcher.borrow_mut().notice(Notice::Snapshot);
     let script = if is_all_of(&ledger, &site.environment.script_hash) {
         site.environment.script_hash.clone()
     } else {

@@ -58,8 +58,11 @@ impl Images for Docker {
 
     fn images(&self, labels: &[(&str, &str)]) -> Result<Vec<Image>, EngineError> {
         let filters = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let options =
-            query::ListImagesOptionsBuilder::default().filters(&HashMap::from([("label".to_owned(), filters)])).build();
+        // All: one whose tag another one has now, and that others come from, is left out otherwise.
+        let options = query::ListImagesOptionsBuilder::default()
+            .all(true)
+            .filters(&HashMap::from([("label".to_owned(), filters)]))
+            .build();
         let listed = block_on(self.client.list_images(Some(options)))?;
         let mut listed = listed.map_err(|error| self.refusal(error, "list images".into()))?;
         listed.sort_by_key(|image| std::cmp::Reverse(image.created));
