@@ -102,6 +102,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// How often another container is chosen before it is given up: some may be removed by others meanwhile.
 const ATTEMPTS: u32 = 32;
 
+/// How many containers that were just made may end or go away before it is given up.
+const MOST_LOST: u32 = 2;
+
 impl Setup<'_> {
     /// Brings a container of the computation up to date, and keeps others from doing so meanwhile.
     ///
@@ -133,6 +136,7 @@ impl Setup<'_> {
         let gives_up = || self.interrupt.signal().is_some();
         let lock = Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting, gives_up)?;
         let mut refused = Refused::default();
+        let mut lost = 0;
         let mut retries = self.environment.description.retries;
         for _ in 0..ATTEMPTS {
             let (container, is_new) = match choose::choose(&site, &mut refused)? {
@@ -169,7 +173,17 @@ impl Setup<'_> {
                         refused.add_snapshot(Ancestor::of(&container.labels).snapshot);
                     }
                 }
-                Err(error) if find::is_gone(&site, &container, &error) => refused.add(&container, Reason::Gone),
+                Err(error) if find::is_gone(&site, &container, &error) => {
+                    if is_new {
+                        // Nothing was done in it yet: there is nothing to look at.
+                        site.engine.remove(&container.id).map_err(doing(format!("remove `{}`", container.name)))?;
+                        lost += 1;
+                    }
+                    if lost > MOST_LOST {
+                        break;
+                    }
+                    refused.add(&container, Reason::Gone);
+                }
                 Err(error) => {
                     let is_stage = matches!(
                         error,
@@ -192,7 +206,7 @@ impl Setup<'_> {
         Err(find::unstable(self.environment))
     }
 
-    /// Walks the script in a running container.
+    /// Brings a running container up to date, if that is possible.
     fn set_up_in(
         &self,
         site: &Site<'_>,
@@ -207,24 +221,12 @@ impl Setup<'_> {
         let Some(Said { ledger, ready }) = session.settled(&waits)? else {
             return Ok(AttemptEnd::Unusable(Reason::LedgerDamaged));
         };
-        let failed = || failed(&ledger).filter(|_| !self.retry);
-        let unfinished = || ledger.unfinished().map(|record| Reason::StageUnfinished(record.stage));
-        if let Some(reason) = failed().or_else(unfinished) {
-            return Ok(AttemptEnd::Unusable(reason));
-        }
         let base = site.made_like(container).base;
         let fit = plan::fit(environment, self.mounts, &base, &ledger);
-        let pending = match fit.pending {
+        let pending = match self.usable(site, container, &ledger, fit.pending, refused)? {
             Ok(pending) => pending,
             Err(reason) => return Ok(AttemptEnd::Unusable(reason)),
         };
-        let is_nearest = environment.description.update == Update::Nearest;
-        if pending > 0 && ledger.applied() > 0 && !is_nearest {
-            return Ok(AttemptEnd::Unusable(Reason::StagesMissing));
-        }
-        if pending > 0 && ledger.applied() > 0 && !self.retry && choose::finished(site, container, refused)?.is_some() {
-            return Ok(AttemptEnd::Unusable(Reason::OtherFits));
-        }
         let fingerprint = plan::ready_fingerprint(environment, self.mounts, base.clone());
         let left = fingerprint.clone().or_else(|| plan::settled_key(environment, &base));
         let runs_any = pending > 0 || fit.steps.iter().any(|step| !matches!(step.kind, Kind::Stage(_)));
@@ -233,13 +235,69 @@ impl Setup<'_> {
             keep::remember(&environment.computation, container, false, watcher);
             return Ok(AttemptEnd::Ready);
         }
-        let mut recorded = Recorded { environment, base, ledger: &ledger };
+        let outcome = self.walk(site, current, base, &ledger, watcher)?;
+        // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
+        let reached = outcome.end == End::Finished && fingerprint.is_none_or(|ready| ready == outcome.fingerprint);
+        let changed = outcome.applied > ledger.applied();
+        if let Some(reason) = self.judge(outcome, &ledger)? {
+            return Ok(AttemptEnd::Unusable(reason));
+        }
+        let (was_cut_off, was_running) = (ready.is_empty(), container.state == ContainerState::Running);
+        let container = &current.borrow();
+        // Before the container is ready: where this is cut off as well, the next setup will do it.
+        if was_cut_off || changed || !was_running {
+            keep::tidy(site, container, watcher)?;
+        }
+        if let Some(left) = left.filter(|_| reached) {
+            Session { site, container }.set_ready(&left)?;
+        }
+        keep::remember(&environment.computation, container, changed, watcher);
+        Ok(AttemptEnd::Ready)
+    }
+
+    /// How many stages are to be applied in a container that was looked into, or why another one is to be used.
+    fn usable(
+        &self,
+        site: &Site<'_>,
+        container: &Container,
+        ledger: &Records,
+        pending: Result<usize, Reason>,
+        refused: &mut Refused,
+    ) -> Result<Result<usize, Reason>, SetupError> {
+        let failed = failed(ledger).filter(|_| !self.retry);
+        let unfinished = || ledger.unfinished().map(|record| Reason::StageUnfinished(record.stage));
+        let pending = match failed.or_else(unfinished).map_or(pending, Err) {
+            Ok(pending) => pending,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let appends = pending > 0 && ledger.applied() > 0 && !self.retry;
+        Ok(match self.environment.description.update {
+            Update::Build if appends => Err(Reason::StagesMissing),
+            Update::Nearest if appends && choose::finished(site, container, refused)?.is_some() => {
+                Err(Reason::OtherFits)
+            }
+            _ => Ok(pending),
+        })
+    }
+
+    /// Walks the script in a container.
+    fn walk(
+        &self,
+        site: &Site<'_>,
+        current: &RefCell<Container>,
+        base: String,
+        ledger: &Records,
+        watcher: &RefCell<&mut dyn Watcher>,
+    ) -> Result<Outcome, SetupError> {
+        let environment = self.environment;
+        let mut recorded = Recorded { environment, base, ledger };
         let commit = environment.computation.key();
+        let former = Ancestor::of(&current.borrow().labels).chain;
         let mut shell = ContainerShell {
             site,
             container: current,
             worth: self.worth,
-            work: ledger.work_since(&Ancestor::of(&container.labels).chain),
+            work: ledger.work_since(&former),
             cost: snapshot::USUAL_COST,
             has_run: false,
             commit: &commit,
@@ -254,25 +312,7 @@ impl Setup<'_> {
             Session { site, container }.stage_has_failed(stopped, 128 + signal.number)?;
             return Err(SetupError::Interrupted { signal, stopped });
         }
-        let outcome = outcome?;
-        // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
-        let reached = outcome.end == End::Finished && fingerprint.is_none_or(|ready| ready == outcome.fingerprint);
-        let changed = outcome.applied > ledger.applied();
-        if let Some(reason) = self.judge(outcome, &ledger)? {
-            return Ok(AttemptEnd::Unusable(reason));
-        }
-        let was_cut_off = ready.is_empty();
-        let was_running = container.state == ContainerState::Running;
-        let container = &current.borrow();
-        // Before the container is ready: where this is cut off as well, the next setup will do it.
-        if was_cut_off || changed || !was_running {
-            keep::tidy(site, container, watcher)?;
-        }
-        if let Some(left) = left.filter(|_| reached) {
-            Session { site, container }.set_ready(&left)?;
-        }
-        keep::remember(&environment.computation, container, changed, watcher);
-        Ok(AttemptEnd::Ready)
+        Ok(outcome?)
     }
 
     /// Waits until nothing runs in a container that what the script is about to do there could disturb; or finds that it
