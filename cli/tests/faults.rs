@@ -421,3 +421,14 @@ fn logs_have_a_bound() {
     let logs = fs::read_dir(computation.top().join("state/compeval/logs/align")).unwrap().count();
     assert!(logs <= 20, "{logs}");
 }
+
+#[test]
+fn what_keeps_a_container_from_starting_is_told_and_leaves_none() {
+    let Some(computation) = computation("networks", "next_stage && true\n") else { return };
+    let conf = fs::read_to_string(computation.path("docker.conf")).unwrap();
+    computation.write("docker.conf", conf + "network = \"nosuch\"\n");
+    let run = computation.call(&["true"]);
+    assert_eq!(run.status, Some(125));
+    assert!(run.stderr.contains("network nosuch not found"), "{}", run.stderr);
+    assert_eq!(computation.containers(), []);
+}

@@ -156,8 +156,16 @@ impl Setup<'_> {
                     }
                 }
             };
-            if !find::start(&site, &container)? {
-                continue;
+            match find::start(&site, &container) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    if is_new {
+                        // It will never run: what keeps it from that is told by the error.
+                        let _ = site.engine.remove(&container.id);
+                    }
+                    return Err(error);
+                }
             }
             let container = RefCell::new(container);
             let end = self.set_up_in(&site, &container, &mut refused, &watcher);
