@@ -13,6 +13,7 @@ use std::{
 };
 
 use compeval_machine_image::{Kind, docker_for_tests, ensure};
+use compeval_runtime::engine::Containers;
 
 use support::{Computation, Run};
 
@@ -431,4 +432,15 @@ fn what_keeps_a_container_from_starting_is_told_and_leaves_none() {
     assert_eq!(run.status, Some(125));
     assert!(run.stderr.contains("network nosuch not found"), "{}", run.stderr);
     assert_eq!(computation.containers(), []);
+}
+
+#[test]
+fn a_container_that_is_removed_under_its_command_is_told() {
+    let Some(computation) = computation("removal", "next_stage && true\n") else { return };
+    let child = start(&computation, &["--entrypoint", "sh", "--", "-c", "echo up >>$GFSDIR/up; sleep 30"]);
+    await_lines(&computation, "up", 1);
+    computation.docker().remove(&computation.container().id).unwrap();
+    let run: Run = child.wait_with_output().unwrap().into();
+    assert!(run.stderr.contains("was stopped or removed while its command ran"), "{}", run.stderr);
+    assert_eq!(run.status, Some(125));
 }

@@ -8,12 +8,15 @@ use compeval_interpreter::text::nonce;
 
 use crate::{
     container::in_use::CALL,
-    engine::{Engine, EngineError, Exec, Stdin, Stream},
+    engine::{ContainerState, Engine, EngineError, Exec, Stdin, Stream},
     interrupt::Running,
     setup::{Ready, Setup, error::SetupError, notice::Watcher},
 };
 
 use self::handshake::{Handshake, Verdict, wrapper};
+
+/// The exit status of what SIGKILL ended.
+const KILLED: i32 = 128 + 9;
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -81,20 +84,27 @@ impl Setup<'_> {
                 Err(
                     EngineError::NotRunning { .. } | EngineError::Paused { .. } | EngineError::NoSuchContainer { .. },
                 ) => {}
-                called => return self.finished(called.map_err(failed)?),
+                called => return self.finished(&container.id, called.map_err(failed)?),
             }
         }
         let Ready { container, lock } = self.set_up(watcher)?;
         // Another setup must not begin before it can see that this call runs.
         let mut lock = Some(lock);
         let called = self.exec(&container, command, Expected::SetUp, &mut || drop(lock.take()), output);
-        self.finished(called.map_err(failed)?)
+        self.finished(&container, called.map_err(failed)?)
     }
 
-    /// A command has ended: what came of it is the commit's only if that is still there.
-    fn finished(&self, called: Called) -> Result<Called, SetupError> {
-        if matches!(called, Called::Ended(_)) {
+    /// A command has ended in a container: what came of it is the commit's only if that is still there.
+    fn finished(&self, container: &str, called: Called) -> Result<Called, SetupError> {
+        if let Called::Ended(status) = called {
             self.check_unmoved("its command ran")?;
+            // What ends with its container is killed, and cannot say why.
+            if status == KILLED
+                && let Ok(now) = self.engine.container(container)
+                && now.is_none_or(|now| now.state != ContainerState::Running)
+            {
+                return Err(SetupError::Vanished { computation: self.environment.computation.name.clone() });
+            }
         }
         Ok(called)
     }

@@ -86,6 +86,12 @@ pub enum SetupError {
         /// What it is now.
         moved: Moved,
     },
+    /// The container was stopped or removed under its command.
+    #[error("the container of computation `{computation}` was stopped or removed while its command ran")]
+    Vanished {
+        /// The computation.
+        computation: String,
+    },
     /// The state of the computation's directory cannot be read.
     #[error(transparent)]
     Computation(#[from] ComputationError),
@@ -185,6 +191,9 @@ impl SetupError {
                 Some("mend the stage and run again: nothing half-done is built upon".to_owned())
             }
             SetupError::ChainFailed { number: None, .. } => Some("mend the command and run again".to_owned()),
+            SetupError::SetupExited { status: status @ 129.., .. } => {
+                Some(format!("its shell was ended by signal {}", status - 128))
+            }
             SetupError::SetupExited { cause: None, .. } => {
                 Some("an `exit` or an error outside of any chain ended it".to_owned())
             }
@@ -197,6 +206,7 @@ impl SetupError {
             )),
             SetupError::Computation(error) => error.help(),
             SetupError::Edited { .. } => Some("without `--on-edit fail` it runs in another container; see `--dry-run`".to_owned()),
+            SetupError::Vanished { .. } => Some("the command was killed by that: call again".to_owned()),
             SetupError::Moved { .. } => Some(
                 "what came of the call belongs to no commit: call again, and leave the computation as it is meanwhile; \
                  `git worktree add` gives another directory to work in"
