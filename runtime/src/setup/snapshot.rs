@@ -1,6 +1,6 @@
 //! Snapshots: what was done in a container so far as an image, for later setups to go on from (our design, section 6).
 
-use std::{cell::RefCell, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
 use compeval_interpreter::text::hex;
 use sha2::{Digest, Sha256};
@@ -53,6 +53,9 @@ pub(super) struct Start {
     pub(super) stages: u32,
 }
 
+/// How many snapshots may come from one another: each is a layer, of which an engine can stack a hundred or so.
+const MOST_LAYERS: usize = 90;
+
 /// More than any label should have, in commands that run on every call.
 const MOST_REPEATED: usize = 1000;
 
@@ -72,7 +75,9 @@ pub(super) fn take(
     let last = ledger.stage(ledger.applied()).and_then(|record| record.fingerprint.clone());
     let is_news = |chain: &String| *chain != Ancestor::of(&container.labels).chain && repeated.len() <= MOST_REPEATED;
     let Some(chain) = last.filter(is_news) else { return Ok(None) };
-    if site.engine.processes(&container.id).map_err(task())? > alone {
+    if site.engine.processes(&container.id).map_err(task())? > alone
+        || lineage(&all(site, None)?, &container.labels).len() >= MOST_LAYERS
+    {
         return Ok(None);
     }
     watcher.borrow_mut().notice(Notice::Snapshot);
@@ -127,18 +132,24 @@ fn all(site: &Site<'_>, base: Option<&str>) -> Result<Vec<Image>, SetupError> {
     site.engine.images(&wanted).map_err(doing("look for snapshots"))
 }
 
+/// The snapshots that something comes from, the nearest first.
+fn lineage<'s>(snapshots: &'s [Image], labels: &BTreeMap<String, String>) -> Vec<&'s Image> {
+    let mut lineage: Vec<&Image> = Vec::new();
+    let mut from = Ancestor::of(labels).snapshot;
+    while let Some(image) = snapshots.iter().find(|image| image.id == from)
+        && lineage.len() < snapshots.len()
+    {
+        lineage.push(image);
+        from = Ancestor::of(&image.labels).snapshot;
+    }
+    lineage
+}
+
 /// Removes the snapshots that no container of the computation comes from.
 pub(super) fn tidy(site: &Site<'_>, containers: &[Container]) -> Result<(), SetupError> {
     let snapshots = all(site, None)?;
-    let mut needed: Vec<String> = containers.iter().map(|container| Ancestor::of(&container.labels).snapshot).collect();
-    // A snapshot of a container that came from another one needs that.
-    let mut at = 0;
-    while let Some(id) = needed.get(at) {
-        let from = snapshots.iter().find(|image| image.id == *id).map(|image| Ancestor::of(&image.labels).snapshot);
-        needed.extend(from);
-        at += 1;
-    }
-    for image in snapshots.iter().filter(|image| !needed.contains(&image.id)) {
+    let needed: Vec<&Image> = containers.iter().flat_map(|container| lineage(&snapshots, &container.labels)).collect();
+    for image in snapshots.iter().filter(|image| !needed.contains(image)) {
         match site.engine.remove_image(&image.id) {
             Ok(()) | Err(EngineError::ImageInUse { .. }) => {}
             Err(error) => return Err(doing("remove a snapshot")(error)),
