@@ -8,9 +8,9 @@ use compeval_interpreter::text::nonce;
 
 use crate::{
     container::in_use::CALL,
-    engine::{ContainerState, Engine, EngineError, Exec, Stdin, Stream},
+    engine::{Engine, EngineError, Exec, Stdin, Stream},
     interrupt::Running,
-    setup::{Ready, Setup, error::SetupError, notice::Watcher},
+    setup::{Ready, Setup, error::SetupError, find::has_ended, notice::Watcher},
 };
 
 use self::handshake::{Handshake, Verdict, wrapper};
@@ -99,10 +99,7 @@ impl Setup<'_> {
         if let Called::Ended(status) = called {
             self.check_unmoved("its command ran")?;
             // What ends with its container is killed, and cannot say why.
-            if status == KILLED
-                && let Ok(now) = self.engine.container(container)
-                && now.is_none_or(|now| now.state != ContainerState::Running)
-            {
+            if status == KILLED && has_ended(self.engine, container) {
                 return Err(SetupError::Vanished { computation: self.environment.computation.name.clone() });
             }
         }

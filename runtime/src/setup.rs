@@ -25,7 +25,7 @@ use crate::{
 
 mod choose;
 pub mod error;
-mod find;
+pub(crate) mod find;
 mod keep;
 pub mod notice;
 pub mod plan;

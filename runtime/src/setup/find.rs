@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     computation::environment::Environment,
-    engine::{Container, ContainerSpec, ContainerState, EngineError},
+    engine::{Container, ContainerSpec, ContainerState, Engine, EngineError},
 };
 
 /// How often to look whether a container has ended, and how long to wait in between.
@@ -35,17 +35,20 @@ pub(super) fn start(site: &Site<'_>, container: &Container) -> Result<bool, Setu
 
 /// Whether what went wrong is that the container ended or was removed meanwhile: the engine says that in many ways.
 pub(super) fn is_gone(site: &Site<'_>, container: &Container, error: &SetupError) -> bool {
-    let may_be = matches!(error, SetupError::Engine { .. } | SetupError::Dispatch(_));
-    let is_running = || match site.engine.container(&container.id) {
+    matches!(error, SetupError::Engine { .. } | SetupError::Dispatch(_)) && has_ended(site.engine, &container.id)
+}
+
+/// Whether a container in which something has just ended has ended with it, or was removed.
+pub(crate) fn has_ended(engine: &dyn Engine, container: &str) -> bool {
+    let is_running = || match engine.container(container) {
         Ok(now) => now.is_some_and(|now| now.state == ContainerState::Running),
         Err(_) => true,
     };
     // Its processes end before the engine says that it has.
-    may_be
-        && (0..LOOKS).any(|look| {
-            std::thread::sleep(BETWEEN_LOOKS * look.min(1));
-            !is_running()
-        })
+    (0..LOOKS).any(|look| {
+        std::thread::sleep(BETWEEN_LOOKS * look.min(1));
+        !is_running()
+    })
 }
 
 /// The container ended or went away again and again.
