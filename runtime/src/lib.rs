@@ -1,4 +1,4 @@
-//! The life of a computation's container: found or created, set up as its commit says, called, replaced.
+//! The life of a computation's containers: chosen or made, set up as the script says, called, kept and removed.
 //!
 //! [`Environment`] reads all that a call needs from the computation's directory, [`Setup`] does the rest on an
 //! [`engine::Engine`]. The crate knows no shell grammar: that is the interpreter's.

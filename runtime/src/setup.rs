@@ -1,4 +1,4 @@
-//! How a computation's container comes to be as its commit says: found or created, started, set up. Read top down.
+//! How a container comes to be what a computation's script says: chosen or made, started, set up. Read top down.
 
 use std::{
     cell::RefCell,
@@ -136,37 +136,9 @@ impl Setup<'_> {
         let gives_up = || self.interrupt.signal().is_some();
         let lock = Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting, gives_up)?;
         let mut refused = Refused::default();
-        let mut lost = 0;
-        let mut retries = self.environment.description.retries;
+        let (mut lost, mut retries) = (0, self.environment.description.retries);
         for _ in 0..ATTEMPTS {
-            let (container, is_new) = match choose::choose(&site, &mut refused)? {
-                Chosen::Likely(container) => (container, false),
-                Chosen::Known(candidate) => (candidate.container, false),
-                Chosen::New => {
-                    if let (OnEdit::Fail, Some(reason)) =
-                        (self.on_edit, refused.because().filter(|reason| reason.is_edit()))
-                    {
-                        return Err(SetupError::Edited { reason: reason.clone() });
-                    }
-                    let start = snapshot::nearest(&site, &refused)?;
-                    match find::create(&site, start.as_ref(), &watcher, refused.because())? {
-                        Some(container) => (container, true),
-                        // Somebody else was faster: find theirs.
-                        None => continue,
-                    }
-                }
-            };
-            match find::start(&site, &container) {
-                Ok(true) => {}
-                Ok(false) => continue,
-                Err(error) => {
-                    if is_new {
-                        // It will never run: what keeps it from that is told by the error.
-                        let _ = site.engine.remove(&container.id);
-                    }
-                    return Err(error);
-                }
-            }
+            let Some((container, is_new)) = self.running_container(&site, &mut refused, &watcher)? else { continue };
             let container = RefCell::new(container);
             let end = self.set_up_in(&site, &container, &mut refused, &watcher);
             let container = container.into_inner();
@@ -193,25 +165,53 @@ impl Setup<'_> {
                     refused.add(&container, Reason::Gone);
                 }
                 Err(error) => {
-                    let is_stage = matches!(
-                        error,
-                        SetupError::ChainFailed { number: Some(_), .. }
-                            | SetupError::Interrupted { stopped: Some(Kind::Stage(_)), .. }
-                    );
+                    let is_stage = error.is_of_stage();
                     if is_stage {
                         keep::keep_failed(&site, &container, &watcher)?;
                     }
-                    if is_stage && retries > 0 && self.interrupt.signal().is_none() {
-                        watcher.borrow_mut().notice(Notice::Retrying { left: retries });
-                        retries -= 1;
-                        refused.add(&container, Reason::Failed);
-                        continue;
+                    if !is_stage || retries == 0 || self.interrupt.signal().is_some() {
+                        return Err(error);
                     }
-                    return Err(error);
+                    watcher.borrow_mut().notice(Notice::Retrying { left: retries });
+                    retries -= 1;
+                    refused.add(&container, Reason::Failed);
                 }
             }
         }
         Err(find::unstable(self.environment))
+    }
+
+    /// The container to go on in, running, and whether it was just made; `None` when others were faster, or removed it.
+    fn running_container(
+        &self,
+        site: &Site<'_>,
+        refused: &mut Refused,
+        watcher: &RefCell<&mut dyn Watcher>,
+    ) -> Result<Option<(Container, bool)>, SetupError> {
+        let (container, is_new) = match choose::choose(site, refused)? {
+            Chosen::Existing(container) => (container, false),
+            Chosen::New => {
+                let edit = refused.because().filter(|reason| reason.is_edit());
+                if let (OnEdit::Fail, Some(reason)) = (self.on_edit, edit) {
+                    return Err(SetupError::Edited { reason: reason.clone() });
+                }
+                let start = snapshot::nearest(site, refused)?;
+                match find::create(site, start.as_ref(), watcher, refused.because())? {
+                    Some(container) => (container, true),
+                    None => return Ok(None),
+                }
+            }
+        };
+        match find::start(site, &container) {
+            Ok(is_there) => Ok(is_there.then_some((container, is_new))),
+            Err(error) => {
+                if is_new {
+                    // It will never run: what keeps it from that is told by the error.
+                    let _ = site.engine.remove(&container.id);
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Brings a running container up to date, if that is possible.
@@ -272,9 +272,7 @@ impl Setup<'_> {
         pending: Result<usize, Reason>,
         refused: &mut Refused,
     ) -> Result<Result<usize, Reason>, SetupError> {
-        let failed = failed(ledger).filter(|_| !self.retry);
-        let unfinished = || ledger.unfinished().map(|record| Reason::StageUnfinished(record.stage));
-        let pending = match failed.or_else(unfinished).map_or(pending, Err) {
+        let pending = match choose::debris(site, ledger, true).map_or(pending, Err) {
             Ok(pending) => pending,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -434,11 +432,6 @@ enum Room {
     Free,
     /// Calls run in it for which all was done that there is to do.
     Join,
-}
-
-/// Whether a stage failed in the container with this ledger, as a reason not to use that.
-fn failed(ledger: &Records) -> Option<Reason> {
-    ledger.failed().map(|record| Reason::StageFailed(record.stage))
 }
 
 /// Passes what the interpreter tells on to a watcher.

@@ -4,6 +4,8 @@
 //! replace our own; `exec` must not lose the state; a definition is reported, for a shell cannot print its functions. Where markers may be hit,
 //! they and the lists they stand in are edited too (see [`super::markers`]).
 
+mod apply;
+
 use bstr::{BString, ByteSlice};
 
 use super::called;
@@ -160,71 +162,8 @@ impl<'t, 'a> Editor<'t, 'a> {
         }
     }
 
-    /// The text of `span` with the edits in it, and behind it the here-documents that lie outside.
-    fn apply(&mut self, span: Span) -> Vec<u8> {
-        self.documents.sort_by_key(|document| document.span.start);
-        self.documents.dedup_by_key(|document| document.span.start);
-        if self.cuts {
-            self.cut_foreign_documents(span);
-        }
-        self.edits.sort_by_key(|(span, _)| span.start);
-        let mut text = self.edited(span);
-        let mut end = span.end;
-        for document in &self.documents {
-            // One in a substitution in the body of another goes with that.
-            if document.span.start < end {
-                continue;
-            }
-            // A newline at the end of the stretch itself belongs to a line continuation.
-            if end == span.end {
-                text.push(b'\n');
-            }
-            end = document.span.end;
-            text.extend_from_slice(&self.edited(document.span));
-            // At the end of the script the line with the delimiter may be missing, or its newline.
-            let ended = document.body.span.end < document.span.end;
-            if !text.ends_with(b"\n") {
-                text.push(b'\n');
-            }
-            if !ended {
-                text.extend_from_slice(&document.delimiter);
-                text.push(b'\n');
-            }
-        }
-        text
-    }
-
-    /// Takes out the bodies of here-documents that stand in `span`, but belong to commands before it in the same line.
-    fn cut_foreign_documents(&mut self, span: Span) {
-        let all = self.source.documents();
-        let from = all.partition_point(|document| document.start < span.start);
-        for document in all.iter().skip(from).take_while(|document| document.start < span.end) {
-            let is_own = self.documents.binary_search_by_key(&document.start, |own| own.span.start).is_ok();
-            if !is_own && span.contains(*document) {
-                self.edits.push((*document, String::new()));
-            }
-        }
-    }
-
     fn finish(mut self, span: Span) -> Edited {
         Edited { text: self.apply(span), chains: self.chains, runs_text: self.runs_text }
-    }
-
-    fn edited(&self, span: Span) -> Vec<u8> {
-        let mut text = Vec::with_capacity(span.range().len());
-        let mut position = span.start;
-        let inside = |(edit, _): &&(Span, String)| span.contains(*edit);
-        for (edit, new) in self.edits.iter().filter(inside) {
-            // What was replaced is edited no more.
-            if edit.start < position {
-                continue;
-            }
-            text.extend_from_slice(self.source.slice(Span { start: position, end: edit.start }));
-            text.extend_from_slice(new.as_bytes());
-            position = edit.end;
-        }
-        text.extend_from_slice(self.source.slice(Span { start: position, end: span.end }));
-        text
     }
 
     fn item(&mut self, item: &'t ListItem) {
@@ -415,6 +354,42 @@ impl<'t, 'a> Editor<'t, 'a> {
         }
     }
 
+    /// Puts what is ours in place of a built-in that reaches out of the stretch, or around it.
+    fn built_in(&mut self, command: &'t SimpleCommand, called: &SimpleCommand) {
+        match called.literal_name().map(|name| name.to_string()).as_deref() {
+            Some(name @ ("break" | "continue")) => self.leave_loop(called, name),
+            Some("return") => self.leave_function(called),
+            // In a subshell only the list of traps is not its own.
+            Some("trap") if !self.in_subshell || called.words.len() == 1 => {
+                self.replace_special(called, if self.in_subshell { "__ce_traps" } else { "__ce_trap" });
+            }
+            // What it lists is the script's alone. A second parenthesis behind `$(` would begin an arithmetic expansion.
+            Some("set") if called.words.len() == 1 => {
+                self.insert(command.span.start, " ( { __ce_bare; :; } 2>/dev/null; ");
+                self.insert(command.span.end, " )");
+            }
+            Some("unset") if !self.in_subshell => self.unset(called),
+            Some("eval") if !self.in_subshell => self.note_text(called, "__ce_text"),
+            Some(".") if !self.in_subshell && called.words.len() == 2 => self.note_text(called, "__ce_file"),
+            None if !self.in_subshell => self.note_dynamic(called),
+            // Behind `command` it would not be ours.
+            Some("ulimit") if called.words.len() < command.words.len() => {
+                if let Some(name) = called.words.first() {
+                    self.replace(name.span, "ulimit");
+                }
+            }
+            Some("exec") if !self.in_subshell && called.words.len() > 1 => {
+                if let Some(word) = called.words.first() {
+                    // It comes back only when a redirection failed.
+                    self.insert(command.span.start, format!("{{ {HUSH}"));
+                    self.replace(word.span, "__ce_exec");
+                    self.insert(command.span.end, "; \\exit; }");
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Functions that are gone are reported: their names may be made by expansions.
     fn unset(&mut self, command: &SimpleCommand) {
         let [name, option, names @ ..] = command.words.as_slice() else { return };
@@ -490,38 +465,7 @@ impl<'t> Visit<'t> for Editor<'t, '_> {
             self.insert(command.words.first().map_or(command.span.start, |word| word.span.start), "__ce_after ");
             self.insert(command.span.end, format!("; {HARK}}}"));
         }
-        match called.literal_name().map(|name| name.to_string()).as_deref() {
-            Some(name @ ("break" | "continue")) => self.leave_loop(&called, name),
-            Some("return") => self.leave_function(&called),
-            // In a subshell only the list of traps is not its own.
-            Some("trap") if !self.in_subshell || called.words.len() == 1 => {
-                self.replace_special(&called, if self.in_subshell { "__ce_traps" } else { "__ce_trap" });
-            }
-            // What it lists is the script's alone. A second parenthesis behind `$(` would begin an arithmetic expansion.
-            Some("set") if called.words.len() == 1 => {
-                self.insert(command.span.start, " ( { __ce_bare; :; } 2>/dev/null; ");
-                self.insert(command.span.end, " )");
-            }
-            Some("unset") if !self.in_subshell => self.unset(&called),
-            Some("eval") if !self.in_subshell => self.note_text(&called, "__ce_text"),
-            Some(".") if !self.in_subshell && called.words.len() == 2 => self.note_text(&called, "__ce_file"),
-            None if !self.in_subshell => self.note_dynamic(&called),
-            // Behind `command` it would not be ours.
-            Some("ulimit") if called.words.len() < command.words.len() => {
-                if let Some(name) = called.words.first() {
-                    self.replace(name.span, "ulimit");
-                }
-            }
-            Some("exec") if !self.in_subshell && called.words.len() > 1 => {
-                if let Some(word) = called.words.first() {
-                    // It comes back only when a redirection failed.
-                    self.insert(command.span.start, format!("{{ {HUSH}"));
-                    self.replace(word.span, "__ce_exec");
-                    self.insert(command.span.end, "; \\exit; }");
-                }
-            }
-            _ => {}
-        }
+        self.built_in(command, &called);
         let in_value = |assignment: &Assignment| self.markers.is_some_and(|markers| markers.in_word(&assignment.value));
         if command.words.is_empty() && command.assignments.iter().any(in_value) {
             self.insert(command.span.start, "{ ");

@@ -11,7 +11,7 @@ use super::compose::Framing;
 use crate::{
     dispatch::request::{After, Defined, FailedChain, Left, Marks, Request},
     language::{is_name, quoting::read_word},
-    state::{Baseline, CARRIED_OPTIONS, State, Variable},
+    state::{Aliases, Baseline, CARRIED_OPTIONS, State, Variable},
 };
 
 /// Separates a stream of bytes into output and frames as it comes.
@@ -269,13 +269,7 @@ fn read_dump(
     let positional = (1..=count).map(|index| own.remove(&format!("p{index}"))).collect::<Option<Vec<_>>>()?;
     let mut traps = read_traps(section(text, nonce, 't'), foreign);
     traps.remove("EXIT");
-    // bash writes `alias name='value'`, others leave the first word out.
-    let aliases = section(text, nonce, 'a');
-    let prefix = if aliases.starts_with(b"alias ") { "alias " } else { "" };
-    let aliases = entries(aliases, prefix, true, foreign)
-        .into_iter()
-        .filter_map(|(name, value)| Some((BString::from(name), value?)))
-        .collect();
+    let aliases = read_aliases(section(text, nonce, 'a'), foreign);
     let options = entries(section(text, nonce, 'p'), "set ", true, foreign);
     let pipefail = options.iter().any(|(option, _)| *option == b"-o pipefail");
     let is_mask = |line: &[u8]| !line.is_empty() && line.iter().all(|byte| (b'0'..=b'7').contains(byte));
@@ -305,6 +299,13 @@ fn read_dump(
         status_unknown: false,
     };
     Some((state, own))
+}
+
+/// bash writes `alias name='value'`, others leave the first word out.
+fn read_aliases(text: &[u8], foreign: &mut Vec<u8>) -> Aliases {
+    let prefix = if text.starts_with(b"alias ") { "alias " } else { "" };
+    let aliases = entries(text, prefix, true, foreign).into_iter();
+    aliases.filter_map(|(name, value)| Some((BString::from(name), value?))).collect()
 }
 
 /// Whether a byte may stand in the operands of `ulimit`: they are put into a program as they are.

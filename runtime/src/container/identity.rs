@@ -35,7 +35,7 @@ pub struct MadeOf {
     pub image_id: String,
 }
 
-/// Names what of a container's or a snapshot's setup is in the image that it is made from.
+/// The snapshot that a container, or the container that another snapshot was taken of, was made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ancestor {
     /// The snapshot's id; empty for the image of `docker.conf` itself.

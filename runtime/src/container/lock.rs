@@ -68,7 +68,8 @@ impl Lock {
     /// to wait for, `gives_up` again and again.
     ///
     /// # Errors
-    /// [`LockError::Timeout`]; [`LockError::GivenUp`]; [`LockError::Directory`] when it is none, is a symbolic link, or cannot be locked.
+    /// [`LockError::Timeout`]; [`LockError::GivenUp`]; [`LockError::Directory`] when it is none, is a symbolic link, or
+    /// cannot be locked.
     pub fn acquire(
         path: &Path,
         timeout: Option<Duration>,

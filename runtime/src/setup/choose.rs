@@ -49,10 +49,8 @@ impl Refused {
 
 /// A container to use.
 pub(super) enum Chosen {
-    /// Most likely this one; its ledger was not looked at.
-    Likely(Container),
-    /// This one, by its ledger.
-    Known(Box<Candidate>),
+    /// This one; where it was as good as sure, its ledger was not looked at.
+    Existing(Container),
     /// None of those that are there.
     New,
 }
@@ -76,9 +74,9 @@ pub(super) fn choose(site: &Site<'_>, refused: &mut Refused) -> Result<Chosen, S
     let is_likely =
         |container: &&Container| !site.retry && (Some(container.id.as_str()) == mapped || containers.len() == 1);
     if let Some(container) = containers.iter().find(is_likely) {
-        return Ok(Chosen::Likely(container.clone()));
+        return Ok(Chosen::Existing(container.clone()));
     }
-    Ok(best(site, containers, refused)?.map_or(Chosen::New, |candidate| Chosen::Known(Box::new(candidate))))
+    Ok(best(site, containers, refused)?.map_or(Chosen::New, |candidate| Chosen::Existing(candidate.container)))
 }
 
 /// Whether, of the other containers, there is one where nothing is to be applied.
@@ -146,15 +144,21 @@ fn look(site: &Site<'_>, container: Container, refused: &mut Refused) -> Result<
     };
     let fit = plan::fit(site.environment, site.mounts, &site.made_like(&container).base, &ledger);
     let is_over = container.state != ContainerState::Running;
-    let dead = ledger.unfinished().filter(|_| is_over).map(|record| Reason::StageUnfinished(record.stage));
-    let failed = ledger.failed().filter(|_| !site.retry).map(|record| Reason::StageFailed(record.stage));
-    match failed.or(dead).map_or(fit.pending.clone(), Err) {
+    match debris(site, &ledger, is_over).map_or(fit.pending.clone(), Err) {
         Ok(pending) => Ok(Some(Candidate { container, ledger, fit, pending })),
         Err(reason) => {
             refused.add(&container, reason);
             Ok(None)
         }
     }
+}
+
+/// Why nothing is to be built upon a container with this ledger: a stage failed there, unless it is to be tried again, or
+/// has no end, where all `is_over` that ran.
+pub(super) fn debris(site: &Site<'_>, ledger: &Records, is_over: bool) -> Option<Reason> {
+    let failed = ledger.failed().filter(|_| !site.retry).map(|record| Reason::StageFailed(record.stage));
+    let unfinished = || ledger.unfinished().filter(|_| is_over);
+    failed.or_else(|| unfinished().map(|record| Reason::StageUnfinished(record.stage)))
 }
 
 /// The ledger of a container, running or not; `None` when it is damaged.

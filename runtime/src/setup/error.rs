@@ -179,6 +179,15 @@ pub fn age(duration: Duration) -> String {
 }
 
 impl SetupError {
+    /// Whether a stage failed, or was stopped, so that nothing is to be built upon its container.
+    pub(crate) fn is_of_stage(&self) -> bool {
+        matches!(
+            self,
+            SetupError::ChainFailed { number: Some(_), .. }
+                | SetupError::Interrupted { stopped: Some(Kind::Stage(_)), .. }
+        )
+    }
+
     /// What to do about it; of what an engine did not do, that engine knows more.
     pub fn help(&self) -> Option<String> {
         match self {

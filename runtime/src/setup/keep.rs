@@ -6,6 +6,7 @@ use super::{
     choose,
     error::SetupError,
     notice::{Notice, Warning, Watcher},
+    session::Session,
     site::Site,
     snapshot,
 };
@@ -89,6 +90,10 @@ fn set_aside(
     watcher: &RefCell<&mut dyn Watcher>,
 ) -> Result<(), EngineError> {
     let is_up = matches!(container.state, ContainerState::Running | ContainerState::Paused);
+    if container.state == ContainerState::Running {
+        // A call that finds it ready can be seen from here on. Where its shell does not answer, no call finds it so.
+        let _ = Session { site, container }.set_ready("");
+    }
     if is_up && !site.engine.commands(&container.id)?.is_empty() {
         return Ok(());
     }

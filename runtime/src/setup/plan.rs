@@ -77,14 +77,6 @@ impl Plan {
         let is_stage = |step: &&Step| matches!(step.kind, Kind::Stage(_)) && step.fate != Fate::Applied;
         self.steps.iter().filter(is_stage).count()
     }
-
-    /// The container that is used; `None` when a new one is made.
-    pub fn container(&self) -> Option<&Container> {
-        match &self.action {
-            Action::Use(container) | Action::Append(container) => Some(container),
-            Action::Fork(_) | Action::Build => None,
-        }
-    }
 }
 
 /// The ledger of a container, as the interpreter sees it.

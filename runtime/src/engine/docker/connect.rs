@@ -56,7 +56,7 @@ impl Docker {
         let id = id.to_owned();
         match status {
             // A network that is missing has the same status.
-            404 if !message.to_lowercase().contains("network") => EngineError::NoSuchContainer { id },
+            404 if !message.starts_with("network ") => EngineError::NoSuchContainer { id },
             409 if message.contains("is paused") => EngineError::Paused { id },
             // The status differs when it ends between two requests of ours.
             _ if message.contains("is not running") => EngineError::NotRunning { id },

@@ -1,14 +1,12 @@
 //! The verbs about containers, as requests.
 
-use std::collections::HashMap;
-
 use bollard::{errors::Error, query_parameters as query};
 use futures_util::StreamExt;
 
 use super::{
     Docker,
     connect::{block_on, status},
-    convert::{create_body, inspected_container, listed_container},
+    convert::{create_body, inspected_container, label_filter, listed_container},
 };
 use crate::engine::{
     containers::{Container, ContainerSpec, Containers, LONGEST_FILE},
@@ -17,11 +15,7 @@ use crate::engine::{
 
 impl Containers for Docker {
     fn containers(&self, labels: &[(&str, &str)]) -> Result<Vec<Container>, EngineError> {
-        let filters = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let options = query::ListContainersOptionsBuilder::default()
-            .all(true)
-            .filters(&HashMap::from([("label".to_owned(), filters)]))
-            .build();
+        let options = query::ListContainersOptionsBuilder::default().all(true).filters(&label_filter(labels)).build();
         let listed = block_on(self.client.list_containers(Some(options)))?;
         let listed = listed.map_err(|error| self.refusal(error, "list containers".into()))?;
         let mut containers: Vec<Container> = listed.into_iter().map(listed_container).collect();

@@ -1,5 +1,7 @@
 //! Our plain data as the client library's, and back.
 
+use std::collections::HashMap;
+
 use bollard::models;
 
 use crate::engine::{
@@ -81,6 +83,12 @@ fn gpu_request(gpus: Gpus) -> models::DeviceRequest {
 
 fn saturating(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The filter for what carries all of these labels.
+pub(super) fn label_filter(labels: &[(&str, &str)]) -> HashMap<String, Vec<String>> {
+    let labels = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    HashMap::from([("label".to_owned(), labels)])
 }
 
 pub(super) fn listed_container(listed: models::ContainerSummary) -> Container {

@@ -1,6 +1,6 @@
 //! The verbs about images, as requests.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use bollard::{models, query_parameters as query};
 use futures_util::StreamExt;
@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use super::{
     Docker,
     connect::{block_on, status},
+    convert::label_filter,
 };
 use crate::engine::{
     error::EngineError,
@@ -57,12 +58,8 @@ impl Images for Docker {
     }
 
     fn images(&self, labels: &[(&str, &str)]) -> Result<Vec<Image>, EngineError> {
-        let filters = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
         // All: one whose tag another one has now, and that others come from, is left out otherwise.
-        let options = query::ListImagesOptionsBuilder::default()
-            .all(true)
-            .filters(&HashMap::from([("label".to_owned(), filters)]))
-            .build();
+        let options = query::ListImagesOptionsBuilder::default().all(true).filters(&label_filter(labels)).build();
         let listed = block_on(self.client.list_images(Some(options)))?;
         let mut listed = listed.map_err(|error| self.refusal(error, "list images".into()))?;
         listed.sort_by_key(|image| std::cmp::Reverse(image.created));
