@@ -357,10 +357,11 @@ fn started_together_they_do_each_stage_once() {
 fn started_together_beside_calls_they_do_an_appended_stage_once() {
     let script = "next_stage && echo 1 >>$GFSDIR/log\neverytime && echo again >>$GFSDIR/again\n";
     let Some(computation) = computation("twenty at once, an appended stage", script) else { return };
-    let busy = "echo >>$GFSDIR/busy; sleep 1; echo end >>$GFSDIR/log";
+    let busy = "echo >>$GFSDIR/busy; until [ -e $GFSDIR/edited ]; do sleep 0.1; done; sleep 1; echo end >>$GFSDIR/log";
     let calls: Vec<Child> = (0..3).map(|_| start(&computation, &["sh", "-c", busy])).collect();
     wait_until("calls", || computation.lines("busy").len() == 3);
     computation.write("docker-setup.sh", format!("{script}next_stage && echo 2 >>$GFSDIR/log && sleep 0.3\n"));
+    fs::write(computation.storage().join("edited"), "").unwrap();
     twenty_at_once(&computation);
     for mut call in calls {
         // To its end, but the computation is not what it was when it began.
