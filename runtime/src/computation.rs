@@ -91,6 +91,13 @@ impl Computation {
         Ok((is_other || !files.is_empty()).then(|| Moved { commit: is_other.then_some(commit), files }))
     }
 
+    /// Whether what was filed under `key` is of the commit that is checked out, or of one that came before it. Nothing
+    /// uncommitted is.
+    #[must_use]
+    pub fn descends_from(&self, key: &str) -> bool {
+        Checkout::discover(&self.directory).is_ok_and(|checkout| checkout.descends_from(key))
+    }
+
     /// What a container of this version is filed under: the commit, and after a `+` the hash of what differs from it.
     #[must_use]
     pub fn key(&self) -> String {

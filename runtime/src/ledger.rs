@@ -8,4 +8,4 @@ pub mod format;
 pub mod records;
 
 pub use format::{DIRECTORY, FILE, READY};
-pub use records::{LedgerError, Record, Records, StageState};
+pub use records::{LedgerError, Record, Records, RepeatedRecord, StageState};

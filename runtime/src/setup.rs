@@ -279,7 +279,7 @@ impl Setup<'_> {
         let appends = pending > 0 && ledger.applied() > 0 && !self.retry;
         Ok(match self.environment.description.update {
             Update::Build if appends => Err(Reason::StagesMissing),
-            Update::Nearest if appends && choose::finished(site, container, refused)?.is_some() => {
+            Update::Nearest | Update::InPlace if appends && choose::finished(site, container, refused)?.is_some() => {
                 Err(Reason::OtherFits)
             }
             _ => Ok(pending),

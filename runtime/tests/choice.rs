@@ -282,6 +282,32 @@ fn nothing_is_built_upon_where_docker_conf_says_so() {
 }
 
 #[test]
+fn what_earlier_commits_ran_on_every_call_counts_where_docker_conf_says_so() {
+    let world = World::new("next_stage && echo one >>log\neverytime && echo e >>log\n");
+    fs::write(world.computation().join("docker.conf"), format!("image = \"{IMAGE}\"\nupdate = \"in-place\"\n"))
+        .unwrap();
+    world.git("add -A");
+    world.git("commit -q -m change");
+    let first = world.set_up(&mut Unwatched).unwrap();
+    world.commit("next_stage && echo one >>log\nnext_stage && echo two >>log\neverytime && echo f >>log\n");
+    assert!(matches!(world.plan().action, Action::Append(_)));
+    assert_eq!(world.set_up(&mut Unwatched).unwrap(), first);
+    assert_eq!(world.file(&first, "log"), "one\ne\ntwo\nf\n");
+    // A commit that did not come before: its everytime chain counts.
+    world.git("checkout -q HEAD~1");
+    let mut told = Told::default();
+    let second = world.set_up(&mut told).unwrap();
+    assert_eq!(told.0, ["creating: RepeatedGone { text: \"everytime && echo f >>log\" }"]);
+    assert_eq!(world.file(&second, "log"), "one\ne\n");
+    // Nor is anything uncommitted a commit's.
+    let script = world.computation().join("docker-setup.sh");
+    fs::write(&script, "next_stage && echo one >>log\neverytime && echo x >>log\n").unwrap();
+    assert_eq!(world.set_up(&mut Unwatched).unwrap(), second);
+    fs::write(&script, "next_stage && echo one >>log\neverytime && echo y >>log\n").unwrap();
+    assert_ne!(world.set_up(&mut Unwatched).unwrap(), second);
+}
+
+#[test]
 fn what_is_set_aside_is_ready_for_no_call() {
     let world = World::new("next_stage && echo one >>log\n");
     let old = world.set_up(&mut Unwatched).unwrap();

@@ -60,6 +60,14 @@ impl Checkout {
         Ok(Self { directory: directory.to_owned(), repository, top, commit })
     }
 
+    /// Whether a commit is the one that is checked out, or one that came before it. Where the history is not there, or
+    /// cannot be read, it is not.
+    pub(super) fn descends_from(&self, commit: &str) -> bool {
+        let Ok(id) = gix::ObjectId::from_hex(commit.as_bytes()) else { return false };
+        let walk = self.repository.rev_walk([self.commit]).all();
+        walk.is_ok_and(|walk| walk.map_while(Result::ok).any(|found| found.id == id))
+    }
+
     /// The files below the directory that are not as the commit has them: their names, kinds and contents.
     pub(super) fn changes(&self, contents: &Contents) -> Result<Changes, ComputationError> {
         let mut paths = self.changed_files().map_err(|source| self.git_error(source))?;

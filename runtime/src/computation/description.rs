@@ -67,6 +67,8 @@ pub enum Update {
     /// In a container that has all stages before them, or on a snapshot.
     #[default]
     Nearest,
+    /// The same; and what runs on every call may have been another text at a commit that came before this one.
+    InPlace,
     /// In a new container, with all others: nothing is built upon.
     Build,
 }
@@ -178,7 +180,10 @@ impl Description {
             "caches" => self.caches = field.table(|cache| cache.cache())?,
             "pull" if field.value.as_str() == Some("never") => {}
             "retries" => self.retries = field.count()?,
-            "update" => self.update = field.choice(&[("nearest", Update::Nearest), ("build", Update::Build)])?,
+            "update" => {
+                let choices = [("nearest", Update::Nearest), ("in-place", Update::InPlace), ("build", Update::Build)];
+                self.update = field.choice(&choices)?;
+            }
             "keep" => self.keep = field.count()?,
             "everytime" => {
                 self.everytime = field.choice(&[("shared", Everytime::Shared), ("always", Everytime::Always)])?;
@@ -341,7 +346,7 @@ mod tests {
             ("network = \"container:x\"", "1:11: a computation cannot use the network of another container"),
             ("stage-timeout = 10", "1:1: `stage-timeout` is not supported yet\nhelp: remove this line"),
             ("retries = -1", "1:11: `retries` must be a whole number, 0 or more"),
-            ("update = \"in-place\"", "1:10: `update` must be one of `\"nearest\"`, `\"build\"`"),
+            ("update = \"newest\"", "1:10: `update` must be one of `\"nearest\"`, `\"in-place\"`, `\"build\"`"),
             ("everytime = true", "1:13: `everytime` must be one of `\"shared\"`, `\"always\"`, not a boolean"),
             ("stage-timeout = 3", "1:1: `stage-timeout` is not supported yet\nhelp: remove this line"),
             (

@@ -13,10 +13,10 @@ use compeval_interpreter::{
 
 use super::reason::Reason;
 use crate::{
-    computation::environment::Environment,
+    computation::{description::Update, environment::Environment},
     container::{identity, mounts::Mounts},
     engine::Container,
-    ledger::Records,
+    ledger::{Records, RepeatedRecord},
 };
 
 /// What would become of a part of the script.
@@ -183,7 +183,12 @@ pub(crate) fn fit(environment: &Environment, mounts: &Mounts, base: &str, ledger
     let mut recorded = Recorded { environment, base: base.to_owned(), ledger };
     let outcome = run(&environment.script, &settings(mounts), &mut recorded, &mut DryRun, &mut steps);
     let is_ours = |script: &Option<String>| script.as_ref() == Some(&environment.script_hash);
-    let gone = ledger.repeated().find(|one| !is_ours(&one.script) && !steps.repeated.contains(&one.fingerprint));
+    let is_past = |one: &RepeatedRecord| {
+        let commit = one.commit.as_deref().filter(|_| environment.description.update == Update::InPlace);
+        commit.is_some_and(|commit| environment.computation.descends_from(commit))
+    };
+    let is_said = |one: &RepeatedRecord| is_ours(&one.script) || steps.repeated.contains(&one.fingerprint);
+    let gone = ledger.repeated().find(|one| !is_said(one) && !is_past(one));
     let is_sure = steps.steps.iter().all(|step| !matches!(step.fate, Fate::Perhaps(_)));
     let last_is_ours = ledger.stage(ledger.applied()).is_some_and(|record| is_ours(&record.script));
     let pending = match outcome {
