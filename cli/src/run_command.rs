@@ -26,7 +26,7 @@ use compeval_runtime::{
         docker::{self, Docker},
     },
     interrupt::{self, Interrupt, Signal},
-    setup::{OnEdit, snapshot::Worth},
+    setup::{OnEdit, error::age, snapshot::Worth},
 };
 use signal_hook::{consts, iterator::Signals};
 
@@ -189,8 +189,8 @@ impl Failure {
                 frames + &report::failure("ce-run", error, error.help().as_deref())
             }
             Failure::Environment(error) => report::failure("ce-run", error, error.help().as_deref()),
-            Failure::Setup(error @ SetupError::ChainFailed { chain, number, status, lost, cause, .. }) => {
-                let chain = chain_failed(chain, *number, *status, *lost, colored);
+            Failure::Setup(error @ SetupError::ChainFailed { chain, number, status, lost, overran, cause, .. }) => {
+                let chain = chain_failed(chain, *number, &ended(*status, *lost, *overran), colored);
                 let cause = cause.as_deref().map(|cause| format!("\n{}", cause_of(cause, colored))).unwrap_or_default();
                 chain + &cause + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
             }
@@ -212,12 +212,7 @@ impl Failure {
 }
 
 /// A failed chain in its script.
-fn chain_failed(chain: &Chain, number: Option<u32>, status: i32, lost: bool, colored: bool) -> String {
-    let ended = match (lost, status) {
-        (true, 129..) => format!("its shell was killed by signal {}", status - 128),
-        (true, _) => format!("its shell went away with status {status}"),
-        (false, status) => format!("ended with status {status}"),
-    };
+fn chain_failed(chain: &Chain, number: Option<u32>, ended: &str, colored: bool) -> String {
     let name = words::kind(number.map_or(Kind::Everytime, Kind::Stage));
     let mut finding = Diagnostic::error(chain.place.span, format!("{name} failed")).label(ended);
     let Place { source, span } = &chain.place;
@@ -226,6 +221,16 @@ fn chain_failed(chain: &Chain, number: Option<u32>, status: i32, lost: bool, col
         finding = finding.help(format!("what it wrote may be in a file of the container: line {line} says `{text}`"));
     }
     report::diagnostic(&mut Positions::new(source), &finding, colored)
+}
+
+/// How a chain came to its end.
+fn ended(status: i32, lost: bool, overran: Option<Duration>) -> String {
+    match (overran, lost, status) {
+        (Some(limit), ..) => format!("was stopped after {}", age(limit)),
+        (None, true, 129..) => format!("its shell was killed by signal {}", status - 128),
+        (None, true, _) => format!("its shell went away with status {status}"),
+        (None, false, status) => format!("ended with status {status}"),
+    }
 }
 
 /// What ended the setup, in its script.

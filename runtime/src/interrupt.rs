@@ -2,7 +2,10 @@
 
 use std::{
     ops::ControlFlow,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{self, RecvTimeoutError},
+    },
     time::{Duration, Instant},
 };
 
@@ -124,6 +127,44 @@ impl Interrupt {
         false
     }
 
+    /// Does a task; what it runs in a container for longer than `limit` is stopped as by TERM, with all that it leaves
+    /// behind. Tells whether that was so.
+    pub(crate) fn limited<T>(
+        &self,
+        engine: &dyn Engine,
+        shell: &str,
+        limit: Option<Duration>,
+        task: impl FnOnce() -> T,
+    ) -> (T, bool) {
+        let Some(limit) = limit else { return (task(), false) };
+        let (ended, end) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let watch = scope.spawn(move || self.overruns(engine, shell, limit, &end));
+            let done = task();
+            drop(ended);
+            (done, watch.join().unwrap_or(false))
+        })
+    }
+
+    fn overruns(&self, engine: &dyn Engine, shell: &str, limit: Duration, end: &mpsc::Receiver<()>) -> bool {
+        let goes_on = |time| end.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
+        if !goes_on(limit) || self.signal().is_some() {
+            return false;
+        }
+        let begun = Instant::now();
+        let mut name = "TERM";
+        loop {
+            if let Some(running) = self.running() {
+                let _ =
+                    if name.is_empty() { sweep(engine, shell, &running) } else { send(engine, shell, &running, name) };
+                name = if begun.elapsed() > GRACE { "KILL" } else { "" };
+            }
+            if !goes_on(SWEEP) {
+                return true;
+            }
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, Interruption> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -233,6 +274,28 @@ mod tests {
             });
         });
         assert_eq!(status, 137);
+    }
+
+    #[test]
+    fn what_takes_too_long_is_stopped_with_what_it_leaves_behind() {
+        for (script, limit, status, is_over) in [
+            ("echo $$; sleep 0.2", 60_000, 0, false),
+            ("sleep 60 & echo $$; wait", 200, 143, true),
+            ("trap '' TERM; echo $$; sleep 60", 200, 137, true),
+        ] {
+            let interrupt = Interrupt::default();
+            let (memory, container) = container();
+            let (ended, overran) = interrupt.limited(&memory, "sh", Some(Duration::from_millis(limit)), || {
+                memory.exec(&container, &Exec::new(["sh", "-c", script]), &mut |_, bytes| {
+                    if let Ok(process) = String::from_utf8_lossy(bytes).trim().parse() {
+                        let stretch = Some(Kind::Stage(1));
+                        interrupt.begins(Running { container: container.clone(), process, stretch });
+                    }
+                    Ok(ControlFlow::Continue(()))
+                })
+            });
+            assert_eq!((ended.unwrap(), overran), (status, is_over), "{script}");
+        }
     }
 
     #[test]

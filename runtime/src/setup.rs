@@ -96,6 +96,9 @@ enum AttemptEnd {
     Unusable(Reason),
 }
 
+/// The status of a stage that was stopped: 128 and the number of TERM.
+const STOPPED: i32 = 128 + 15;
+
 /// How long to wait before it is asked again which calls run.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
@@ -243,11 +246,11 @@ impl Setup<'_> {
             keep::remember(&environment.computation, container, false, watcher);
             return Ok(AttemptEnd::Ready);
         }
-        let outcome = self.walk(site, current, base, &ledger, watcher)?;
+        let (outcome, overran) = self.walk(site, current, base, &ledger, watcher)?;
         // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
         let reached = outcome.end == End::Finished && fingerprint.is_none_or(|ready| ready == outcome.fingerprint);
         let changed = outcome.applied > ledger.applied();
-        if let Some(reason) = self.judge(outcome, &ledger)? {
+        if let Some(reason) = self.judge(outcome, overran, &ledger)? {
             return Ok(AttemptEnd::Unusable(reason));
         }
         let (was_cut_off, was_running) = (ready.is_empty(), container.state == ContainerState::Running);
@@ -286,7 +289,7 @@ impl Setup<'_> {
         })
     }
 
-    /// Walks the script in a container.
+    /// Walks the script in a container; also gives the time that a stage had which took longer.
     fn walk(
         &self,
         site: &Site<'_>,
@@ -294,7 +297,7 @@ impl Setup<'_> {
         base: String,
         ledger: &Records,
         watcher: &RefCell<&mut dyn Watcher>,
-    ) -> Result<Outcome, SetupError> {
+    ) -> Result<(Outcome, Option<Duration>), SetupError> {
         let environment = self.environment;
         let mut recorded = Recorded { environment, base, ledger };
         let commit = environment.computation.key();
@@ -309,6 +312,7 @@ impl Setup<'_> {
             commit: &commit,
             watcher,
             interrupt: &self.interrupt,
+            overran: None,
         };
         let settings = Settings { cancel: self.interrupt.cancel(), ..plan::settings(self.mounts) };
         let outcome = run(&environment.script, &settings, &mut recorded, &mut shell, &mut Narrator(watcher));
@@ -318,7 +322,12 @@ impl Setup<'_> {
             Session { site, container }.stage_has_failed(stopped, 128 + signal.number)?;
             return Err(SetupError::Interrupted { signal, stopped });
         }
-        Ok(outcome?)
+        let overran = shell.overran;
+        if overran.is_some() {
+            let container = &current.borrow();
+            Session { site, container }.stage_has_failed(overran, STOPPED)?;
+        }
+        Ok((outcome?, overran.and(environment.description.stage_timeout)))
     }
 
     /// Waits until nothing runs in a container that what the script is about to do there could disturb; or finds that it
@@ -357,7 +366,12 @@ impl Setup<'_> {
     }
 
     /// What a walk's end means; the reason when this container cannot be brought up to date.
-    fn judge(&self, outcome: Outcome, ledger: &Records) -> Result<Option<Reason>, SetupError> {
+    fn judge(
+        &self,
+        outcome: Outcome,
+        overran: Option<Duration>,
+        ledger: &Records,
+    ) -> Result<Option<Reason>, SetupError> {
         let computation = self.environment.computation.name.clone();
         let cause = outcome.cause.map(Box::new);
         match outcome.end {
@@ -374,6 +388,7 @@ impl Setup<'_> {
                 chain: Box::new(chain),
                 status: outcome.status,
                 lost,
+                overran,
                 cause,
             }),
         }

@@ -257,6 +257,28 @@ fn retries_begin_from_before_the_stage_that_failed() {
 }
 
 #[test]
+fn a_stage_that_takes_too_long_has_failed() {
+    let mut world = World::new("next_stage && echo one >>log && sleep 0.3\nnext_stage && echo two >>log && sleep 60\n");
+    world.worth = Worth { least: Duration::from_millis(250), times: 0 };
+    fs::write(
+        world.computation().join("docker.conf"),
+        format!("image = \"{IMAGE}\"\nstage-timeout = 1\nretries = 1\n"),
+    )
+    .unwrap();
+    let mut told = Told::default();
+    let error = world.set_up(&mut told).unwrap_err();
+    let limit = Duration::from_secs(1);
+    let SetupError::ChainFailed { number: Some(2), overran: Some(found), .. } = error else { panic!("{error:?}") };
+    assert_eq!((found, told.0.iter().filter(|told| *told == "retrying 1").count()), (limit, 1));
+    // Nothing is left running, and nothing is built upon: the next one begins from the snapshot.
+    let kept = world.engine.containers(&[]).unwrap();
+    assert_eq!(kept.iter().map(|container| world.file(&container.id, "log")).collect::<Vec<_>>(), ["one\ntwo\n"]);
+    world.commit("next_stage && echo one >>log && sleep 0.3\nnext_stage && echo two >>log\n");
+    let container = world.set_up(&mut Unwatched).unwrap();
+    assert_eq!(world.file(&container, "log"), "one\ntwo\n");
+}
+
+#[test]
 fn an_edit_is_an_error_where_that_is_asked_for() {
     let mut world = World::new("next_stage && echo one >>log\n");
     let container = world.set_up(&mut Unwatched).unwrap();

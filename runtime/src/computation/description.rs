@@ -3,7 +3,10 @@
 pub mod error;
 mod field;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use toml::de::DeTable;
 
@@ -53,6 +56,8 @@ pub struct Description {
     pub caches: Vec<Cache>,
     /// `retries`: how often a setup in which a stage failed is tried again, from before that stage; default: never.
     pub retries: u32,
+    /// `stage-timeout`: how long one try of a stage may take; default: as long as it likes.
+    pub stage_timeout: Option<Duration>,
     /// `update`: where an edited script runs; default: on what is at hand.
     pub update: Update,
     /// `keep`: how many containers stay besides the one in use; default: 3.
@@ -135,6 +140,7 @@ impl Description {
             mounts: Vec::new(),
             caches: Vec::new(),
             retries: 0,
+            stage_timeout: None,
             update: Update::default(),
             keep: 3,
             everytime: Everytime::default(),
@@ -180,6 +186,7 @@ impl Description {
             "caches" => self.caches = field.table(|cache| cache.cache())?,
             "pull" if field.value.as_str() == Some("never") => {}
             "retries" => self.retries = field.count()?,
+            "stage-timeout" => self.stage_timeout = Some(field.duration()?),
             "update" => {
                 let choices = [("nearest", Update::Nearest), ("in-place", Update::InPlace), ("build", Update::Build)];
                 self.update = field.choice(&choices)?;
@@ -191,7 +198,6 @@ impl Description {
             "pull" => {
                 return Err(field.not_supported("pull the image with `docker pull`, and remove this line"));
             }
-            "stage-timeout" => return Err(field.not_supported("remove this line")),
             _ => return Err(field.unknown(KEYS)),
         }
         Ok(())
@@ -237,6 +243,7 @@ mod tests {
             gpus = "all"
             init = false
             retries = 2
+            stage-timeout = "90m"
             update = "build"
             keep = 1
             everytime = "always"
@@ -269,6 +276,7 @@ mod tests {
             mounts: vec![mount("data", "/data", true), mount("out", "/out", false)],
             caches: vec![Cache { name: "ce-cache-apt".into(), target: "/var/cache/apt".into() }],
             retries: 2,
+            stage_timeout: Some(Duration::from_secs(5400)),
             update: Update::Build,
             keep: 1,
             everytime: Everytime::Always,
@@ -344,11 +352,14 @@ mod tests {
             ("env = { A = 1 }", "1:13: `A` must be a string, not an integer\nhelp: write `A = \"1\"`"),
             ("env = { COMPDIR = \"/\" }", "1:9: `COMPDIR` is set by ce-run"),
             ("network = \"container:x\"", "1:11: a computation cannot use the network of another container"),
-            ("stage-timeout = 10", "1:1: `stage-timeout` is not supported yet\nhelp: remove this line"),
+            ("stage-timeout = 0", "1:17: `stage-timeout` must be a time such as `\"90s\"`, `\"30m\"` or `\"2h\"`"),
+            (
+                "stage-timeout = \"2 h\"",
+                "1:17: `stage-timeout` must be a time such as `\"90s\"`, `\"30m\"` or `\"2h\"`",
+            ),
             ("retries = -1", "1:11: `retries` must be a whole number, 0 or more"),
             ("update = \"newest\"", "1:10: `update` must be one of `\"nearest\"`, `\"in-place\"`, `\"build\"`"),
             ("everytime = true", "1:13: `everytime` must be one of `\"shared\"`, `\"always\"`, not a boolean"),
-            ("stage-timeout = 3", "1:1: `stage-timeout` is not supported yet\nhelp: remove this line"),
             (
                 "pull = \"always\"",
                 "1:1: `pull` is not supported yet\nhelp: pull the image with `docker pull`, and remove this line",

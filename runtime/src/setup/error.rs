@@ -63,6 +63,8 @@ pub enum SetupError {
         status: i32,
         /// Whether its shell was killed.
         lost: bool,
+        /// The time it had, where it was stopped because it took longer.
+        overran: Option<Duration>,
         /// The error of the shell in it, where that is known.
         cause: Option<Box<Cause>>,
     },
@@ -196,6 +198,9 @@ impl SetupError {
                 Some(format!("use the newer ce-run that set it up, or remove container `{container}`"))
             }
             SetupError::MountSource { .. } => Some("create it, or change `mounts` in docker.conf".to_owned()),
+            SetupError::ChainFailed { number: Some(_), overran: Some(_), .. } => {
+                Some("give it more time: `stage-timeout` in docker.conf; what it ran into may be in its output".to_owned())
+            }
             SetupError::ChainFailed { number: Some(_), .. } => {
                 Some("mend the stage and run again: nothing half-done is built upon".to_owned())
             }

@@ -46,6 +46,8 @@ pub(super) struct ContainerShell<'a, 'w> {
     pub(super) watcher: &'a RefCell<&'w mut dyn Watcher>,
     /// Who ends it, and is told what there is to end.
     pub(super) interrupt: &'a Interrupt,
+    /// The stage that was stopped because it took too long.
+    pub(super) overran: Option<Kind>,
 }
 
 impl ContainerShell<'_, '_> {
@@ -109,10 +111,13 @@ impl Dispatcher for ContainerShell<'_, '_> {
             doing: format!("cannot run line {} of `{}` in the container", request.line(), request.place.source.name()),
             source: error.into(),
         };
-        let status = engine.exec(&container, &exec, &mut show);
+        let limit = description.stage_timeout.filter(|_| matches!(request.kind, Kind::Stage(_)));
+        let run = || engine.exec(&container, &exec, &mut show);
+        let (status, is_over) = self.interrupt.limited(engine, shell, limit, run);
+        self.overran = is_over.then_some(request.kind);
         self.ends();
         let status = status.map_err(failed)?;
-        if !output.is_complete() && !request.cancel.is_cancelled() {
+        if !output.is_complete() && !request.cancel.is_cancelled() && !is_over {
             let rest = program.rest().to_string();
             let exec = Exec { user: Some("0".to_owned()), ..Exec::new([shell, "-c", &rest]) };
             let mut tell = |stream: Stream, bytes: &[u8]| -> io::Result<ControlFlow<()>> {

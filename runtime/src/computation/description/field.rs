@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -256,6 +257,16 @@ impl<'a> Field<'a> {
         }
     }
 
+    pub(super) fn duration(&self) -> Result<Duration, DescriptionError> {
+        let expected = "a time such as `\"90s\"`, `\"30m\"` or `\"2h\"`";
+        let seconds = match self.value.as_str() {
+            None => self.integer(expected)?,
+            Some(text) => parse_seconds(text).ok_or_else(|| self.wrong_value(expected))?,
+        };
+        // A stage that has no time at all can never be applied.
+        if seconds == 0 { Err(self.wrong_value(expected)) } else { Ok(Duration::from_secs(seconds)) }
+    }
+
     /// A small number.
     pub(super) fn count(&self) -> Result<u32, DescriptionError> {
         self.integer("a whole number, 0 or more")
@@ -393,4 +404,16 @@ fn parse_size(text: &str) -> Option<u64> {
         _ => (text.as_str(), 0),
     };
     number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// Seconds, or with `s`, `m`, `h` or `d` the unit that says.
+fn parse_seconds(text: &str) -> Option<u64> {
+    let (number, seconds) = match text.char_indices().last()? {
+        (end, 's') => (text.get(..end)?, 1),
+        (end, 'm') => (text.get(..end)?, 60),
+        (end, 'h') => (text.get(..end)?, 3600),
+        (end, 'd') => (text.get(..end)?, 86_400),
+        _ => (text, 1),
+    };
+    number.parse::<u64>().ok()?.checked_mul(seconds)
 }
