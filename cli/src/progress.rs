@@ -133,6 +133,14 @@ impl Watcher for Reporter {
             Notice::Joining { calls } => {
                 self.log.write(format!("# beside {}, for which the setup has run\n", words::calls(calls)).as_bytes());
             }
+            Notice::Accepted { number, others, container } => {
+                let others = match others {
+                    0 => String::new(),
+                    1 => ", with a stage behind it".to_owned(),
+                    others => format!(", with {others} stages behind it"),
+                };
+                self.say(&format!("stage {number} is taken for applied in container {container}{others}"));
+            }
             Notice::Retrying { left } => {
                 self.say(&format!("trying again, from before that stage: `retries` allows {left} more"));
             }

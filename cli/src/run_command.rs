@@ -93,6 +93,14 @@ pub struct RunArguments {
     #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
     on_edit: EditPolicy,
 
+    /// Take this stage, which was edited since it was applied, for applied as it is now.
+    #[arg(long, value_name = "STAGE", requires = "reason", conflicts_with = "dry_run")]
+    accept: Option<u32>,
+
+    /// Why that is right, for the container's ledger.
+    #[arg(long, value_name = "TEXT", requires = "accept")]
+    reason: Option<String>,
+
     /// Arguments of the command.
     #[arg(trailing_var_arg = true)]
     arguments: Vec<OsString>,
@@ -198,7 +206,9 @@ impl Failure {
                 let cause = cause.as_deref().map(|cause| cause_of(cause, colored)).unwrap_or_default();
                 cause + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
             }
-            Failure::Setup(error @ SetupError::Edited { reason }) => {
+            Failure::Setup(
+                error @ (SetupError::Edited { reason } | SetupError::NotEdited { because: Some(reason), .. }),
+            ) => {
                 let reason = format!("of the container at hand, {}\n", words::reason(reason));
                 report::printable(&reason).into_owned() + &report::failure("ce-run", error, error.help().as_deref())
             }
@@ -297,6 +307,9 @@ fn attempt(arguments: &RunArguments, reporter: &mut Reporter) -> Result<u8, Fail
     tell_uncommitted(&environment.computation);
     let shell = &environment.description.shell;
     take_signals(setup.interrupt.clone(), shell.clone());
+    if let Some(stage) = arguments.accept {
+        setup.accept(stage, arguments.reason.as_deref().unwrap_or_default(), reporter)?;
+    }
     if arguments.setup_only {
         setup.set_up(reporter)?;
         return Ok(0);

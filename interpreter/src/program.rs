@@ -47,7 +47,7 @@ use feed::Greeting;
 use frame::Splitter;
 use messages::Messages;
 
-pub use record::{Hooks, RecordHook};
+pub use record::{Hooks, RecordHook, record_accepted, record_dropped};
 
 /// A program for a shell, and the readers of its output.
 pub struct Program(Composed);

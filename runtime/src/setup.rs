@@ -23,6 +23,7 @@ use crate::{
     ledger::Records,
 };
 
+mod accept;
 mod choose;
 pub mod error;
 pub(crate) mod find;
@@ -134,10 +135,7 @@ impl Setup<'_> {
     fn set_up_undisturbed(&self, watcher: &mut dyn Watcher) -> Result<Ready, SetupError> {
         let site = self.site()?;
         let watcher = RefCell::new(watcher);
-        let waiting = || watcher.borrow_mut().notice(Notice::WaitingForSetup);
-        // Everybody who sets this computation up has its directory in common, whatever their home is.
-        let gives_up = || self.interrupt.signal().is_some();
-        let lock = Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting, gives_up)?;
+        let lock = self.lock(&watcher)?;
         let mut refused = Refused::default();
         let (mut lost, mut retries) = (0, self.environment.description.retries);
         for _ in 0..ATTEMPTS {
@@ -182,6 +180,14 @@ impl Setup<'_> {
             }
         }
         Err(find::unstable(self.environment))
+    }
+
+    /// Keeps others from setting the computation up.
+    fn lock(&self, watcher: &RefCell<&mut dyn Watcher>) -> Result<Lock, SetupError> {
+        let waiting = || watcher.borrow_mut().notice(Notice::WaitingForSetup);
+        // Everybody who sets this computation up has its directory in common, whatever their home is.
+        let gives_up = || self.interrupt.signal().is_some();
+        Ok(Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting, gives_up)?)
     }
 
     /// The container to go on in, running, and whether it was just made; `None` when others were faster, or removed it.

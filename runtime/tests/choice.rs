@@ -293,6 +293,35 @@ fn an_edit_is_an_error_where_that_is_asked_for() {
 }
 
 #[test]
+fn an_edited_stage_can_be_accepted_with_a_reason() {
+    let script = |first: &str, third: &str| {
+        format!(
+            "next_stage && echo {first} >>log\nnext_stage && echo two >>log\nnext_stage && echo {third} >>log\neverytime && echo e >>log\n"
+        )
+    };
+    let world = World::new(&script("one", "three"));
+    let container = world.set_up(&mut Unwatched).unwrap();
+    let accept = |number| {
+        let mut told = Told::default();
+        world.with(|setup| setup.accept(number, "only \"words\"", &mut told)).map(|()| told.0)
+    };
+    assert!(matches!(accept(1), Err(SetupError::NotEdited { number: 1, because: None, .. })));
+    world.commit(&script("eins", "drei"));
+    assert!(matches!(accept(2), Err(SetupError::NotEdited { because: Some(reason), .. }) if reason.is_edit()));
+    assert!(matches!(accept(1), Err(SetupError::Edited { .. })), "the third stage was edited, too");
+    world.commit(&script("eins", "three"));
+    assert_eq!(accept(1).unwrap(), ["accepted 1 and 2"]);
+    let plan = world.plan();
+    assert!(matches!(plan.action, Action::Use(_)), "{:?}", plan.because);
+    assert_eq!(world.set_up(&mut Unwatched).unwrap(), container);
+    assert_eq!(world.file(&container, "log"), "one\ntwo\nthree\ne\ne\n");
+    assert!(fs::read_to_string(world.ledger(&container)).unwrap().contains("reason = \"only \\\"words\\\"\"\n"));
+    // What was accepted is what counts from now on.
+    world.commit(&script("one", "three"));
+    assert_ne!(world.set_up(&mut Unwatched).unwrap(), container);
+}
+
+#[test]
 fn nothing_is_built_upon_where_docker_conf_says_so() {
     let world = World::new("next_stage && echo one >>log\n");
     fs::write(world.computation().join("docker.conf"), format!("image = \"{IMAGE}\"\nupdate = \"build\"\n")).unwrap();

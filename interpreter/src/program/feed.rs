@@ -15,12 +15,12 @@ const FEEDER: &str = r##": @WORD@; \printf '%s %s\n' "$1" "$$"; if \command -v c
 const LONGEST_LINE: usize = 4096;
 
 /// What follows the name of the shell's program; `name` is what the shell calls itself.
-pub(crate) fn arguments(name: &str, nonce: &str) -> [String; 4] {
+pub fn arguments(name: &str, nonce: &str) -> [String; 4] {
     ["-c".to_owned(), FEEDER.replace("@WORD@", WORD), name.to_owned(), nonce.to_owned()]
 }
 
 /// What the shell reads: the program, and that this is all of it.
-pub(crate) fn input(text: &[u8], nonce: &str) -> Vec<u8> {
+pub fn input(text: &[u8], nonce: &str) -> Vec<u8> {
     [text, b"\n#", nonce.as_bytes()].concat()
 }
 

@@ -61,6 +61,21 @@ fn table_of(Repeated { fingerprint, line, text, .. }: &Repeated, started: &[(&st
     format!("\n[[record]]\n{own}\nline = {line}\n{}\n", lines(started))
 }
 
+/// The records of stage `number` that counts as applied though its chain was not run; `told` as for
+/// [`RecordHook::started`].
+pub fn record_accepted(number: u32, chain: &Chain, told: &[(&str, &str)]) -> String {
+    let (told, chain) = (lines(told), lines_of(chain));
+    format!(
+        "\n[[record]]\nstage = {number}\nstate = \"started\"\n{told}\n{chain}\n\n\
+         [[record]]\nstage = {number}\nstate = \"applied\"\nstatus = 0\n"
+    )
+}
+
+/// The record that a command which was recorded before, with this fingerprint, does not count any more.
+pub fn record_dropped(fingerprint: &str, text: &str, line: usize) -> String {
+    format!("\n[[record]]\n{}\nline = {line}\ndropped = true\n", lines(&[("repeated", fingerprint), ("text", text)]))
+}
+
 fn lines(pairs: &[(&str, &str)]) -> String {
     let lines: Vec<String> = pairs.iter().map(|(key, text)| format!("{key} = {}", toml_string(text))).collect();
     lines.join("\n")

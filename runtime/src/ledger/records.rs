@@ -65,6 +65,9 @@ pub struct RepeatedRecord {
     pub commit: Option<String>,
     /// A hash of the setup script that it stood in.
     pub script: Option<String>,
+    /// Whether it does not count any more: a person has accepted what is said in its place.
+    #[serde(default)]
+    pub dropped: bool,
 }
 
 /// The records of a container, oldest first, and what they come to.
@@ -157,13 +160,14 @@ impl Records {
             match toml::from_str::<Table>(&format!("[[record]]\n{block}")) {
                 Ok(Table { record: [Entry::Stage(record)] }) => records.push(*record),
                 Ok(Table { record: [Entry::Repeated(record)] }) => {
-                    repeated.entry(record.fingerprint.clone()).or_insert(record);
+                    repeated.insert(record.fingerprint.clone(), record);
                 }
                 // So was this record.
                 Err(_) if blocks.peek().is_none() => break,
                 Err(error) => return Err(damaged(error.message().to_owned())),
             }
         }
+        repeated.retain(|_, record| !record.dropped);
         Ok(Records { repeated, ..Records::new(records) })
     }
 
@@ -274,6 +278,17 @@ mod tests {
         assert!(matches!(Records::parse(b"hello\n"), Err(LedgerError::Damaged { .. })));
         assert!(matches!(Records::parse(b"\n[[record]]\nstage = 1\n"), Err(LedgerError::Damaged { .. })));
         assert_eq!(Records::parse(b""), Ok(Records::default()));
+    }
+
+    #[test]
+    fn what_runs_on_every_call_counts_until_it_is_dropped() {
+        let one = "schema = 2\n\n[[record]]\nrepeated = \"a\"\ntext = \"x\"\nline = 1\n";
+        let dropped = format!("{one}\n[[record]]\nrepeated = \"a\"\ntext = \"x\"\nline = 1\ndropped = true\n");
+        let again = format!("{dropped}\n[[record]]\nrepeated = \"a\"\ntext = \"x\"\nline = 1\n");
+        for (text, counts) in [(one, true), (&dropped, false), (&again, true)] {
+            let ledger = Records::parse(text.as_bytes()).unwrap();
+            assert_eq!((ledger.has_repeated("a"), ledger.repeated().count() == 1), (counts, counts), "{text}");
+        }
     }
 
     #[test]

@@ -103,6 +103,16 @@ pub enum SetupError {
         /// In which way.
         reason: Reason,
     },
+    /// A stage was to be taken for applied as it is now, and is none that was edited.
+    #[error("stage {number} was not edited in any container of computation `{computation}`")]
+    NotEdited {
+        /// The stage.
+        number: u32,
+        /// The computation.
+        computation: String,
+        /// Why the last of its containers is not what the script says, if there is one.
+        because: Option<Reason>,
+    },
     /// Calls run in the container for too long.
     #[error("waited {} s for {calls} that {run} in container `{container}`", waited.as_secs(), calls = calls_of(*calls), run = if *calls == 1 { "runs" } else { "run" })]
     InUse {
@@ -220,6 +230,7 @@ impl SetupError {
             )),
             SetupError::Computation(error) => error.help(),
             SetupError::Edited { .. } => Some("without `--on-edit fail` it runs in another container; see `--dry-run`".to_owned()),
+            SetupError::NotEdited { .. } => Some("`--dry-run` shows what was; its number is that of the stage there".to_owned()),
             SetupError::Vanished { .. } => Some("the command was killed by that: call again".to_owned()),
             SetupError::Moved { .. } => Some(
                 "what came of the call belongs to no commit: call again, and leave the computation as it is meanwhile; \

@@ -45,6 +45,15 @@ pub enum Notice<'n> {
         /// Its name.
         name: &'n str,
     },
+    /// A stage that was edited is taken for applied, because a person says so.
+    Accepted {
+        /// The stage.
+        number: u32,
+        /// Stages behind it that are as they were, and are taken for applied with it.
+        others: usize,
+        /// The container's name.
+        container: &'n str,
+    },
     /// The setup is tried again, from before the stage that has just failed.
     Retrying {
         /// How many tries are left, this one included.

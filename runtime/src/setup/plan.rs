@@ -1,6 +1,6 @@
 //! What a setup would do, and why, without doing it.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use bstr::{BStr, BString, ByteSlice};
 use compeval_interpreter::{
@@ -8,7 +8,7 @@ use compeval_interpreter::{
     dispatch::{Kind, dry_run::DryRun},
     execute::{End, Event, Observer, Outcome},
     run,
-    stage::{self, Chain},
+    stage::{self, Chain, fingerprint::DependencyKind},
 };
 
 use super::reason::Reason;
@@ -16,7 +16,7 @@ use crate::{
     computation::{description::Update, environment::Environment},
     container::{identity, mounts::Mounts},
     engine::Container,
-    ledger::{Records, RepeatedRecord},
+    ledger::{Record, Records, RepeatedRecord},
 };
 
 /// What would become of a part of the script.
@@ -146,6 +146,76 @@ impl stage::Ledger for AllApplied<'_> {
     }
 }
 
+/// The same, where one stage is taken for applied as it is now, and so are those behind it that are as they were.
+struct Accepting<'a> {
+    recorded: Recorded<'a>,
+    number: u32,
+}
+
+impl stage::Ledger for Accepting<'_> {
+    fn applied(&self) -> u32 {
+        self.recorded.applied()
+    }
+
+    // From there on, stages are chained to what they are now.
+    fn fingerprint(&self, number: u32) -> Option<String> {
+        self.recorded.fingerprint(number).filter(|_| number < self.number)
+    }
+
+    fn agrees(&self, number: u32, chain: &Chain) -> bool {
+        let is_as_it_was = |record: &Record| {
+            let differences = record.differences(&chain.fingerprint);
+            !differences.is_empty() && differences.iter().all(|difference| difference.kind == DependencyKind::Previous)
+        };
+        let follows = || number > self.number && self.recorded.ledger.stage(number).is_some_and(is_as_it_was);
+        number == self.number || self.recorded.agrees(number, chain) || follows()
+    }
+
+    fn keeps_repeated(&self) -> bool {
+        true
+    }
+
+    fn base(&self) -> String {
+        self.recorded.base()
+    }
+
+    fn content(&mut self, path: &BStr) -> Option<String> {
+        self.recorded.content(path)
+    }
+}
+
+/// What the script says where an edited stage is taken for applied.
+pub(super) struct Accepted {
+    /// The applied stages from that one on, each with its number.
+    pub(super) stages: Vec<(u32, Chain)>,
+    /// The texts of what runs on every call, by fingerprint.
+    pub(super) repeated: BTreeMap<String, BString>,
+}
+
+/// Takes stage `number` for applied as it is now.
+///
+/// # Errors
+/// Why not all of what is applied is what the script says then.
+pub(super) fn accept(
+    environment: &Environment,
+    mounts: &Mounts,
+    base: &str,
+    ledger: &Records,
+    number: u32,
+) -> Result<Accepted, Reason> {
+    let recorded = Recorded { environment, base: base.to_owned(), ledger };
+    let mut steps = Steps::default();
+    let mut accepting = Accepting { recorded, number };
+    let outcome = run(&environment.script, &settings(mounts), &mut accepting, &mut DryRun, &mut steps);
+    match outcome {
+        Ok(Outcome { end: End::Diverged { number, chain }, .. }) => Err(edited(ledger, number, &chain)),
+        _ => {
+            steps.applied.retain(|(applied, _)| *applied >= number);
+            Ok(Accepted { stages: steps.applied, repeated: steps.repeated })
+        }
+    }
+}
+
 /// The fingerprint that a finished setup ends with, when the script has nothing but stages and it can be told without
 /// running any of it.
 pub(crate) fn ready_fingerprint(environment: &Environment, mounts: &Mounts, base: String) -> Option<String> {
@@ -173,8 +243,8 @@ pub(crate) struct Fit {
     pub(crate) pending: Result<usize, Reason>,
     /// The fingerprints of the stages that would run, in order.
     pub(crate) stages: Vec<String>,
-    /// The fingerprints of what runs on every call.
-    pub(crate) repeated: BTreeSet<String>,
+    /// The texts of what runs on every call, by fingerprint.
+    pub(crate) repeated: BTreeMap<String, BString>,
 }
 
 /// Holds the script against a container's ledger, without running anything.
@@ -187,7 +257,7 @@ pub(crate) fn fit(environment: &Environment, mounts: &Mounts, base: &str, ledger
         let commit = one.commit.as_deref().filter(|_| environment.description.update == Update::InPlace);
         commit.is_some_and(|commit| environment.computation.descends_from(commit))
     };
-    let is_said = |one: &RepeatedRecord| is_ours(&one.script) || steps.repeated.contains(&one.fingerprint);
+    let is_said = |one: &RepeatedRecord| is_ours(&one.script) || steps.repeated.contains_key(&one.fingerprint);
     let gone = ledger.repeated().find(|one| !is_said(one) && !is_past(one));
     let is_sure = steps.steps.iter().all(|step| !matches!(step.fate, Fate::Perhaps(_)));
     let last_is_ours = ledger.stage(ledger.applied()).is_some_and(|record| is_ours(&record.script));
@@ -227,8 +297,10 @@ struct Steps {
     steps: Vec<Step>,
     /// How many stages would run, or might.
     pending: usize,
-    /// The fingerprints of what runs on every call.
-    repeated: BTreeSet<String>,
+    /// The texts of what runs on every call, by fingerprint.
+    repeated: BTreeMap<String, BString>,
+    /// The stages that are applied, in order.
+    applied: Vec<(u32, Chain)>,
     /// The fingerprints of stages that would run, in order.
     stages: Vec<String>,
 }
@@ -250,6 +322,7 @@ impl Observer for Steps {
     fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Skipped { number, chain, depends_on } => {
+                self.applied.push((number, chain.clone()));
                 self.step(Kind::Stage(number), true, depends_on, &chain.place, &chain.text);
             }
             // What words become is no step of its own.
@@ -258,12 +331,15 @@ impl Observer for Steps {
                 if let (Kind::Stage(_), Some(chain)) = (request.kind, request.chains.first()) {
                     self.stages.push(chain.fingerprint.hash.clone());
                 }
-                self.repeated.extend(request.repeated.iter().map(|repeated| repeated.fingerprint.clone()));
+                let repeated = request.repeated.iter();
+                self.repeated.extend(repeated.map(|one| (one.fingerprint.clone(), one.text.clone())));
                 self.step(request.kind, false, depends_on, &request.place, &request.text);
             }
             Event::Inside { kind, chain, is_applied, depends_on } => {
-                if let (Kind::Stage(_), false) = (kind, is_applied) {
-                    self.stages.push(chain.fingerprint.hash.clone());
+                match (kind, is_applied) {
+                    (Kind::Stage(number), true) => self.applied.push((number, chain.clone())),
+                    (Kind::Stage(_), false) => self.stages.push(chain.fingerprint.hash.clone()),
+                    _ => {}
                 }
                 self.step(kind, is_applied, depends_on, &chain.place, &chain.text);
             }

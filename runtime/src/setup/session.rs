@@ -8,7 +8,12 @@ use std::{
 };
 
 use bstr::ByteSlice;
-use compeval_interpreter::{dispatch::Kind, language::quoting::quote, program::feed::WORD};
+use compeval_interpreter::{
+    dispatch::Kind,
+    language::quoting::quote,
+    program::feed::{self, WORD},
+    text::nonce,
+};
 
 use super::{
     error::{SetupError, doing},
@@ -16,7 +21,7 @@ use super::{
     site::Site,
 };
 use crate::{
-    engine::{Container, EngineError, Exec, LONGEST_FILE, Stream},
+    engine::{Container, EngineError, Exec, LONGEST_FILE, Stdin, Stream},
     interrupt::Interrupt,
     ledger::{DIRECTORY, FILE, LedgerError, READY, Record, Records, format},
 };
@@ -108,6 +113,15 @@ impl Session<'_> {
         self.in_shell(&format!("printf '%s' {} >>{FILE}", quoted(&record))).map(drop)
     }
 
+    /// Adds records to the ledger.
+    pub(super) fn add(&self, records: &str) -> Result<(), SetupError> {
+        let nonce = nonce();
+        let shell = &self.site.environment.description.shell;
+        let argv = [shell.clone()].into_iter().chain(feed::arguments(shell, &nonce));
+        let program = format!("printf '%s' {} >>{FILE}", quoted(records));
+        self.run(Exec { stdin: Stdin::Bytes(feed::input(program.as_bytes(), &nonce)), ..Exec::new(argv) }).map(drop)
+    }
+
     /// What of that which the ledger knows without an end still runs.
     fn still_running(&self, ledger: &Records) -> Result<Option<LeftRunning>, SetupError> {
         for left in LeftRunning::all(ledger) {
@@ -160,8 +174,13 @@ impl Session<'_> {
 
     /// Runs shell commands of ours in the container; gives what they print.
     fn in_shell(&self, commands: &str) -> Result<Vec<u8>, SetupError> {
-        let shell = self.site.environment.description.shell.clone();
-        let exec = Exec { user: Some("0".to_owned()), ..Exec::new([shell, "-c".to_owned(), commands.to_owned()]) };
+        let shell = self.site.environment.description.shell.as_str();
+        self.run(Exec::new([shell, "-c", commands]))
+    }
+
+    /// Runs a command of ours in the container; gives what it prints.
+    fn run(&self, exec: Exec) -> Result<Vec<u8>, SetupError> {
+        let exec = Exec { user: Some("0".to_owned()), ..exec };
         let too_long = || io::ErrorKind::FileTooLarge.into();
         let (mut text, mut complaints) = (Vec::new(), Vec::new());
         let status = self.site.engine.exec(&self.container.id, &exec, &mut |stream, bytes| {

@@ -117,7 +117,7 @@ pub(super) fn nearest(site: &Site<'_>, refused: &Refused) -> Result<Option<Start
         let contents = SnapshotContents::of(&image.labels);
         let is_ours = contents.script == site.environment.script_hash;
         let at = fit.stages.iter().position(|stage| *stage == contents.chain)?;
-        let fits = is_ours || contents.repeated.iter().all(|repeated| fit.repeated.contains(repeated));
+        let fits = is_ours || contents.repeated.iter().all(|repeated| fit.repeated.contains_key(repeated));
         let stages = u32::try_from(at + 1).ok()?;
         let ancestor = Ancestor { snapshot: image.id, chain: contents.chain };
         (fits && !refused.has_snapshot(&ancestor.snapshot)).then_some(Start { ancestor, stages })

@@ -139,6 +139,7 @@ impl Watcher for Told {
             Notice::Joining { .. } => self.0.push("joining".to_owned()),
             Notice::WaitingForCalls { .. } => self.0.push("waiting for calls".to_owned()),
             Notice::Retrying { left } => self.0.push(format!("retrying {left}")),
+            Notice::Accepted { number, others, .. } => self.0.push(format!("accepted {number} and {others}")),
             Notice::Kept { .. } => self.0.push("kept".to_owned()),
             Notice::Snapshot => self.0.push("snapshot".to_owned()),
             Notice::WaitingForSetup | Notice::Removing { .. } | Notice::Setup(_) => {}
