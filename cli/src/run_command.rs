@@ -209,8 +209,8 @@ impl Failure {
             Failure::Setup(
                 error @ (SetupError::Edited { reason } | SetupError::NotEdited { because: Some(reason), .. }),
             ) => {
-                let reason = format!("of the container at hand, {}\n", words::reason(reason));
-                report::printable(&reason).into_owned() + &report::failure("ce-run", error, error.help().as_deref())
+                let reason = format!("of the container at hand, {}", words::reason(reason));
+                format!("{}\n", report::printable(&reason)) + &report::failure("ce-run", error, error.help().as_deref())
             }
             Failure::Setup(error @ SetupError::Engine { source, .. }) => {
                 report::failure("ce-run", error, docker::help(source).as_deref())

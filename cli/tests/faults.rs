@@ -444,3 +444,47 @@ fn a_container_that_is_removed_under_its_command_is_told() {
     assert!(run.stderr.contains("was stopped or removed while its command ran"), "{}", run.stderr);
     assert_eq!(run.status, Some(125));
 }
+
+#[test]
+fn an_edited_stage_is_told_refused_and_accepted() {
+    let script = |stage: &str| format!("next_stage && {stage} && echo 1 >>$GFSDIR/ran\nnext_stage && touch /b\n");
+    let Some(computation) = computation("edits", &script("true")) else { return };
+    computation.call(&["--setup-only"]).text();
+    computation.write("docker-setup.sh", script("test 1"));
+    computation.commit("edit");
+    let stderr = |arguments: &[&str], status: i32| {
+        let Run { stderr, status: ended, .. } = computation.call(arguments);
+        assert_eq!(ended, Some(status), "{stderr}");
+        stderr
+    };
+    assert_eq!(
+        stderr(&["--on-edit=fail", "true"], 125),
+        "of the container at hand, stage 1 is not as it was when it was applied: its text changed\n\
+         ce-run: the setup is not what has run\n  \
+         help: without `--on-edit fail` it runs in another container; see `--dry-run`\n"
+    );
+    assert_eq!(
+        stderr(&["--accept=2", "--reason=x", "true"], 125),
+        "of the container at hand, stage 1 is not as it was when it was applied: its text changed\n\
+         ce-run: stage 2 was not edited in any container of computation `align`\n  \
+         help: `--dry-run` shows what was; its number is that of the stage there\n"
+    );
+    let name = computation.container().name;
+    assert_eq!(
+        stderr(&["--accept=1", "--reason=it is the same", "true"], 0),
+        format!("ce-run: stage 1 is taken for applied in container {name}, with a stage behind it\n")
+    );
+    assert_eq!((totals(&computation).as_str(), computation.lines("ran").len()), ("stages: 2 applied, 0 to apply", 1));
+}
+
+#[test]
+fn a_stage_that_takes_too_long_is_told() {
+    let Some(computation) = computation("time limits", "next_stage && { sleep 60 & sleep 60; }\n") else { return };
+    let description = fs::read_to_string(computation.path("docker.conf")).unwrap() + "stage-timeout = \"1s\"\n";
+    computation.write("docker.conf", description);
+    let Run { stderr, status, .. } = computation.call(&["true"]);
+    assert_eq!(status, Some(125), "{stderr}");
+    for said in ["stage 1 failed\n", "^ was stopped after 1 s\n", "help: give it more time: `stage-timeout`"] {
+        assert!(stderr.contains(said), "{stderr}");
+    }
+}
