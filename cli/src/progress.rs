@@ -116,6 +116,9 @@ impl Watcher for Reporter {
     fn notice(&mut self, notice: Notice<'_>) {
         match notice {
             Notice::WaitingForSetup => self.say("waiting for another ce-run that sets up this computation"),
+            Notice::WaitingForCache { name } => {
+                self.say(&format!("waiting for another setup that uses the cache {name}"));
+            }
             Notice::WaitingForStretch { stretch, running } => {
                 let (name, age) = (stretch_name(stretch), age(running));
                 self.say(&format!("waiting for {name}, which has been running for {age}"));

@@ -190,6 +190,16 @@ impl Setup<'_> {
         Ok(Lock::acquire(&self.environment.computation.directory, self.lock_timeout, waiting, gives_up)?)
     }
 
+    /// Keeps other setups from the caches that are not shared, in the order of their names: no two wait for each other.
+    fn lock_caches(&self, watcher: &RefCell<&mut dyn Watcher>) -> Result<Vec<Lock>, SetupError> {
+        let own = self.environment.description.caches.iter().filter(|mount| !mount.is_shared);
+        let lock = |name: &str| {
+            let waiting = || watcher.borrow_mut().notice(Notice::WaitingForCache { name });
+            Lock::of_cache(name, self.lock_timeout, waiting, || self.interrupt.signal().is_some())
+        };
+        own.map(|mount| Ok(lock(&mount.cache.name)?)).collect()
+    }
+
     /// The container to go on in, running, and whether it was just made; `None` when others were faster, or removed it.
     fn running_container(
         &self,
@@ -252,6 +262,7 @@ impl Setup<'_> {
             keep::remember(&environment.computation, container, false, watcher);
             return Ok(AttemptEnd::Ready);
         }
+        let _caches = if pending > 0 { self.lock_caches(watcher)? } else { Vec::new() };
         let (outcome, overran) = self.walk(site, current, base, &ledger, watcher)?;
         // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
         let reached = outcome.end == End::Finished && fingerprint.is_none_or(|ready| ready == outcome.fingerprint);

@@ -26,6 +26,32 @@ use compeval_runtime::{
 use world::{IMAGE, Told, World};
 
 #[test]
+fn a_cache_is_used_by_one_setup_at_a_time_unless_it_is_shared() {
+    for (value, waits) in [("\"/cache\"", true), ("{ target = \"/cache\", shared = true }", false)] {
+        let name = format!("test-{}", std::process::id());
+        let world = |script: &str| {
+            let world = World::new(script);
+            let text = format!("image = \"{IMAGE}\"\ncaches = {{ {name} = {value} }}\n");
+            fs::write(world.computation().join("docker.conf"), text).unwrap();
+            world
+        };
+        let first = world("next_stage && : >\"$GFSDIR/runs\" && sleep 0.5\n");
+        let second = world("next_stage && echo one >>log\n");
+        let told = std::thread::scope(|scope| {
+            scope.spawn(|| first.set_up(&mut Unwatched).unwrap());
+            while !first.path("gfs/runs").exists() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let mut told = Told::default();
+            second.set_up(&mut told).unwrap();
+            told.0
+        });
+        assert_eq!(told.contains(&format!("waiting for ce-cache-{name}")), waits, "{told:?}");
+        let _ = fs::remove_dir(format!("/tmp/ce-cache-{name}.lock"));
+    }
+}
+
+#[test]
 fn a_stage_runs_once_and_an_everytime_chain_on_every_call() {
     let world = World::new("next_stage && echo s >>log\neverytime && echo e >>log\n");
     let container = world.set_up(&mut Unwatched).unwrap();

@@ -53,7 +53,7 @@ pub struct Description {
     pub mounts: Vec<Mount>,
     /// `caches`: named volumes sorted by name, each with the absolute path where it is seen. The volumes' own names
     /// begin with `ce-cache-`, so that no volume of somebody else can be meant.
-    pub caches: Vec<Cache>,
+    pub caches: Vec<CacheMount>,
     /// `retries`: how often a setup in which a stage failed is tried again, from before that stage; default: never.
     pub retries: u32,
     /// `stage-timeout`: how long one try of a stage may take; default: as long as it likes.
@@ -64,6 +64,15 @@ pub struct Description {
     pub keep: u32,
     /// `everytime`: whether calls may share a run of the everytime chains; default: they may.
     pub everytime: Everytime,
+}
+
+/// A cache in the container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheMount {
+    /// The volume, and where it is seen.
+    pub cache: Cache,
+    /// Whether several setups may use it at the same time; default: one at a time.
+    pub is_shared: bool,
 }
 
 /// Where the stages run that a container at hand does not have.
@@ -257,10 +266,15 @@ mod tests {
             pids = 100
             [caches]
             apt = "/var/cache/apt"
+            pip = { target = "/root/.cache/pip", shared = true }
             "#,
         );
         let mount =
             |source: &str, target: &str, read_only| Mount { source: source.into(), target: target.into(), read_only };
+        let cache = |name: &str, target: &str, is_shared| CacheMount {
+            cache: Cache { name: format!("ce-cache-{name}"), target: target.into() },
+            is_shared,
+        };
         let expected = Description {
             image: "debian:13".into(),
             platform: Some("linux/arm64/v8".into()),
@@ -274,7 +288,7 @@ mod tests {
             gpus: Some(Gpus::All),
             init: false,
             mounts: vec![mount("data", "/data", true), mount("out", "/out", false)],
-            caches: vec![Cache { name: "ce-cache-apt".into(), target: "/var/cache/apt".into() }],
+            caches: vec![cache("apt", "/var/cache/apt", false), cache("pip", "/root/.cache/pip", true)],
             retries: 2,
             stage_timeout: Some(Duration::from_secs(5400)),
             update: Update::Build,

@@ -12,6 +12,9 @@ use thiserror::Error;
 /// How often to try: the kernel knows no time limit, and no wish to stop.
 const RETRY: Duration = Duration::from_millis(50);
 
+/// Where the locks of caches are: whoever sets up on this machine can make one there, and nobody can remove another's.
+const CACHES: &str = "/tmp";
+
 /// A lock that is held until this is dropped, or the process ends.
 #[derive(Debug)]
 pub struct Lock {
@@ -54,6 +57,9 @@ impl LockError {
             Self::Timeout { path, .. } => {
                 Some(format!("another ce-run sets up: see who with `fuser -v {}`", path.display()))
             }
+            Self::Directory { path, .. } if path.starts_with(CACHES) => {
+                Some("whoever made it must let others read it: `chmod 755`, or remove it".to_owned())
+            }
             Self::GivenUp { .. } => None,
             Self::Directory { .. } => {
                 Some("put the computation on a file system on which directories can be locked (flock)".to_owned())
@@ -63,6 +69,23 @@ impl LockError {
 }
 
 impl Lock {
+    /// Locks a cache, for whoever uses the same engine on this machine; otherwise as [`Lock::acquire`].
+    ///
+    /// # Errors
+    /// As for [`Lock::acquire`].
+    pub fn of_cache(
+        name: &str,
+        timeout: Option<Duration>,
+        waiting: impl FnOnce(),
+        gives_up: impl Fn() -> bool,
+    ) -> Result<Self, LockError> {
+        let path = Path::new(CACHES).join(format!("{name}.lock"));
+        match std::fs::create_dir(&path) {
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(LockError::Directory { path, source }),
+            _ => Self::acquire(&path, timeout, waiting, gives_up),
+        }
+    }
+
     /// Locks the directory at `path`, which need not be writable: all who mean it have it in common, whoever they are.
     /// Waits for others as long as `timeout` says, `None` being for ever; `waiting` is called once when there is somebody
     /// to wait for, `gives_up` again and again.

@@ -23,7 +23,7 @@ pub fn container_spec(description: &Description, directory: &Path, mounts: &Moun
         working_dir: description.workdir.clone(),
         network: description.network.clone(),
         mounts: bind_mounts,
-        caches: description.caches.clone(),
+        caches: description.caches.iter().map(|mount| mount.cache.clone()).collect(),
         init: description.init,
         limits: description.limits.clone(),
         shm_size: description.shm_size,

@@ -15,6 +15,11 @@ use crate::{
 pub enum Notice<'n> {
     /// Another process sets up the same computation; this one waits for it.
     WaitingForSetup,
+    /// The setup of another computation uses this cache; this one waits for it.
+    WaitingForCache {
+        /// The volume's name.
+        name: &'n str,
+    },
     /// A new container is made.
     Creating {
         /// Its name.

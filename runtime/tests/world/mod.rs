@@ -138,6 +138,7 @@ impl Watcher for Told {
             Notice::Warning(warning) => self.0.push(format!("{warning:?}")),
             Notice::Joining { .. } => self.0.push("joining".to_owned()),
             Notice::WaitingForCalls { .. } => self.0.push("waiting for calls".to_owned()),
+            Notice::WaitingForCache { name } => self.0.push(format!("waiting for {name}")),
             Notice::Retrying { left } => self.0.push(format!("retrying {left}")),
             Notice::Accepted { number, others, .. } => self.0.push(format!("accepted {number} and {others}")),
             Notice::Kept { .. } => self.0.push("kept".to_owned()),

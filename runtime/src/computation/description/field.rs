@@ -7,7 +7,10 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{DescriptionError, Excerpt};
+use super::{
+    CacheMount,
+    error::{DescriptionError, Excerpt},
+};
 use crate::engine::containers::{Cache, Gpus, Limits};
 
 /// The keys of a docker description.
@@ -34,6 +37,7 @@ pub(super) const KEYS: &[&str] = &[
 ];
 const LIMITS_KEYS: &[&str] = &["memory", "cpus", "pids"];
 const MOUNT_KEYS: &[&str] = &["source", "target", "read-only"];
+const CACHE_KEYS: &[&str] = &["target", "shared"];
 /// Variables that every call sets itself.
 const OUR_VARIABLES: &[&str] = &["COMPDIR", "GFSDIR"];
 /// Places in the container that nothing may be mounted on, above or below.
@@ -343,14 +347,27 @@ impl<'a> Field<'a> {
         Ok((self.key.to_owned(), self.string()?.to_owned()))
     }
 
-    pub(super) fn cache(&self) -> Result<Cache, DescriptionError> {
+    pub(super) fn cache(&self) -> Result<CacheMount, DescriptionError> {
         // What the daemon takes as a volume's name; anything with a `/` in it would be a path on the host.
         let allowed = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
         if !self.key.starts_with(|first: char| first.is_ascii_alphanumeric()) || !self.key.chars().all(allowed) {
             let message = format!("`{}` is not a name for a cache: use letters, digits, `_`, `.` and `-`", self.key);
             return Err(self.file.error(self.key_span.clone(), message, None));
         }
-        Ok(Cache { name: format!("ce-cache-{}", self.key), target: self.mount_target()? })
+        let (mut target, mut is_shared) = (None, false);
+        match self.value.as_table() {
+            None => target = Some(self.mount_target()?),
+            Some(_) => drop(self.table(|field| {
+                match field.key {
+                    "target" => target = Some(field.mount_target()?),
+                    "shared" => is_shared = field.boolean()?,
+                    _ => return Err(field.unknown(CACHE_KEYS)),
+                }
+                Ok(())
+            })?),
+        }
+        let target = target.ok_or_else(|| self.error("a cache needs `target`".into(), None))?;
+        Ok(CacheMount { cache: Cache { name: format!("ce-cache-{}", self.key), target }, is_shared })
     }
 
     pub(super) fn mounts(&self) -> Result<Vec<Mount>, DescriptionError> {
