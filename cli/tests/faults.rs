@@ -6,6 +6,7 @@
 mod support;
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
@@ -179,7 +180,7 @@ fn no_value_of_the_script_is_in_an_argument_list() {
         let seen = fs::read(computation.storage().join("seen")).unwrap();
         let has = |text: &str| seen.windows(text.len()).any(|window| window == text.as_bytes());
         assert!(has("compeval-program") && !has("s3cret-value"), "{}", String::from_utf8_lossy(&seen));
-        let events = computation.git(&format!("docker events --since {from} --until $(date +%s)"));
+        let events = computation.git(&format!("docker events --since {from} --until $(($(date +%s) + 1))"));
         assert!(events.contains("exec_start") && !events.contains("s3cret-value"), "{events}");
     }
 }
@@ -487,4 +488,34 @@ fn a_stage_that_takes_too_long_is_told() {
     for said in ["stage 1 failed\n", "^ was stopped after 1 s\n", "help: give it more time: `stage-timeout`"] {
         assert!(stderr.contains(said), "{stderr}");
     }
+}
+
+#[test]
+fn the_environment_of_the_command_is_the_containers_whatever_ran_before_it() {
+    for kind in [Kind::Dash, Kind::Bash, Kind::Busybox] {
+        let Some(docker) = docker_for_tests("environments") else { return };
+        let image = ensure(&docker, kind).unwrap();
+        let computation = Computation::new(docker, &image, "next_stage && true\n");
+        let names: Vec<String> = ('a'..='z').map(|name| format!("{name} = \"of docker.conf\"")).collect();
+        computation.write("docker.conf", format!("image = \"{image}\"\n[env]\n{}\n", names.join("\n")));
+        let environment = || {
+            let printed = computation.call(&["--entrypoint", "env"]).text();
+            printed.lines().filter(|line| !line.starts_with("_=")).map(str::to_owned).collect::<BTreeSet<_>>()
+        };
+        computation.call(&["--setup-only"]).text();
+        let at_once = environment();
+        computation.write("docker-setup.sh", "next_stage && true\neverytime && x=1 && cd /tmp && export y=2\n");
+        let fed = environment();
+        assert_eq!(fed, at_once, "{kind:?}");
+        assert_eq!(fed.iter().filter(|line| line.ends_with("=of docker.conf")).count(), 26, "{kind:?}");
+    }
+}
+
+#[test]
+fn what_an_everytime_chain_leaves_running_prints_into_no_other_output() {
+    let script =
+        "everytime && { while :; do echo noise; echo noise >&2; sleep 0.05; done & }\neverytime && sleep 0.2\n";
+    let Some(computation) = computation("noise", script) else { return };
+    let run = computation.call(&["--progress=quiet", "--entrypoint", "sh", "--", "-c", "sleep 0.3; echo out"]);
+    assert_eq!((run.stdout.as_slice(), run.stderr.as_str(), run.status), (&b"out\n"[..], "", Some(0)));
 }

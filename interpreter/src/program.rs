@@ -84,13 +84,18 @@ impl Program {
     }
 
     /// The arguments of a shell that is fed the program, and calls itself `name`. Nothing of the program is in them.
-    pub fn arguments(&self, name: &str) -> [String; 4] {
+    pub fn arguments(&self, name: &str) -> [String; 5] {
         feed::arguments(name, &self.0.framing.nonce)
     }
 
     /// What that shell is to read on its standard input, to the end.
     pub fn input(&self) -> Vec<u8> {
         feed::input(&self.0.text, &self.0.framing.nonce)
+    }
+
+    /// What a shell is to read that is fed one program after the other ([`feed::driver_arguments`]).
+    pub fn fed(&self) -> Vec<u8> {
+        feed::fed(feed::Verb::Run, &self.input(), &self.0.framing.nonce)
     }
 
     /// The text of a second program, for `sh -c`, for when the first has ended and [`Output::is_complete`] is still false: then what

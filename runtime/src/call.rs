@@ -4,19 +4,23 @@ mod handshake;
 
 use std::{io, ops::ControlFlow};
 
-use compeval_interpreter::text::nonce;
+use bstr::ByteSlice;
+use compeval_interpreter::{language::quoting::quote, text::nonce};
 
 use crate::{
     container::in_use::CALL,
     engine::{Engine, EngineError, Exec, Stdin, Stream},
     interrupt::Running,
-    setup::{Ready, Setup, error::SetupError, find::has_ended, notice::Watcher},
+    setup::{Ready, SET_UP, Setup, error::SetupError, fed::FedShell, find::has_ended, notice::Watcher},
 };
 
-use self::handshake::{Handshake, Verdict, wrapper};
+use self::handshake::{Handshake, wrapper};
 
 /// The exit status of what SIGKILL ended.
 const KILLED: i32 = 128 + 9;
+
+/// What stands for root where a user is named.
+const ROOT: [&str; 4] = ["", "0", "root", "0:0"];
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -76,7 +80,8 @@ impl Setup<'_> {
             doing: format!("run the command of computation `{}`", self.environment.computation.name),
             source,
         };
-        if let Some((container, ready)) = self.probably_ready()? {
+        let site = self.site()?;
+        if let Some((container, ready)) = self.probably_ready(&site)? {
             let mut begun = || self.remember(&container, watcher);
             match self.exec(&container.id, command, Expected::Ready(&ready), &mut begun, output) {
                 Ok(Called::Stale) => {}
@@ -87,11 +92,63 @@ impl Setup<'_> {
                 called => return self.finished(&container.id, called.map_err(failed)?),
             }
         }
-        let Ready { container, lock } = self.set_up(watcher)?;
+        let mut ready = self.set_up_at(&site, watcher)?;
+        if ready.changed {
+            self.check_unmoved(SET_UP)?;
+        }
+        // All of a setup runs as root.
+        let is_roots = command.user.as_ref().or(ready.user.as_ref()).is_some_and(|user| ROOT.contains(&user.as_str()));
+        if !is_roots || matches!(command.stdin, Stdin::Bytes(_)) {
+            ready.leave_shell()?;
+        }
+        let Ready { container, shell, lock, .. } = ready;
         // Another setup must not begin before it can see that this call runs.
         let mut lock = Some(lock);
-        let called = self.exec(&container, command, Expected::SetUp, &mut || drop(lock.take()), output);
+        let mut begun = || drop(lock.take());
+        let called = match shell {
+            Some(shell) => self.feed(shell, &container, command, &mut begun, output),
+            None => self.exec(&container, command, Expected::SetUp, &mut begun, output),
+        };
         self.finished(&container, called.map_err(failed)?)
+    }
+
+    /// Runs a command in the shell that the setup was fed to.
+    fn feed(
+        &self,
+        shell: FedShell<'_>,
+        container: &str,
+        command: &Call,
+        begun: &mut dyn FnMut(),
+        output: &mut CallOutput<'_>,
+    ) -> Result<Called, EngineError> {
+        let nonce = nonce();
+        let mut handshake = Handshake::new(nonce.clone());
+        let input = if command.stdin == Stdin::Null { "exec </dev/null\n" } else { "" };
+        let words = [nonce.as_str(), "", command.interpreter.as_deref().unwrap_or_default()];
+        let words = words.into_iter().chain(command.argv.iter().map(String::as_str));
+        let words: Vec<Vec<u8>> = words.map(|word| quote(word.as_bytes())).collect();
+        let mut talk = shell.call(&format!("{input}set -- {}\n{}\n", bstr::join(" ", words).as_bstr(), wrapper()))?;
+        let mut started = |process| self.started(container, process, begun);
+        while let Some((stream, bytes)) = talk.receive()? {
+            let was_running = handshake.is_ok();
+            let bytes = if stream == Stream::Stdout { handshake.take(&bytes, &mut started) } else { &bytes };
+            if handshake.is_ok() && !was_running && command.stdin == Stdin::Inherit {
+                // What was read for a command that did not run would be lost to the next one.
+                talk.pass_input()?;
+            }
+            if !bytes.is_empty() {
+                output(stream, bytes).map_err(EngineError::Output)?;
+            }
+        }
+        let called = handshake.ended(talk.status()?);
+        self.interrupt.ends();
+        Ok(called)
+    }
+
+    /// The command runs.
+    fn started(&self, container: &str, process: u32, begun: &mut dyn FnMut()) {
+        self.interrupt.begins(Running { container: container.to_owned(), process, stretch: None });
+        begun();
     }
 
     /// A command has ended in a container: what came of it is the commit's only if that is still there.
@@ -115,10 +172,7 @@ impl Setup<'_> {
         output: &mut CallOutput<'_>,
     ) -> Result<Called, EngineError> {
         let shell = &self.environment.description.shell;
-        let mut started = |process| {
-            self.interrupt.begins(Running { container: container.to_owned(), process, stretch: None });
-            begun();
-        };
+        let mut started = |process| self.started(container, process, begun);
         let called = exec(self.engine, container, shell, command, expect, &mut started, output)?;
         // One whose output nobody takes runs on.
         self.interrupt.ends();
@@ -157,11 +211,5 @@ fn exec(
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(match handshake.finish() {
-        Ok(Verdict::Ok) => Called::Ended(status),
-        Ok(Verdict::Stale) => Called::Stale,
-        Ok(Verdict::Missing) => Called::NotFound,
-        Ok(Verdict::Denied) => Called::NotExecutable,
-        Err(said) => Called::NoShell { said: String::from_utf8_lossy(&said).trim().to_owned() },
-    })
+    Ok(handshake.ended(status))
 }

@@ -26,6 +26,7 @@ use crate::{
 mod accept;
 mod choose;
 pub mod error;
+pub(crate) mod fed;
 pub(crate) mod find;
 mod keep;
 pub mod notice;
@@ -41,6 +42,7 @@ pub use error::SetupError;
 use self::{
     choose::{Candidate, Chosen, Refused},
     error::doing,
+    fed::FedShell,
     notice::{Notice, Watcher},
     plan::{Action, Plan, Recorded},
     reason::Reason,
@@ -81,21 +83,42 @@ pub enum OnEdit {
 }
 
 /// A container that is set up.
-#[derive(Debug)]
-pub struct Ready {
+pub struct Ready<'e> {
     /// Its id.
     pub container: String,
+    /// The user its commands run as: a name, a number, or nothing for root; `None` where that is not known.
+    pub(crate) user: Option<String>,
+    /// A shell in it that can run the command, too.
+    pub(crate) shell: Option<FedShell<'e>>,
+    /// Whether a stage was applied.
+    pub(crate) changed: bool,
     /// Keeps others from setting it up: to be dropped once the call that this was done for can be seen to run there.
     pub lock: Lock,
 }
 
+impl<'e> Ready<'e> {
+    /// Ends the shell that the command could be fed to.
+    pub(crate) fn leave_shell(&mut self) -> Result<(), SetupError> {
+        let task = || doing(format!("end a shell in container `{}`", self.container));
+        self.shell.take().map_or(Ok(()), FedShell::close).map_err(task())
+    }
+}
+
 /// How a setup in one container ended.
-enum AttemptEnd {
+enum AttemptEnd<'e> {
     /// Well.
-    Ready,
+    Ready {
+        /// A shell in the container that can go on.
+        shell: Option<FedShell<'e>>,
+        /// Whether a stage was applied.
+        changed: bool,
+    },
     /// Another container has to be used, for this reason.
     Unusable(Reason),
 }
+
+/// What was done while a computation moved.
+pub(crate) const SET_UP: &str = "it was set up";
 
 /// The status of a stage that was stopped: 128 and the number of TERM.
 const STOPPED: i32 = 128 + 15;
@@ -114,8 +137,17 @@ impl Setup<'_> {
     ///
     /// # Errors
     /// When a chain fails, a signal comes, or the engine or the lock does not do its part.
-    pub fn set_up(&self, watcher: &mut dyn Watcher) -> Result<Ready, SetupError> {
-        let ready = self.set_up_undisturbed(watcher);
+    pub fn set_up(&self, watcher: &mut dyn Watcher) -> Result<Ready<'_>, SetupError> {
+        let site = self.site()?;
+        let mut ready = self.set_up_at(&site, watcher)?;
+        self.check_unmoved(SET_UP)?;
+        ready.leave_shell()?;
+        Ok(ready)
+    }
+
+    /// The same; whether the computation has moved meanwhile is for the caller to see.
+    pub(crate) fn set_up_at<'e>(&self, site: &Site<'e>, watcher: &mut dyn Watcher) -> Result<Ready<'e>, SetupError> {
+        let ready = self.set_up_undisturbed(site, watcher);
         // Whatever else came of it.
         match self.interrupt.signal() {
             Some(signal) => Err(SetupError::Interrupted { signal, stopped: self.interrupt.stopped() }),
@@ -132,21 +164,20 @@ impl Setup<'_> {
         }
     }
 
-    fn set_up_undisturbed(&self, watcher: &mut dyn Watcher) -> Result<Ready, SetupError> {
-        let site = self.site()?;
+    fn set_up_undisturbed<'e>(&self, site: &Site<'e>, watcher: &mut dyn Watcher) -> Result<Ready<'e>, SetupError> {
         let watcher = RefCell::new(watcher);
         let lock = self.lock(&watcher)?;
         let mut refused = Refused::default();
         let (mut lost, mut retries) = (0, self.environment.description.retries);
         for _ in 0..ATTEMPTS {
-            let Some((container, is_new)) = self.running_container(&site, &mut refused, &watcher)? else { continue };
+            let Some((container, is_new)) = self.running_container(site, &mut refused, &watcher)? else { continue };
             let container = RefCell::new(container);
-            let end = self.set_up_in(&site, &container, &mut refused, &watcher);
+            let end = self.set_up_in(site, &container, &mut refused, &watcher);
             let container = container.into_inner();
             match end {
-                Ok(AttemptEnd::Ready) => {
-                    self.check_unmoved("it was set up")?;
-                    return Ok(Ready { container: container.id, lock });
+                Ok(AttemptEnd::Ready { shell, changed }) => {
+                    let user = site.spec.user.clone().or(site.image_user.clone());
+                    return Ok(Ready { container: container.id, user, shell, changed, lock });
                 }
                 Ok(AttemptEnd::Unusable(reason)) => {
                     refused.add(&container, reason);
@@ -154,7 +185,7 @@ impl Setup<'_> {
                         refused.add_snapshot(Ancestor::of(&container.labels).snapshot);
                     }
                 }
-                Err(error) if find::is_gone(&site, &container, &error) => {
+                Err(error) if find::is_gone(site, &container, &error) => {
                     if is_new {
                         // Nothing was done in it yet: there is nothing to look at.
                         site.engine.remove(&container.id).map_err(doing(format!("remove `{}`", container.name)))?;
@@ -168,7 +199,7 @@ impl Setup<'_> {
                 Err(error) => {
                     let is_stage = error.is_of_stage();
                     if is_stage {
-                        keep::keep_failed(&site, &container, &watcher)?;
+                        keep::keep_failed(site, &container, &watcher)?;
                     }
                     if !is_stage || retries == 0 || self.interrupt.signal().is_some() {
                         return Err(error);
@@ -234,16 +265,18 @@ impl Setup<'_> {
     }
 
     /// Brings a running container up to date, if that is possible.
-    fn set_up_in(
+    fn set_up_in<'e>(
         &self,
-        site: &Site<'_>,
+        site: &Site<'e>,
         current: &RefCell<Container>,
         refused: &mut Refused,
         watcher: &RefCell<&mut dyn Watcher>,
-    ) -> Result<AttemptEnd, SetupError> {
+    ) -> Result<AttemptEnd<'e>, SetupError> {
         let environment = self.environment;
         let container = &current.borrow().clone();
-        let session = Session { site, container };
+        let task = doing(format!("start a shell in container `{}`", container.name));
+        let shell = &RefCell::new(Some(FedShell::start(site, &container.id).map_err(task)?));
+        let session = Session { site, container, shell: Some(shell) };
         let waits = Waits { watcher, interrupt: &self.interrupt, timeout: self.lock_timeout };
         let Some(Said { ledger, ready }) = session.settled(&waits)? else {
             return Ok(AttemptEnd::Unusable(Reason::LedgerDamaged));
@@ -257,13 +290,13 @@ impl Setup<'_> {
         let fingerprint = plan::ready_fingerprint(environment, self.mounts, base.clone());
         let left = fingerprint.clone().or_else(|| plan::settled_key(environment, &base));
         let runs_any = pending > 0 || fit.steps.iter().any(|step| !matches!(step.kind, Kind::Stage(_)));
-        if runs_any && self.make_room(site, container, pending, left.as_ref() == Some(&ready), watcher)? == Room::Join {
+        if runs_any && self.make_room(&session, pending, left.as_ref() == Some(&ready), watcher)? == Room::Join {
             session.set_ready(&ready)?;
             keep::remember(&environment.computation, container, false, watcher);
-            return Ok(AttemptEnd::Ready);
+            return Ok(AttemptEnd::Ready { shell: shell.take(), changed: false });
         }
         let _caches = if pending > 0 { self.lock_caches(watcher)? } else { Vec::new() };
-        let (outcome, overran) = self.walk(site, current, base, &ledger, watcher)?;
+        let (outcome, overran) = self.walk(&session, current, base, &ledger, watcher)?;
         // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
         let reached = outcome.end == End::Finished && fingerprint.is_none_or(|ready| ready == outcome.fingerprint);
         let changed = outcome.applied > ledger.applied();
@@ -277,10 +310,11 @@ impl Setup<'_> {
             keep::tidy(site, container, watcher)?;
         }
         if let Some(left) = left.filter(|_| reached) {
-            Session { site, container }.set_ready(&left)?;
+            Session { site, container, shell: Some(shell) }.set_ready(&left)?;
         }
         keep::remember(&environment.computation, container, changed, watcher);
-        Ok(AttemptEnd::Ready)
+        let can_go_on = fed::usable(shell).is_some();
+        Ok(AttemptEnd::Ready { shell: shell.take().filter(|_| can_go_on), changed })
     }
 
     /// How many stages are to be applied in a container that was looked into, or why another one is to be used.
@@ -307,20 +341,21 @@ impl Setup<'_> {
     }
 
     /// Walks the script in a container; also gives the time that a stage had which took longer.
-    fn walk(
+    fn walk<'e>(
         &self,
-        site: &Site<'_>,
+        session: &Session<'_, 'e>,
         current: &RefCell<Container>,
         base: String,
         ledger: &Records,
         watcher: &RefCell<&mut dyn Watcher>,
     ) -> Result<(Outcome, Option<Duration>), SetupError> {
-        let environment = self.environment;
+        let (environment, site) = (self.environment, session.site);
         let mut recorded = Recorded { environment, base, ledger };
         let commit = environment.computation.key();
         let former = Ancestor::of(&current.borrow().labels).chain;
         let mut shell = ContainerShell {
             site,
+            shell: session.shell,
             container: current,
             worth: self.worth,
             work: ledger.work_since(&former),
@@ -336,13 +371,13 @@ impl Setup<'_> {
         if let Some(signal) = self.interrupt.signal() {
             let stopped = self.interrupt.stopped();
             let container = &current.borrow();
-            Session { site, container }.stage_has_failed(stopped, 128 + signal.number)?;
+            Session { site, container, shell: None }.stage_has_failed(stopped, 128 + signal.number)?;
             return Err(SetupError::Interrupted { signal, stopped });
         }
         let overran = shell.overran;
         if overran.is_some() {
             let container = &current.borrow();
-            Session { site, container }.stage_has_failed(overran, STOPPED)?;
+            Session { site, container, shell: None }.stage_has_failed(overran, STOPPED)?;
         }
         Ok((outcome?, overran.and(environment.description.stage_timeout)))
     }
@@ -351,16 +386,17 @@ impl Setup<'_> {
     /// need not be done, for it was done for the calls that run there.
     fn make_room(
         &self,
-        site: &Site<'_>,
-        container: &Container,
+        session: &Session<'_, '_>,
         pending: usize,
         is_settled: bool,
         watcher: &RefCell<&mut dyn Watcher>,
     ) -> Result<Room, SetupError> {
-        let began = Instant::now();
+        let Session { site, container, .. } = session;
+        let (began, own) = (Instant::now(), session.own());
         let mut told = false;
         loop {
-            let calls = in_use::calls(site.engine, &container.id).map_err(doing("look which calls run"))?;
+            let calls = in_use::calls(site.engine, &container.id, own.as_deref());
+            let calls = calls.map_err(doing("look which calls run"))?;
             if calls == 0 {
                 return Ok(Room::Free);
             }
@@ -436,14 +472,17 @@ impl Setup<'_> {
 
     /// A running container that a finished setup may have left, for a script that runs nothing on every call, with what it
     /// left then.
-    pub(crate) fn probably_ready(&self) -> Result<Option<(Container, String)>, SetupError> {
-        let site = self.site()?;
-        let usable = choose::usable(&site, &mut Refused::default())?;
+    pub(crate) fn probably_ready(&self, site: &Site<'_>) -> Result<Option<(Container, String)>, SetupError> {
+        // Most often the base of the image that is there is the container's, too.
+        let ready = |base: &str| plan::ready_fingerprint(self.environment, self.mounts, base.to_owned());
+        let base = site.made().map(|made| made.base).unwrap_or_default();
+        let Some(likely) = ready(&base) else { return Ok(None) };
+        let usable = choose::usable(site, &mut Refused::default())?;
         let Some(container) = usable.into_iter().find(|container| container.state == ContainerState::Running) else {
             return Ok(None);
         };
-        let base = site.made_like(&container).base;
-        let ready = plan::ready_fingerprint(self.environment, self.mounts, base);
+        let own = site.made_like(&container).base;
+        let ready = if own == base { Some(likely) } else { ready(&own) };
         Ok(ready.map(|ready| (container, ready)))
     }
 
@@ -452,7 +491,7 @@ impl Setup<'_> {
         keep::remember(&self.environment.computation, container, false, &RefCell::new(watcher));
     }
 
-    fn site(&self) -> Result<Site<'_>, SetupError> {
+    pub(crate) fn site(&self) -> Result<Site<'_>, SetupError> {
         Site::new(self.engine, self.environment, self.mounts, self.retry)
     }
 }

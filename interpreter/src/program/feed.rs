@@ -3,25 +3,148 @@
 
 use std::borrow::Cow;
 
+use bstr::ByteSlice;
+
 /// In the command line of every shell that runs a program, in the first line of it: so it is known for one of ours.
 pub const WORD: &str = "compeval-program";
 
-/// For `sh -c FEEDER NAME NONCE`. It says which process it is, reads the program to its end, and runs it when it is
-/// whole: whoever sends it may be killed meanwhile. Nothing of it is left then but the word `eval` in what some shells
-/// complain of. All on one line: bash counts the program's lines from that.
-const FEEDER: &str = r##": @WORD@; \printf '%s %s\n' "$1" "$$"; if \command -v cat >/dev/null 2>&1; then \set -- "$1" "$(\cat)"; else \set -- "$1" "$(while IFS= \read -r l; do \printf '%s\n' "$l"; done; \printf %s "$l")"; fi; \exec </dev/null; case $2 in *"#$1") \eval "\set --;$2";; *) \exit 125;; esac"##;
+/// For `sh -c FEEDER NAME NONCE LINES`. It says which process it is, reads the program up to the line that ends it, and runs it
+/// when it is whole: whoever sends it may be killed meanwhile. Nothing of it is left then but the word `eval` in what some
+/// shells complain of. All on one line: bash counts the program's lines from that.
+const FEEDER: &str = r##": @WORD@; \printf '%s %s\n' "$1" "$$"; \set -- "$1" "$(@READ@)"; \exec </dev/null; case $2 in *"#$1") \eval "\set --;$2";; *) \exit 125;; esac"##;
+
+/// Prints the next `$2` lines of standard input, or up to the line `#$1`. What reads ahead finds nothing there: whoever
+/// sends a program waits for what becomes of it.
+const READ: &str = r##"if \command -v head >/dev/null 2>&1; then \head -n "$2"; else while IFS= \read -r l; do \printf '%s\n' "$l"; case $l in "#$1") break;; esac; done; fi"##;
+
+/// More lines than a program has that ends with the input.
+const ALL: &str = "1000000000";
+
+/// For `sh -c DRIVER NAME NONCE FEEDER`: a shell that is fed one program after the other, so that all of them together cost
+/// the start of one. Before each it reads a line: `run N` (in a shell of its own, through the feeder), `eval N` (here, in a
+/// subshell) or `call N` (here: what it execs takes this shell's place), where `N` is in the program's last line, `#N`.
+/// Behind it, it prints [`Divider`]'s line: whether processes are there that were not when it began, and might print later.
+/// Its own variables are none that a container's environment could have, and what a shell adds to that is taken away.
+const DRIVER: &str = r##": @WORD@
+__ce_n=$1 __ce_f=$2 __ce_l=${SHLVL-}; set -- /proc/[0-9]*; __ce_c=" $* "
+case $__ce_l in 1) unset SHLVL;; esac
+trap : HUP INT QUIT TERM
+__ce_read() { @READ@; }
+while read -r __ce_k __ce_o __ce_i; do
+    case $__ce_k in
+    run) "$0" -c "$__ce_f" "$0" "$__ce_o" "$__ce_i";;
+    eval) ( __ce_p=$(__ce_read "$__ce_o" "$__ce_i"); exec </dev/null; eval "$__ce_p" );;
+    call) __ce_p=$(__ce_read "$__ce_o" "$__ce_i"); [ -z "$__ce_l" ] || export SHLVL="$__ce_l"; trap - HUP INT QUIT TERM; eval "$__ce_p";;
+    esac
+    __ce_s=$? __ce_m=all
+    for __ce_i in /proc/[0-9]*; do case $__ce_c in *" $__ce_i "*) ;; *) __ce_m=more;; esac; done
+    printf '\n%s %s %s %s\n' "$__ce_n" "$$" "$__ce_s" "$__ce_m"; printf '\n%s end\n' "$__ce_n" >&2
+done"##;
 
 /// More than the first line has, in bytes. What an engine says when it cannot start the shell comes in its place.
 const LONGEST_LINE: usize = 4096;
 
 /// What follows the name of the shell's program; `name` is what the shell calls itself.
-pub fn arguments(name: &str, nonce: &str) -> [String; 4] {
-    ["-c".to_owned(), FEEDER.replace("@WORD@", WORD), name.to_owned(), nonce.to_owned()]
+pub fn arguments(name: &str, nonce: &str) -> [String; 5] {
+    ["-c".to_owned(), feeder(), name.to_owned(), nonce.to_owned(), ALL.to_owned()]
+}
+
+fn feeder() -> String {
+    FEEDER.replace("@WORD@", WORD).replace("@READ@", READ)
 }
 
 /// What the shell reads: the program, and that this is all of it.
 pub fn input(text: &[u8], nonce: &str) -> Vec<u8> {
-    [text, b"\n#", nonce.as_bytes()].concat()
+    [text, b"\n#", nonce.as_bytes(), b"\n"].concat()
+}
+
+/// What follows the name of the shell's program in a shell that is fed one program after the other, and is called `name`.
+pub fn driver_arguments(name: &str, nonce: &str) -> [String; 5] {
+    let driver = DRIVER.replace("@WORD@", WORD).replace("@READ@", READ);
+    ["-c".to_owned(), driver, name.to_owned(), nonce.to_owned(), feeder()]
+}
+
+/// How such a shell runs a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// In a shell of its own.
+    Run,
+    /// In a subshell.
+    Eval,
+    /// Itself, for the last one: what is executed takes its place.
+    Call,
+}
+
+/// What such a shell is to read for a program that [`input`] gave, with the nonce that it gave it for.
+pub fn fed(verb: Verb, input: &[u8], nonce: &str) -> Vec<u8> {
+    let verb = match verb {
+        Verb::Run => "run",
+        Verb::Eval => "eval",
+        Verb::Call => "call",
+    };
+    let lines = input.iter().filter(|byte| **byte == b'\n').count();
+    [format!("{verb} {nonce} {lines}\n").as_bytes(), input].concat()
+}
+
+/// Finds the end of a program's output in one of the streams of a shell that is fed one after the other.
+#[derive(Debug)]
+pub struct Divider {
+    mark: Vec<u8>,
+    held: Vec<u8>,
+    line: Option<Vec<u8>>,
+}
+
+/// What such a shell says behind a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fed {
+    /// The process id of the shell, as it knows itself.
+    pub process: u32,
+    /// The program's exit status.
+    pub status: i32,
+    /// Whether something may have been left running that could print later.
+    pub leaves_more: bool,
+}
+
+impl Divider {
+    /// For a shell with this nonce.
+    pub fn new(nonce: &str) -> Divider {
+        Divider { mark: format!("\n{nonce} ").into_bytes(), held: Vec::new(), line: None }
+    }
+
+    /// Takes the next bytes; gives those that are the program's.
+    pub fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
+        if let Some(line) = &mut self.line {
+            line.extend_from_slice(bytes);
+            return Vec::new();
+        }
+        self.held.extend_from_slice(bytes);
+        if let Some(at) = self.held.find(&self.mark) {
+            self.line = Some(self.held.split_off(at).split_off(self.mark.len()));
+            return std::mem::take(&mut self.held);
+        }
+        let may_begin = |length: &usize| self.held.ends_with(self.mark.get(..*length).unwrap_or_default());
+        let kept = (1..self.mark.len()).rev().find(may_begin).unwrap_or(0);
+        let rest = self.held.split_off(self.held.len() - kept);
+        std::mem::replace(&mut self.held, rest)
+    }
+
+    /// Whether all of the program's output was there.
+    pub fn is_over(&self) -> bool {
+        self.line.as_ref().is_some_and(|line| line.ends_with(b"\n"))
+    }
+
+    /// What was said behind it on standard output.
+    pub fn fed(&self) -> Option<Fed> {
+        let line = self.line.as_ref()?.to_str().ok()?;
+        let mut words = line.split_whitespace();
+        let (process, status) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        Some(Fed { process, status, leaves_more: words.next()? != "all" })
+    }
+
+    /// What was held for nothing.
+    pub fn finish(self) -> Vec<u8> {
+        self.held
+    }
 }
 
 /// Takes the feeder's line off the beginning of what the shell prints.
@@ -73,7 +196,7 @@ impl Greeting {
 #[cfg(test)]
 mod tests {
     use std::{
-        io::Write,
+        io::{Read, Write},
         path::Path,
         process::{Command, Output, Stdio},
     };
@@ -117,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_cat_can_be_fed() {
+    fn a_machine_without_programs_can_be_fed() {
         let nothing = tempfile::tempdir().unwrap();
         let bytes: Vec<u8> = (1..=255).filter(|byte| *byte != b'\'').collect();
         let every = [b"printf %s '", bytes.as_slice(), b"'"].concat();
@@ -130,7 +253,7 @@ mod tests {
     fn a_program_that_is_not_whole_does_not_begin() {
         let whole = input(b"echo ran\n", "ce0");
         for shell in SHELLS {
-            for end in [0, 9, whole.len() - 1] {
+            for end in [0, 9, whole.len() - 2] {
                 let output = feed(shell, None, &whole[..end]);
                 assert_eq!(output.status.code(), Some(125), "{shell:?}");
                 assert!(!output.stdout.ends_with(b"ran\n"));
@@ -153,6 +276,87 @@ mod tests {
             let expected: Vec<String> = variables(&plain.output().unwrap().stdout);
             let found: Vec<String> = variables(&run(shell, None, b"unset BASH_EXECUTION_STRING; set; echo $-"));
             assert_eq!(found, expected, "{shell:?}");
+        }
+    }
+
+    /// Feeds programs one after the other; gives what each printed on both streams, and what was said behind it.
+    fn drive(shell: &[&str], programs: &[(Verb, &str)]) -> Vec<(String, String, Fed)> {
+        let program = Command::new("sh").args(["-c", "command -v \"$0\"", shell[0]]).output().unwrap().stdout;
+        let program = String::from_utf8(program).unwrap().trim().to_owned();
+        // The shell that it starts is called as it is itself.
+        let directory = tempfile::tempdir().unwrap();
+        let name = directory.path().join("sh");
+        std::fs::write(&name, format!("#!/bin/sh\nexec {program} {} \"$@\"\n", shell[1..].join(" "))).unwrap();
+        std::fs::set_permissions(&name, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let name = name.to_str().unwrap();
+        let mut command = Command::new(name);
+        command.args(driver_arguments(name, "ce0")).env_remove("SHLVL");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let read = |stream: &mut dyn Read, divider: &mut Divider| {
+            let (mut printed, mut byte) = (Vec::new(), [0]);
+            while !divider.is_over() && stream.read(&mut byte).unwrap() == 1 {
+                printed.extend(divider.take(&byte));
+            }
+            printed.extend_from_slice(&divider.held);
+            String::from_utf8(printed).unwrap()
+        };
+        let mut done = Vec::new();
+        for (verb, text) in programs {
+            stdin.write_all(&fed(*verb, &input(text.as_bytes(), "ce1"), "ce1")).unwrap();
+            let (mut first, mut second) = (Divider::new("ce0"), Divider::new("ce0"));
+            let printed = read(&mut out, &mut first);
+            let said = read(&mut err, &mut second);
+            let printed = match printed.split_once('\n') {
+                Some((line, rest)) if line.starts_with("ce1 ") => rest.to_owned(),
+                _ => printed,
+            };
+            done.push((printed, said, first.fed().unwrap_or(Fed { process: 0, status: -1, leaves_more: true })));
+        }
+        drop(stdin);
+        child.wait().unwrap();
+        done
+    }
+
+    #[test]
+    fn one_shell_runs_programs_one_after_the_other() {
+        for shell in SHELLS {
+            let programs = [
+                (Verb::Run, "echo out; echo err >&2; x=1; cd /; exit 3"),
+                (Verb::Run, "read y || echo \"no input, ${x-unset}\"; printf 'no newline'"),
+                (Verb::Eval, "echo \"${__ce_p:+set}\"; false"),
+                (Verb::Run, "echo \"${SHLVL-unset} $$ $PPID\"; sleep 60 & kill $!"),
+                (Verb::Run, "sleep 1 &"),
+                (Verb::Call, "exec sh -c 'trap; env | grep __ce; echo \"called $1\"; kill -TERM $$' sh \"it's\""),
+            ];
+            let done = drive(shell, &programs);
+            let printed: Vec<&str> = done.iter().map(|(printed, ..)| printed.as_str()).collect();
+            assert_eq!(printed[..3], ["out\n", "no input, unset\nno newline", "set\n"], "{shell:?}");
+            assert_eq!((printed[4], printed[5]), ("", "called it's\n"), "{shell:?}");
+            assert_eq!(done[0].1, "err\n");
+            let statuses: Vec<i32> = done.iter().map(|(_, _, fed)| fed.status).collect();
+            assert_eq!(statuses[..3], [3, 0, 1], "{shell:?}");
+            // Whatever else runs on this machine.
+            assert!(done[4].2.leaves_more, "{shell:?}");
+            // A shell of its own is as deep as one that was started alone, and its parent is the one that is fed.
+            let mut alone = Command::new(shell[0]);
+            alone.args(&shell[1..]).args(["-c", "echo ${SHLVL-unset}"]).env_remove("SHLVL");
+            let level = String::from_utf8(alone.output().unwrap().stdout).unwrap();
+            let words: Vec<&str> = printed[3].split_whitespace().collect();
+            assert_eq!((words[0], words[2]), (level.trim(), done[0].2.process.to_string().as_str()), "{shell:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_programs_output_is_found_wherever_it_is_cut() {
+        let text = b"a\nce\nce01\nb\nce0 7 3 all\n";
+        for at in 0..text.len() {
+            let mut divider = Divider::new("ce0");
+            let printed = [divider.take(&text[..at]), divider.take(&text[at..])].concat();
+            assert_eq!(printed, b"a\nce\nce01\nb");
+            assert!(divider.is_over());
+            assert_eq!(divider.fed(), Some(Fed { process: 7, status: 3, leaves_more: false }));
         }
     }
 

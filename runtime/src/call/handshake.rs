@@ -1,19 +1,21 @@
 //! The first line of a call: whether the container is ready and the program there, told by the shell that starts it.
 
+use super::Called;
 use crate::ledger::READY;
 
 /// Prints one line, `NONCE PROCESS WORD`, and becomes the command. The engine's own exit code for a program that
 /// cannot be started does not tell missing from not executable, so the shell looks first (POSIX 2.8.2), also for the
 /// interpreter that a script names. It does not read the script for that: built-ins know no end but that of a line.
-const WRAPPER: &str = r#"n=$1 w=$2 i=$3; shift 3
-case $w in ?*) h=; IFS= read -r h 2>/dev/null <@READY@; [ "$h" = "$w" ] || { printf '%s %s stale\n' "$n" "$$"; exit 125; };; esac
+const WRAPPER: &str = r#"__ce_n=$1 __ce_w=$2 __ce_i=$3; shift 3
+__ce_end() { printf '%s %s %s\n' "$__ce_n" "$$" "$1"; exit "$2"; }
+case $__ce_w in ?*) __ce_h=; IFS= read -r __ce_h 2>/dev/null <@READY@; [ "$__ce_h" = "$__ce_w" ] || __ce_end stale 125;; esac
 case $1 in
-*/*) [ -e "$1" ] || { printf '%s %s missing\n' "$n" "$$"; exit 127; }
-     { [ ! -d "$1" ] && [ -x "$1" ]; } || { printf '%s %s denied\n' "$n" "$$"; exit 126; }
-     case $i in /*) [ -x "$i" ] || { printf '%s %s denied\n' "$n" "$$"; exit 126; };; esac;;
-*) command -v "$1" >/dev/null 2>&1 || { printf '%s %s missing\n' "$n" "$$"; exit 127; };;
+*/*) [ -e "$1" ] || __ce_end missing 127
+     { [ ! -d "$1" ] && [ -x "$1" ]; } || __ce_end denied 126
+     case $__ce_i in /*) [ -x "$__ce_i" ] || __ce_end denied 126;; esac;;
+*) command -v "$1" >/dev/null 2>&1 || __ce_end missing 127;;
 esac
-printf '%s %s ok\n' "$n" "$$"
+printf '%s %s ok\n' "$__ce_n" "$$"
 exec "$@""#;
 
 /// The text of the shell that starts a command, for `sh -c TEXT NAME NONCE FINGERPRINT INTERPRETER PROGRAM ARGUMENT...`.
@@ -68,8 +70,24 @@ impl Handshake {
         rest
     }
 
+    /// Whether the command runs.
+    pub(super) fn is_ok(&self) -> bool {
+        self.told == Some(Some(Verdict::Ok))
+    }
+
+    /// What became of the command when its shell has ended with this status.
+    pub(super) fn ended(self, status: i32) -> Called {
+        match self.finish() {
+            Ok(Verdict::Ok) => Called::Ended(status),
+            Ok(Verdict::Stale) => Called::Stale,
+            Ok(Verdict::Missing) => Called::NotFound,
+            Ok(Verdict::Denied) => Called::NotExecutable,
+            Err(said) => Called::NoShell { said: String::from_utf8_lossy(&said).trim().to_owned() },
+        }
+    }
+
     /// What the line said, or the beginning of what came in its place.
-    pub(super) fn finish(self) -> Result<Verdict, Vec<u8>> {
+    fn finish(self) -> Result<Verdict, Vec<u8>> {
         self.told.flatten().ok_or(self.line)
     }
 

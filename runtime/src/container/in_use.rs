@@ -8,11 +8,12 @@ use crate::engine::{Engine, EngineError};
 pub(crate) const CALL: &str = "ce-run";
 
 /// How many calls run in a container: their commands, and what the setup of one that has ended may have left running. Who
-/// asks keeps others from setting up.
+/// asks keeps others from setting up; `besides` is a word in the argument list of what runs there for himself.
 ///
 /// # Errors
 /// As for [`Containers::commands`](crate::engine::Containers::commands).
-pub(crate) fn calls(engine: &dyn Engine, container: &str) -> Result<usize, EngineError> {
+pub(crate) fn calls(engine: &dyn Engine, container: &str, besides: Option<&str>) -> Result<usize, EngineError> {
     let is_call = |argv: &Vec<String>| argv.iter().any(|word| word == CALL || word.contains(WORD));
-    Ok(engine.commands(container)?.iter().filter(|argv| is_call(argv)).count())
+    let is_own = |argv: &Vec<String>| argv.iter().any(|word| Some(word.as_str()) == besides);
+    Ok(engine.commands(container)?.iter().filter(|argv| is_call(argv) && !is_own(argv)).count())
 }

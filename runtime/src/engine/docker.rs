@@ -10,6 +10,7 @@ mod exec;
 mod help;
 mod image;
 mod stdin;
+mod talk;
 
 use std::path::PathBuf;
 

@@ -29,6 +29,43 @@ pub trait Execs {
     /// may run on and its exit status is unknown; [`EngineError::Output`] when `output` failed (the command may run on
     /// then too).
     fn exec(&self, id: &str, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError>;
+
+    /// Starts a command in a running container, whose standard input is sent piece by piece, whatever `exec` says of it.
+    /// When what this gives is dropped, the input has ended, and the command may run on.
+    ///
+    /// # Errors
+    /// As for [`Execs::exec`], before anything ran.
+    fn converse<'e>(&'e self, id: &str, exec: &Exec) -> Result<Box<dyn Conversation + 'e>, EngineError>;
+}
+
+/// A command that runs, and is talked to.
+pub trait Conversation {
+    /// Sends bytes to its standard input. What it writes meanwhile is kept.
+    ///
+    /// # Errors
+    /// [`EngineError::Lost`] when the connection broke; a command that has ended takes what is sent to it.
+    fn send(&mut self, bytes: &[u8]) -> Result<(), EngineError>;
+
+    /// The next piece of its output, waited for; `None` once that has ended.
+    ///
+    /// # Errors
+    /// [`EngineError::Lost`] when the connection broke.
+    fn receive(&mut self) -> Result<Option<(Stream, Vec<u8>)>, EngineError>;
+
+    /// From now on it reads what this process reads on its own standard input; no more is sent.
+    ///
+    /// # Errors
+    /// [`EngineError::Client`] when no thread can be had for that.
+    fn pass_input(&mut self) -> Result<(), EngineError>;
+
+    /// Its input ends; no more is sent.
+    fn end_input(&mut self);
+
+    /// Its exit status, when its output has ended.
+    ///
+    /// # Errors
+    /// [`EngineError::Lost`] when it is not known.
+    fn status(&mut self) -> Result<i32, EngineError>;
 }
 
 /// Takes a command's output, piece by piece, and tells whether more is awaited; see [`Execs::exec`].

@@ -4,22 +4,25 @@
 //! a command, its arguments, its environment or the bytes it is given to read name the container's `/var/lib/compeval` or the inside of a bind mount,
 //! the path on this machine is put in its place.
 
+mod talk;
+
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 use sha2::{Digest, Sha256};
 
+use self::talk::ChildTalk;
 use super::{
     containers::{Container, ContainerSpec, ContainerState, Containers, LONGEST_FILE},
     error::EngineError,
-    exec::{Exec, Execs, Sink, Stdin, Stream},
+    exec::{Conversation, Exec, Execs, Sink, Stdin, Stream},
     images::{Image, Images},
 };
 use compeval_interpreter::text::hex;
@@ -268,16 +271,33 @@ impl Execs for Memory {
         exec.check_length()?;
         let record = self.called("exec").find(id)?.clone();
         match record.container.state {
-            ContainerState::Running => record.run(exec, output, |process, runs| {
-                if let Ok(held) = self.state().find(id) {
-                    match runs {
-                        true => held.commands.push((process, exec.argv.clone())),
-                        false => held.commands.retain(|(other, _)| *other != process),
-                    }
-                }
-            }),
+            ContainerState::Running => {
+                record.run(exec, output, |process, runs| self.note(id, process, &exec.argv, runs))
+            }
             ContainerState::Paused => Err(EngineError::Paused { id: id.to_owned() }),
             _ => Err(EngineError::NotRunning { id: id.to_owned() }),
+        }
+    }
+
+    fn converse<'e>(&'e self, id: &str, exec: &Exec) -> Result<Box<dyn Conversation + 'e>, EngineError> {
+        exec.check_length()?;
+        let record = self.called("converse").find(id)?.clone();
+        match record.container.state {
+            ContainerState::Running => Ok(Box::new(ChildTalk::start(self, record, exec)?)),
+            ContainerState::Paused => Err(EngineError::Paused { id: id.to_owned() }),
+            _ => Err(EngineError::NotRunning { id: id.to_owned() }),
+        }
+    }
+}
+
+impl Memory {
+    /// Takes note of a command that runs in a container, or does no longer.
+    fn note(&self, id: &str, process: Pid, argv: &[String], runs: bool) {
+        if let Ok(held) = self.state().find(id) {
+            match runs {
+                true => held.commands.push((process, argv.to_vec())),
+                false => held.commands.retain(|(other, _)| *other != process),
+            }
         }
     }
 }
@@ -369,22 +389,7 @@ impl Held {
 /// Passes a command's output on until both streams have ended, or for [`AFTERLIFE`] after the command has; no longer
 /// than the command itself when that is enough.
 fn pass_on(child: &mut Child, output: &mut Sink<'_>) -> Result<(), EngineError> {
-    let (pieces, received) = mpsc::sync_channel(1);
-    let stdout = child.stdout.take().map(|pipe| (Stream::Stdout, Box::new(pipe) as Box<dyn Read + Send>));
-    let stderr = child.stderr.take().map(|pipe| (Stream::Stderr, Box::new(pipe) as Box<dyn Read + Send>));
-    for (stream, mut pipe) in stdout.into_iter().chain(stderr) {
-        let pieces = pieces.clone();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 8192];
-            while let Ok(length @ 1..) = pipe.read(&mut buffer) {
-                let piece = buffer.iter().take(length).copied().collect::<Vec<u8>>();
-                if pieces.send((stream, piece)).is_err() {
-                    return;
-                }
-            }
-        });
-    }
-    drop(pieces);
+    let received = pieces(child, 1);
     let mut ended: Option<Instant> = None;
     let mut patience = AFTERLIFE;
     while ended.is_none_or(|since| since.elapsed() < patience) {
@@ -403,6 +408,26 @@ fn pass_on(child: &mut Child, output: &mut Sink<'_>) -> Result<(), EngineError> 
         }
     }
     Ok(())
+}
+
+/// A command's output, of which not more than `ahead` pieces are read ahead.
+fn pieces(child: &mut Child, ahead: usize) -> Receiver<(Stream, Vec<u8>)> {
+    let (pieces, received) = mpsc::sync_channel(ahead);
+    let stdout = child.stdout.take().map(|pipe| (Stream::Stdout, Box::new(pipe) as Box<dyn Read + Send>));
+    let stderr = child.stderr.take().map(|pipe| (Stream::Stderr, Box::new(pipe) as Box<dyn Read + Send>));
+    for (stream, mut pipe) in stdout.into_iter().chain(stderr) {
+        let pieces = pieces.clone();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            while let Ok(length @ 1..) = pipe.read(&mut buffer) {
+                let piece = buffer.iter().take(length).copied().collect::<Vec<u8>>();
+                if pieces.send((stream, piece)).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    received
 }
 
 /// Whether all of the `wanted` labels are among those that something has.

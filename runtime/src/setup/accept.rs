@@ -7,7 +7,8 @@ use compeval_interpreter::program::{record_accepted, record_dropped};
 use super::{
     Setup,
     choose::{self, Refused},
-    error::SetupError,
+    error::{SetupError, doing},
+    fed::FedShell,
     find,
     notice::{Notice, Watcher},
     plan::{self, Accepted},
@@ -56,7 +57,9 @@ impl Setup<'_> {
         watcher: &RefCell<&mut dyn Watcher>,
     ) -> Result<(), SetupError> {
         find::start(site, container)?;
-        let session = Session { site, container };
+        let task = doing(format!("start a shell in container `{}`", container.name));
+        let shell = &RefCell::new(Some(FedShell::start(site, &container.id).map_err(task)?));
+        let session = Session { site, container, shell: Some(shell) };
         let waits = Waits { watcher, interrupt: &self.interrupt, timeout: self.lock_timeout };
         let Some(Said { ledger, .. }) = session.settled(&waits)? else {
             return Err(SetupError::Edited { reason: Reason::LedgerDamaged });

@@ -92,7 +92,7 @@ fn set_aside(
     let is_up = matches!(container.state, ContainerState::Running | ContainerState::Paused);
     if container.state == ContainerState::Running {
         // A call that finds it ready can be seen from here on. Where its shell does not answer, no call finds it so.
-        let _ = Session { site, container }.set_ready("");
+        let _ = Session { site, container, shell: None }.set_ready("");
     }
     if is_up && !site.engine.commands(&container.id)?.is_empty() {
         return Ok(());

@@ -8,20 +8,16 @@ use std::{
 };
 
 use bstr::ByteSlice;
-use compeval_interpreter::{
-    dispatch::Kind,
-    language::quoting::quote,
-    program::feed::{self, WORD},
-    text::nonce,
-};
+use compeval_interpreter::{dispatch::Kind, language::quoting::quote, program::feed::WORD};
 
 use super::{
     error::{SetupError, doing},
+    fed::{self, Slot},
     notice::{Notice, Watcher},
     site::Site,
 };
 use crate::{
-    engine::{Container, EngineError, Exec, LONGEST_FILE, Stdin, Stream},
+    engine::{Container, EngineError, Exec, LONGEST_FILE, Sink, Stream},
     interrupt::Interrupt,
     ledger::{DIRECTORY, FILE, LedgerError, READY, Record, Records, format},
 };
@@ -62,9 +58,11 @@ impl LeftRunning {
 }
 
 /// A running container, and what is done in it that is no part of the script.
-pub(super) struct Session<'a> {
-    pub(super) site: &'a Site<'a>,
+pub(super) struct Session<'a, 'e> {
+    pub(super) site: &'a Site<'e>,
     pub(super) container: &'a Container,
+    /// A shell that is fed what is done, for as long as it can go on.
+    pub(super) shell: Option<&'a Slot<'e>>,
 }
 
 /// What a container says of itself.
@@ -74,7 +72,12 @@ pub(super) struct Said {
     pub(super) ready: String,
 }
 
-impl Session<'_> {
+impl<'e> Session<'_, 'e> {
+    /// A word in the argument list of the shell that is fed, and in no other.
+    pub(super) fn own(&self) -> Option<String> {
+        fed::usable(self.shell?).map(|shell| shell.nonce().to_owned())
+    }
+
     /// Reads the ledger when nothing of a setup runs any more: what an ended ce-run left running is waited for.
     /// `None` when it is damaged. From here on no call takes the container for ready.
     pub(super) fn settled(&self, waits: &Waits<'_, '_>) -> Result<Option<Said>, SetupError> {
@@ -115,22 +118,22 @@ impl Session<'_> {
 
     /// Adds records to the ledger.
     pub(super) fn add(&self, records: &str) -> Result<(), SetupError> {
-        let nonce = nonce();
-        let shell = &self.site.environment.description.shell;
-        let argv = [shell.clone()].into_iter().chain(feed::arguments(shell, &nonce));
-        let program = format!("printf '%s' {} >>{FILE}", quoted(records));
-        self.run(Exec { stdin: Stdin::Bytes(feed::input(program.as_bytes(), &nonce)), ..Exec::new(argv) }).map(drop)
+        self.in_shell(&format!("printf '%s' {} >>{FILE}", quoted(records))).map(drop)
     }
 
     /// What of that which the ledger knows without an end still runs.
     fn still_running(&self, ledger: &Records) -> Result<Option<LeftRunning>, SetupError> {
-        for left in LeftRunning::all(ledger) {
+        let shell = self.site.environment.description.shell.as_str();
+        // After a restart, the shell that is fed may have the process id of what ran before.
+        let own = self.shell.and_then(fed::usable).and_then(|shell| shell.process());
+        for left in LeftRunning::all(ledger).filter(|left| Some(left.process) != own) {
             // The process id may have another owner after a restart: ours has this word in its command line.
             let process = left.process;
             let ask = format!(
                 "c=; IFS= read -r c 2>/dev/null </proc/{process}/cmdline; case $c in *{WORD}*) printf runs;; esac; :"
             );
-            if self.in_shell(&ask)? == b"runs" {
+            // In no process that has the word itself.
+            if self.printed(|output| self.exec(Exec::new([shell, "-c", &ask]), output))? == b"runs" {
                 return Ok(Some(left));
             }
         }
@@ -147,9 +150,17 @@ impl Session<'_> {
         }
     }
 
-    /// Puts down what a setup that has ended well leaves for later calls.
+    /// Puts down what a setup that has ended well leaves for later calls: at once, or at the latest when the shell that is
+    /// fed ends or becomes a command.
     pub(super) fn set_ready(&self, ready: &str) -> Result<(), SetupError> {
-        self.in_shell(&format!("printf '%s\\n' {} >{READY}", quoted(ready))).map(drop)
+        let commands = format!("printf '%s\\n' {} >{READY}", quoted(ready));
+        match self.shell.and_then(fed::usable) {
+            Some(mut shell) => {
+                shell.run_first(&commands);
+                Ok(())
+            }
+            None => self.in_shell(&commands).map(drop),
+        }
     }
 
     fn read(&self) -> Result<Option<Said>, SetupError> {
@@ -174,16 +185,22 @@ impl Session<'_> {
 
     /// Runs shell commands of ours in the container; gives what they print.
     fn in_shell(&self, commands: &str) -> Result<Vec<u8>, SetupError> {
-        let shell = self.site.environment.description.shell.as_str();
-        self.run(Exec::new([shell, "-c", commands]))
+        self.printed(|output| match self.shell.and_then(fed::usable) {
+            Some(mut shell) => shell.eval(commands, output),
+            None => self.exec(Exec::new([self.site.environment.description.shell.as_str(), "-c", commands]), output),
+        })
     }
 
-    /// Runs a command of ours in the container; gives what it prints.
-    fn run(&self, exec: Exec) -> Result<Vec<u8>, SetupError> {
+    fn exec(&self, exec: Exec, output: &mut Sink<'_>) -> Result<i32, EngineError> {
         let exec = Exec { user: Some("0".to_owned()), ..exec };
+        self.site.engine.exec(&self.container.id, &exec, output)
+    }
+
+    /// What commands of ours print.
+    fn printed(&self, run: impl FnOnce(&mut Sink<'_>) -> Result<i32, EngineError>) -> Result<Vec<u8>, SetupError> {
         let too_long = || io::ErrorKind::FileTooLarge.into();
         let (mut text, mut complaints) = (Vec::new(), Vec::new());
-        let status = self.site.engine.exec(&self.container.id, &exec, &mut |stream, bytes| {
+        let status = run(&mut |stream, bytes| {
             match stream {
                 Stream::Stdout => text.extend_from_slice(bytes),
                 Stream::Stderr => complaints.extend(bytes.iter().take(LONGEST_COMPLAINT - complaints.len())),

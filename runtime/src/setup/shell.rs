@@ -10,11 +10,12 @@ use std::{
 use compeval_interpreter::{
     Dispatcher, Request, Response,
     dispatch::{DispatchError, Kind},
-    program::{Ended, Hooks, Program, RecordHook},
+    program::{Ended, Hooks, Output, Program, RecordHook},
 };
 
 use super::{
     error::{SetupError, doing},
+    fed::{self, Slot},
     find,
     notice::Watcher,
     site::Site,
@@ -28,8 +29,10 @@ use crate::{
 };
 
 /// The shell of a container that is being set up.
-pub(super) struct ContainerShell<'a, 'w> {
-    pub(super) site: &'a Site<'a>,
+pub(super) struct ContainerShell<'a, 'e, 'w> {
+    pub(super) site: &'a Site<'e>,
+    /// A shell that is fed what is no stage, for as long as it can go on.
+    pub(super) shell: Option<&'a Slot<'e>>,
     /// The container, in whose place another one may come that is made from a snapshot of it.
     pub(super) container: &'a RefCell<Container>,
     /// When a snapshot is taken.
@@ -50,7 +53,7 @@ pub(super) struct ContainerShell<'a, 'w> {
     pub(super) overran: Option<Kind>,
 }
 
-impl ContainerShell<'_, '_> {
+impl ContainerShell<'_, '_, '_> {
     /// Takes a snapshot before a chain begins, if that is worth it, and goes on in a container made from it: what is done
     /// next is a layer of its own then.
     fn put_aside(&mut self, kind: Kind) -> Result<(), SetupError> {
@@ -77,10 +80,15 @@ impl ContainerShell<'_, '_> {
     }
 }
 
-impl Dispatcher for ContainerShell<'_, '_> {
+impl Dispatcher for ContainerShell<'_, '_, '_> {
     fn dispatch(&mut self, request: &Request<'_>) -> Result<Response, DispatchError> {
         let unsaved =
             |error: SetupError| DispatchError { doing: "cannot take a snapshot".to_owned(), source: error.into() };
+        if matches!(request.kind, Kind::Stage(_)) {
+            // What it does begins anew, and a snapshot is taken while nothing else is there.
+            let closed = self.shell.take().map_or(Ok(()), fed::close);
+            closed.map_err(|error| unsaved(doing("end a shell")(error)))?;
+        }
         self.put_aside(request.kind).map_err(unsaved)?;
         let Environment { description, script_hash, .. } = self.site.environment;
         let (engine, container) = (self.site.engine, self.container.borrow().id.clone());
@@ -91,28 +99,12 @@ impl Dispatcher for ContainerShell<'_, '_> {
         let program = Program::of(request, &Hooks { scratch: DIRECTORY, record });
         let shell = &description.shell;
         let mut output = program.fed_output(shell);
-        let argv = [shell.to_owned()].into_iter().chain(program.arguments(shell));
-        let exec = Exec { user: Some("0".to_owned()), stdin: Stdin::Bytes(program.input()), ..Exec::new(argv) };
-        let mut process = None;
-        let mut show = |stream: Stream, bytes: &[u8]| -> io::Result<ControlFlow<()>> {
-            let shown = match stream {
-                Stream::Stdout => output.stdout(bytes),
-                Stream::Stderr => output.stderr(bytes),
-            };
-            self.watcher.borrow_mut().output(stream, &shown);
-            if process.is_none() {
-                process = output.process();
-                self.begins(process, request.kind);
-            }
-            // What the script leaves running may keep the output open for as long as it likes.
-            Ok(if output.is_at_end() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        };
         let failed = |error: EngineError| DispatchError {
             doing: format!("cannot run line {} of `{}` in the container", request.line(), request.place.source.name()),
             source: error.into(),
         };
         let limit = description.stage_timeout.filter(|_| matches!(request.kind, Kind::Stage(_)));
-        let run = || engine.exec(&container, &exec, &mut show);
+        let run = || self.run(request.kind, &program, &mut output);
         let (status, is_over) = self.interrupt.limited(engine, shell, limit, run);
         self.overran = is_over.then_some(request.kind);
         self.ends();
@@ -140,7 +132,36 @@ impl Dispatcher for ContainerShell<'_, '_> {
     }
 }
 
-impl ContainerShell<'_, '_> {
+impl ContainerShell<'_, '_, '_> {
+    /// Runs a program, in the shell that is fed or in one of its own; gives its exit status.
+    fn run(&self, kind: Kind, program: &Program, output: &mut Output) -> Result<i32, EngineError> {
+        let mut fed = self.shell.and_then(fed::usable);
+        // The shell that is fed leads the group of all that it starts; otherwise it is the program's own.
+        let mut leader = fed.as_ref().and_then(|fed| fed.process());
+        self.begins(leader, kind);
+        let mut show = |stream: Stream, bytes: &[u8]| -> io::Result<ControlFlow<()>> {
+            let shown = match stream {
+                Stream::Stdout => output.stdout(bytes),
+                Stream::Stderr => output.stderr(bytes),
+            };
+            self.watcher.borrow_mut().output(stream, &shown);
+            if leader.is_none() {
+                leader = output.process();
+                self.begins(leader, kind);
+            }
+            // What the script leaves running may keep the output open for as long as it likes.
+            Ok(if output.is_at_end() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        };
+        if let Some(fed) = &mut fed {
+            return fed.run(&program.fed(), &mut show);
+        }
+        let shell = &self.site.environment.description.shell;
+        let argv = [shell.to_owned()].into_iter().chain(program.arguments(shell));
+        let exec = Exec { user: Some("0".to_owned()), stdin: Stdin::Bytes(program.input()), ..Exec::new(argv) };
+        let container = self.container.borrow().id.clone();
+        self.site.engine.exec(&container, &exec, &mut show)
+    }
+
     fn begins(&self, process: Option<u32>, stretch: Kind) {
         let Some(process) = process else { return };
         self.interrupt.begins(Running {

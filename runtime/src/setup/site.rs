@@ -20,6 +20,8 @@ pub(crate) struct Site<'a> {
     pub(super) spec: ContainerSpec,
     /// The id of the image that the description names; `None` when it is not there.
     image_id: Option<String>,
+    /// The user that image's commands run as; empty for root.
+    pub(super) image_user: Option<String>,
     /// Whether a container in which a stage failed is to be used.
     pub(super) retry: bool,
 }
@@ -33,12 +35,13 @@ impl<'a> Site<'a> {
     ) -> Result<Self, SetupError> {
         let spec = container_spec(&environment.description, &environment.computation.directory, mounts)
             .map_err(|path| SetupError::MountSource { path })?;
-        let image_id = match engine.image(&environment.description.image) {
-            Ok(image) => Some(image.id),
+        let image = match engine.image(&environment.description.image) {
+            Ok(image) => Some(image),
             Err(EngineError::NoSuchImage { .. }) => None,
             Err(error) => return Err(doing("look for the image")(error)),
         };
-        Ok(Self { engine, environment, mounts, spec, image_id, retry })
+        let (image_id, image_user) = image.map(|image| (image.id, image.user)).unzip();
+        Ok(Self { engine, environment, mounts, spec, image_id, image_user, retry })
     }
 
     pub(super) fn identity(&self) -> Identity {

@@ -88,7 +88,7 @@ impl World {
     }
 
     pub(crate) fn set_up(&self, watcher: &mut dyn Watcher) -> Result<String, SetupError> {
-        self.with(|setup| setup.set_up(watcher)).map(|ready| ready.container)
+        self.with(|setup| setup.set_up(watcher).map(|ready| ready.container))
     }
 
     /// Calls a shell command; gives what became of it and its standard output.

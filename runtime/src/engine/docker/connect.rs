@@ -83,8 +83,11 @@ impl Docker {
 }
 
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, EngineError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(EngineError::Client)?;
-    Ok(runtime.block_on(future))
+    Ok(event_loop()?.block_on(future))
+}
+
+pub(super) fn event_loop() -> Result<tokio::runtime::Runtime, EngineError> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(EngineError::Client)
 }
 
 pub(super) fn connection_error(socket: &Path, source: io::Error) -> EngineError {

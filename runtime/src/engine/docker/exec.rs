@@ -2,18 +2,19 @@
 
 use std::{ops::ControlFlow, time::Duration};
 
-use bollard::container::LogOutput;
+use bollard::{container::LogOutput, exec::StartExecResults};
 use futures_util::StreamExt;
 
 use super::{
     Docker,
-    connect::block_on,
+    connect::{block_on, event_loop},
     convert::exec_options,
     stdin::{CHUNK, Input},
+    talk::{Attached, ExecTalk},
 };
 use crate::engine::{
     error::EngineError,
-    exec::{Exec, Execs, Sink, Stdin, Stream},
+    exec::{Conversation, Exec, Execs, Sink, Stdin, Stream},
 };
 
 /// How often, and how often at most, to ask for an exit status that is not there yet.
@@ -30,20 +31,32 @@ impl Execs for Docker {
         exec.check_length()?;
         block_on(self.run(id, exec, output))?
     }
+
+    fn converse<'e>(&'e self, id: &str, exec: &Exec) -> Result<Box<dyn Conversation + 'e>, EngineError> {
+        exec.check_length()?;
+        // The connection lives as long as its event loop.
+        let runtime = event_loop()?;
+        let exec = Exec { stdin: Stdin::Inherit, ..exec.clone() };
+        let attached = runtime.block_on(self.start(id, &exec))?;
+        Ok(Box::new(ExecTalk::new(self, id, runtime, attached)))
+    }
 }
 
 impl Docker {
-    async fn run(&self, id: &str, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError> {
+    async fn start(&self, id: &str, exec: &Exec) -> Result<Attached, EngineError> {
         let created = self.client.create_exec(id, exec_options(exec)).await;
         let exec_id = created.map_err(|error| self.container_error(error, id, "run a command in"))?.id;
         let options = bollard::exec::StartExecOptions { output_capacity: Some(CHUNK), ..Default::default() };
         let started = self.client.start_exec(&exec_id, Some(options)).await;
+        match started.map_err(|error| self.container_error(error, id, "run a command in"))? {
+            StartExecResults::Attached { output: pieces, input } => Ok(Attached { exec_id, pieces, input }),
+            StartExecResults::Detached => Err(EngineError::Lost { id: id.to_owned() }),
+        }
+    }
+
+    async fn run(&self, id: &str, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError> {
+        let Attached { exec_id, mut pieces, input } = self.start(id, exec).await?;
         let lost = || EngineError::Lost { id: id.to_owned() };
-        let bollard::exec::StartExecResults::Attached { output: mut pieces, input } =
-            started.map_err(|error| self.container_error(error, id, "run a command in"))?
-        else {
-            return Err(lost());
-        };
         // Kept to the end of the command: dropping it ends both the reading and the sending.
         let mut input = match &exec.stdin {
             Stdin::Null => Input::None,
@@ -96,7 +109,7 @@ impl Docker {
     }
 
     /// How a command ended whose output has. `None` when it cannot be known: output also ends with the connection.
-    async fn exit_status(&self, exec_id: &str) -> Option<i32> {
+    pub(super) async fn exit_status(&self, exec_id: &str) -> Option<i32> {
         for _ in 0..EXIT_STATUS_POLLS {
             let inspected = self.client.inspect_exec(exec_id).await.ok()?;
             if inspected.running == Some(false)

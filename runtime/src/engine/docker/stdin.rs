@@ -19,7 +19,7 @@ pub(super) const CHUNK: usize = 64 * 1024;
 /// More than the first line of a command that wants input has, in bytes.
 const LONGEST_LINE: usize = 4096;
 
-type Writer = Pin<Box<dyn AsyncWrite + Send>>;
+pub(super) type Writer = Pin<Box<dyn AsyncWrite + Send>>;
 
 /// What a command reads.
 pub(super) enum Input {
@@ -75,7 +75,8 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    fn start(mut input: Writer) -> Result<Self, EngineError> {
+    /// Passes on what this process reads, from inside an event loop.
+    pub(super) fn start(mut input: Writer) -> Result<Self, EngineError> {
         let (woken, wake) = io::pipe().map_err(EngineError::Client)?;
         let (chunks, mut received) = mpsc::channel(1);
         std::thread::Builder::new()

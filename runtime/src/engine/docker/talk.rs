@@ -1,0 +1,106 @@
+//! A command that is talked to while it runs.
+
+use std::{collections::VecDeque, pin::Pin};
+
+use bollard::container::LogOutput;
+use futures_util::{
+    Stream as Pieces, StreamExt,
+    future::{Either, select},
+};
+use tokio::{io::AsyncWriteExt, runtime::Runtime};
+
+use super::{
+    Docker,
+    stdin::{Feed, Writer},
+};
+use crate::engine::{
+    error::EngineError,
+    exec::{Conversation, Stream},
+};
+
+/// A command that runs, and its streams.
+pub(super) struct Attached {
+    pub(super) exec_id: String,
+    pub(super) pieces: Pin<Box<dyn Pieces<Item = Result<LogOutput, bollard::errors::Error>> + Send>>,
+    pub(super) input: Writer,
+}
+
+/// A command that runs, and the event loop that its connection lives in.
+pub(super) struct ExecTalk<'d> {
+    docker: &'d Docker,
+    id: String,
+    runtime: Runtime,
+    attached: Attached,
+    /// Where its input comes from now; [`Attached::input`] until then.
+    passed: Option<Feed>,
+    /// Output that came while something was sent.
+    held: VecDeque<LogOutput>,
+}
+
+impl<'d> ExecTalk<'d> {
+    pub(super) fn new(docker: &'d Docker, id: &str, runtime: Runtime, attached: Attached) -> Self {
+        Self { docker, id: id.to_owned(), runtime, attached, passed: None, held: VecDeque::new() }
+    }
+
+    fn lost(&self) -> EngineError {
+        EngineError::Lost { id: self.id.clone() }
+    }
+
+    /// The writer; a writer to nobody takes its place.
+    fn take_input(&mut self) -> Writer {
+        std::mem::replace(&mut self.attached.input, Box::pin(tokio::io::sink()))
+    }
+}
+
+impl Conversation for ExecTalk<'_> {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        let Attached { pieces, input, .. } = &mut self.attached;
+        let held = &mut self.held;
+        let is_sent = self.runtime.block_on(async {
+            let mut sending = Box::pin(async { input.write_all(bytes).await.is_ok() && input.flush().await.is_ok() });
+            // A command that writes before it has read may wait for its reader.
+            loop {
+                match select(&mut sending, pieces.next()).await {
+                    Either::Left((is_sent, _)) => return is_sent,
+                    Either::Right((Some(Ok(piece)), _)) => held.push_back(piece),
+                    // Its end will be seen by who receives.
+                    Either::Right((_, _)) => return true,
+                }
+            }
+        });
+        if is_sent { Ok(()) } else { Err(self.lost()) }
+    }
+
+    fn receive(&mut self) -> Result<Option<(Stream, Vec<u8>)>, EngineError> {
+        let pieces = &mut self.attached.pieces;
+        let piece = match self.held.pop_front() {
+            Some(piece) => piece,
+            None => match self.runtime.block_on(pieces.next()) {
+                Some(piece) => piece.map_err(|_| self.lost())?,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(match piece {
+            LogOutput::StdErr { message } => (Stream::Stderr, message.into()),
+            other => (Stream::Stdout, other.into_bytes().into()),
+        }))
+    }
+
+    fn pass_input(&mut self) -> Result<(), EngineError> {
+        let input = self.take_input();
+        let _inside = self.runtime.enter();
+        self.passed = Some(Feed::start(input)?);
+        Ok(())
+    }
+
+    fn end_input(&mut self) {
+        let mut input = self.take_input();
+        // Where that fails, it has ended already.
+        let _ = self.runtime.block_on(input.shutdown());
+    }
+
+    fn status(&mut self) -> Result<i32, EngineError> {
+        let status = self.runtime.block_on(self.docker.exit_status(&self.attached.exec_id));
+        status.ok_or_else(|| self.lost())
+    }
+}

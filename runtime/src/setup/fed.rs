@@ -1,0 +1,124 @@
+//! A shell in a container that is fed one program after the other, the command of a call as the last: together they cost the
+//! start of one exec.
+
+use std::{
+    cell::{RefCell, RefMut},
+    ops::ControlFlow,
+};
+
+use compeval_interpreter::{
+    program::feed::{self, Divider, Verb},
+    text::nonce,
+};
+
+use super::site::Site;
+use crate::engine::{Conversation, EngineError, Exec, Sink, Stream};
+
+/// Where such a shell is, for as long as there is one.
+pub(super) type Slot<'e> = RefCell<Option<FedShell<'e>>>;
+
+/// A shell that is fed.
+pub(crate) struct FedShell<'e> {
+    talk: Box<dyn Conversation + 'e>,
+    nonce: String,
+    process: Option<u32>,
+    is_usable: bool,
+    /// Commands to run before the next program: by themselves they would cost a way there and back.
+    first: String,
+}
+
+impl<'e> FedShell<'e> {
+    /// Starts one, as root.
+    pub(super) fn start(site: &Site<'e>, container: &str) -> Result<FedShell<'e>, EngineError> {
+        let (shell, nonce) = (&site.environment.description.shell, nonce());
+        let argv = [shell.clone()].into_iter().chain(feed::driver_arguments(shell, &nonce));
+        let exec = Exec { user: Some("0".to_owned()), ..Exec::new(argv) };
+        Ok(FedShell {
+            talk: site.engine.converse(container, &exec)?,
+            nonce,
+            process: None,
+            is_usable: true,
+            first: String::new(),
+        })
+    }
+
+    /// Its process id, as it knows itself, once it has run something.
+    pub(super) fn process(&self) -> Option<u32> {
+        self.process
+    }
+
+    /// What is in its argument list, and in no other.
+    pub(super) fn nonce(&self) -> &str {
+        &self.nonce
+    }
+
+    /// Has it run shell commands of ours.
+    pub(super) fn eval(&mut self, commands: &str, output: &mut Sink<'_>) -> Result<i32, EngineError> {
+        let program = self.program(Verb::Eval, commands);
+        self.run(&program, output)
+    }
+
+    /// Has it run shell commands of ours before the command that it is to become.
+    pub(super) fn run_first(&mut self, commands: &str) {
+        self.first.push_str(commands);
+        self.first.push('\n');
+    }
+
+    fn program(&mut self, verb: Verb, commands: &str) -> Vec<u8> {
+        let (nonce, first) = (nonce(), std::mem::take(&mut self.first));
+        feed::fed(verb, &feed::input((first + commands).as_bytes(), &nonce), &nonce)
+    }
+
+    /// Has it run a program, and gives that one's exit status. What it prints goes to `output`, whatever that answers.
+    pub(super) fn run(&mut self, program: &[u8], output: &mut Sink<'_>) -> Result<i32, EngineError> {
+        // Until it has said that it goes on.
+        self.is_usable = false;
+        self.talk.send(program)?;
+        let mut pass_on = |stream, bytes: &[u8]| output(stream, bytes).map(drop).map_err(EngineError::Output);
+        let (mut stdout, mut stderr) = (Divider::new(&self.nonce), Divider::new(&self.nonce));
+        while !stdout.is_over() || !stderr.is_over() {
+            let Some((stream, bytes)) = self.talk.receive()? else {
+                // It has ended with what it ran.
+                pass_on(Stream::Stdout, &stdout.finish())?;
+                pass_on(Stream::Stderr, &stderr.finish())?;
+                return self.talk.status();
+            };
+            let divider = if stream == Stream::Stdout { &mut stdout } else { &mut stderr };
+            let bytes = divider.take(&bytes);
+            if !bytes.is_empty() {
+                pass_on(stream, &bytes)?;
+            }
+        }
+        let Some(fed) = stdout.fed() else { return self.talk.status() };
+        (self.process, self.is_usable) = (Some(fed.process), !fed.leaves_more);
+        Ok(fed.status)
+    }
+
+    /// Has it run the last program, and gives what that one is to be talked to by.
+    pub(crate) fn call(mut self, program: &str) -> Result<Box<dyn Conversation + 'e>, EngineError> {
+        let program = self.program(Verb::Call, program);
+        self.talk.send(&program)?;
+        Ok(self.talk)
+    }
+
+    /// Ends it, and waits for its end.
+    pub(crate) fn close(mut self) -> Result<(), EngineError> {
+        if !self.first.is_empty() {
+            self.eval("", &mut |_, _| Ok(ControlFlow::Continue(())))?;
+        }
+        self.talk.end_input();
+        while self.talk.receive()?.is_some() {}
+        Ok(())
+    }
+}
+
+/// The shell, if it can go on: what was left running might print between what comes next.
+pub(super) fn usable<'s, 'e>(slot: &'s Slot<'e>) -> Option<RefMut<'s, FedShell<'e>>> {
+    slot.borrow_mut().take_if(|shell| !shell.is_usable);
+    RefMut::filter_map(slot.borrow_mut(), Option::as_mut).ok()
+}
+
+/// Ends the shell, if there is one; what was left running is not waited for.
+pub(super) fn close(slot: &Slot<'_>) -> Result<(), EngineError> {
+    slot.take().filter(|shell| shell.is_usable).map_or(Ok(()), FedShell::close)
+}
