@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 
 use compeval_interpreter::text::nonce;
 
@@ -96,6 +96,14 @@ impl Directory {
         }
     }
 
+    /// The content of the file at `path`, whose every link is followed as if this directory were the root of all files.
+    pub(crate) fn read_as_root(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let file = File::from(rustix::fs::openat2(&self.0, path, READING, Mode::empty(), resolve)?);
+        check(&file.metadata()?)?;
+        read_all(file, limit)
+    }
+
     /// Puts a file with this text, mode 0644 and the directory's owner in the place of `name`, at once.
     pub(crate) fn replace(&self, name: &str, text: &[u8]) -> io::Result<()> {
         let temporary = format!("{name}.{}", nonce());
@@ -128,6 +136,28 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn links_lead_nowhere_outside_of_the_root_that_is_meant() {
+        let top = tempfile::tempdir().unwrap();
+        let root = top.path().join("root");
+        fs::create_dir_all(root.join("a")).unwrap();
+        fs::write(root.join("a/file"), "inside").unwrap();
+        fs::write(top.path().join("file"), "outside").unwrap();
+        for (name, target) in
+            [("one", "/a/file"), ("two", "../../a/file"), ("three", "../file"), ("four", "/proc/self/root")]
+        {
+            symlink(target, root.join(name)).unwrap();
+        }
+        let directory = Directory::open(&root).unwrap();
+        let read = |path: &str| directory.read_as_root(path, 100).ok();
+        for path in ["a/file", "/a/file", "one", "two", "/../a/file"] {
+            assert_eq!(read(path).as_deref(), Some(&b"inside"[..]), "{path}");
+        }
+        for path in ["three", "../file", "four/etc/passwd", "a", "none"] {
+            assert_eq!(read(path), None, "{path}");
+        }
+    }
 
     #[test]
     fn what_is_no_file_or_too_long_is_refused_at_once() {

@@ -221,6 +221,28 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_a_container_is_read_whatever_state_it_is_in() {
+        let Some(container) = container("files", Kind::Busybox) else {
+            return;
+        };
+        let (docker, id) = (&container.docker, container.id.as_str());
+        container.sh(
+            "echo one >/written; echo two >>/written; : >/empty; mkdir /d; ln -s /written /d/link; ln -s ../../../../etc/shadow /out; \
+             cp /etc/passwd /removed; rm /removed",
+        );
+        for _ in 0..2 {
+            let read = |path: &str| docker.read_file(id, path).unwrap().map(|bytes| String::from_utf8(bytes).unwrap());
+            assert_eq!(read("/written").as_deref(), Some("one\ntwo\n"));
+            assert_eq!(read("/empty").as_deref(), Some(""));
+            assert!(read("/etc/passwd").is_some_and(|text| text.contains("root")), "of the image");
+            assert_eq!([read("/none"), read("/removed"), read("/d"), read("/out")], [None, None, None, None]);
+            docker.stop(id).unwrap();
+        }
+        docker.remove(id).unwrap();
+        assert!(matches!(docker.read_file(id, "/written"), Err(EngineError::NoSuchContainer { .. })));
+    }
+
+    #[test]
     fn what_runs_in_a_container_is_told_until_it_is_stopped() {
         let Some(container) = container("commands", Kind::Busybox) else {
             return;

@@ -1,5 +1,7 @@
 //! The verbs about containers, as requests.
 
+use std::{collections::HashMap, path::Path};
+
 use bollard::{errors::Error, query_parameters as query};
 use futures_util::StreamExt;
 
@@ -8,9 +10,12 @@ use super::{
     connect::{block_on, status},
     convert::{create_body, inspected_container, label_filter, listed_container},
 };
-use crate::engine::{
-    containers::{Container, ContainerSpec, Containers, LONGEST_FILE},
-    error::EngineError,
+use crate::{
+    engine::{
+        containers::{Container, ContainerSpec, Containers, LONGEST_FILE},
+        error::EngineError,
+    },
+    file::Directory,
 };
 
 impl Containers for Docker {
@@ -114,6 +119,11 @@ impl Containers for Docker {
     }
 
     fn read_file(&self, id: &str, path: &str) -> Result<Option<Vec<u8>>, EngineError> {
+        let inspected = block_on(self.client.inspect_container(id, None::<query::InspectContainerOptions>))?;
+        let inspected = inspected.map_err(|error| self.container_error(error, id, "inspect"))?;
+        if let Some(content) = inspected.graph_driver.and_then(|driver| read_layer(&driver.data, path)) {
+            return Ok(Some(content));
+        }
         let options = query::DownloadFromContainerOptionsBuilder::default().path(path).build();
         let archive = block_on(async {
             let mut stream = self.client.download_from_container(id, Some(options));
@@ -136,6 +146,16 @@ impl Containers for Docker {
             Err(error) => Err(self.container_error(error, id, "read a file of")),
         }
     }
+}
+
+/// The content of a file that was written in a container, read from where a daemon on this machine keeps such files: to be
+/// given it by the daemon takes a hundred times as long. `None` where that is not to be had, or may be less than the file.
+fn read_layer(driver: &HashMap<String, String>, path: &str) -> Option<Vec<u8>> {
+    // Of drivers that keep changed files as files (overlay2, fuse-overlayfs).
+    let layer = Directory::open(Path::new(driver.get("UpperDir")?)).ok()?;
+    let content = layer.read_as_root(path, LONGEST_FILE as u64).ok()?;
+    // A layer may have a file's attributes alone: then it is empty, or holes.
+    (!content.is_empty() && !content.contains(&0)).then_some(content)
 }
 
 /// A tar archive as the daemon makes it of one file: a header of this many bytes, and then the content.
