@@ -152,7 +152,7 @@ impl Output {
     /// The program for `request` has ended with `status`.
     pub fn finish(self, request: &Request<'_>, status: i32) -> Ended {
         let (held, after) = self.splitter.finish(request, status);
-        let stdout = [self.greeting.map(Greeting::finish).unwrap_or_default(), held].concat();
+        let stdout = [self.greeting.as_ref().map(Greeting::held).unwrap_or_default(), &held].concat();
         let (stderr, message) = self.messages.finish();
         Ended { stdout, stderr, response: Response::Ran { status, told: Box::new(Told { after, message }) } }
     }

@@ -42,7 +42,7 @@ pub use error::SetupError;
 use self::{
     choose::{Candidate, Chosen, Refused},
     error::doing,
-    fed::FedShell,
+    fed::{FedShell, Slot},
     notice::{Notice, Watcher},
     plan::{Action, Plan, Recorded},
     reason::Reason,
@@ -296,7 +296,7 @@ impl Setup<'_> {
             return Ok(AttemptEnd::Ready { shell: shell.take(), changed: false });
         }
         let _caches = if pending > 0 { self.lock_caches(watcher)? } else { Vec::new() };
-        let (outcome, overran) = self.walk(&session, current, base, &ledger, watcher)?;
+        let (outcome, overran) = self.walk(site, shell, current, base, &ledger, watcher)?;
         // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
         let reached = outcome.end == End::Finished && fingerprint.is_none_or(|ready| ready == outcome.fingerprint);
         let changed = outcome.applied > ledger.applied();
@@ -343,19 +343,20 @@ impl Setup<'_> {
     /// Walks the script in a container; also gives the time that a stage had which took longer.
     fn walk<'e>(
         &self,
-        session: &Session<'_, 'e>,
+        site: &Site<'e>,
+        shell: &Slot<'e>,
         current: &RefCell<Container>,
         base: String,
         ledger: &Records,
         watcher: &RefCell<&mut dyn Watcher>,
     ) -> Result<(Outcome, Option<Duration>), SetupError> {
-        let (environment, site) = (self.environment, session.site);
+        let environment = self.environment;
         let mut recorded = Recorded { environment, base, ledger };
         let commit = environment.computation.key();
         let former = Ancestor::of(&current.borrow().labels).chain;
-        let mut shell = ContainerShell {
+        let mut dispatcher = ContainerShell {
             site,
-            shell: session.shell,
+            shell,
             container: current,
             worth: self.worth,
             work: ledger.work_since(&former),
@@ -367,14 +368,14 @@ impl Setup<'_> {
             overran: None,
         };
         let settings = Settings { cancel: self.interrupt.cancel(), ..plan::settings(self.mounts) };
-        let outcome = run(&environment.script, &settings, &mut recorded, &mut shell, &mut Narrator(watcher));
+        let outcome = run(&environment.script, &settings, &mut recorded, &mut dispatcher, &mut Narrator(watcher));
         if let Some(signal) = self.interrupt.signal() {
             let stopped = self.interrupt.stopped();
             let container = &current.borrow();
             Session { site, container, shell: None }.stage_has_failed(stopped, 128 + signal.number)?;
             return Err(SetupError::Interrupted { signal, stopped });
         }
-        let overran = shell.overran;
+        let overran = dispatcher.overran;
         if overran.is_some() {
             let container = &current.borrow();
             Session { site, container, shell: None }.stage_has_failed(overran, STOPPED)?;

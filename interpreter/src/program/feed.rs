@@ -21,31 +21,33 @@ const READ: &str = r##"if \command -v head >/dev/null 2>&1; then \head -n "$2"; 
 const ALL: &str = "1000000000";
 
 /// For `sh -c DRIVER NAME NONCE FEEDER`: a shell that is fed one program after the other, so that all of them together cost
-/// the start of one. Before each it reads a line: `run N` (in a shell of its own, through the feeder), `eval N` (here, in a
-/// subshell) or `call N` (here: what it execs takes this shell's place), where `N` is in the program's last line, `#N`.
+/// the start of one. It says which process it is, as the feeder does. Before each program it reads a line: `run NONCE
+/// LINES` (in a shell of its own, through the feeder), `eval NONCE LINES` (here, in a subshell) or `call NONCE LINES` (here:
+/// what it execs takes this shell's place).
 /// Behind it, it prints [`Divider`]'s line: whether processes are there that were not when it began, and might print later.
 /// Its own variables are none that a container's environment could have, and what a shell adds to that is taken away.
 const DRIVER: &str = r##": @WORD@
 __ce_n=$1 __ce_f=$2 __ce_l=${SHLVL-}; set -- /proc/[0-9]*; __ce_c=" $* "
 case $__ce_l in 1) unset SHLVL;; esac
-trap : HUP INT QUIT TERM
+trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM
+printf '%s %s\n' "$__ce_n" "$$"
 __ce_read() { @READ@; }
 while read -r __ce_k __ce_o __ce_i; do
     case $__ce_k in
     run) "$0" -c "$__ce_f" "$0" "$__ce_o" "$__ce_i";;
     eval) ( __ce_p=$(__ce_read "$__ce_o" "$__ce_i"); exec </dev/null; eval "$__ce_p" );;
-    call) __ce_p=$(__ce_read "$__ce_o" "$__ce_i"); [ -z "$__ce_l" ] || export SHLVL="$__ce_l"; trap - HUP INT QUIT TERM; eval "$__ce_p";;
+    call) __ce_p=$(__ce_read "$__ce_o" "$__ce_i"); [ -z "$__ce_l" ] || export SHLVL="$__ce_l"; trap - HUP INT QUIT USR1 USR2 PIPE ALRM TERM; eval "$__ce_p";;
     esac
     __ce_s=$? __ce_m=all
     for __ce_i in /proc/[0-9]*; do case $__ce_c in *" $__ce_i "*) ;; *) __ce_m=more;; esac; done
-    printf '\n%s %s %s %s\n' "$__ce_n" "$$" "$__ce_s" "$__ce_m"; printf '\n%s end\n' "$__ce_n" >&2
+    printf '\n%s %s %s\n' "$__ce_n" "$__ce_s" "$__ce_m"; printf '\n%s end\n' "$__ce_n" >&2
 done"##;
 
 /// More than the first line has, in bytes. What an engine says when it cannot start the shell comes in its place.
 const LONGEST_LINE: usize = 4096;
 
 /// What follows the name of the shell's program; `name` is what the shell calls itself.
-pub fn arguments(name: &str, nonce: &str) -> [String; 5] {
+pub(crate) fn arguments(name: &str, nonce: &str) -> [String; 5] {
     ["-c".to_owned(), feeder(), name.to_owned(), nonce.to_owned(), ALL.to_owned()]
 }
 
@@ -97,8 +99,6 @@ pub struct Divider {
 /// What such a shell says behind a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fed {
-    /// The process id of the shell, as it knows itself.
-    pub process: u32,
     /// The program's exit status.
     pub status: i32,
     /// Whether something may have been left running that could print later.
@@ -137,8 +137,7 @@ impl Divider {
     pub fn fed(&self) -> Option<Fed> {
         let line = self.line.as_ref()?.to_str().ok()?;
         let mut words = line.split_whitespace();
-        let (process, status) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        Some(Fed { process, status, leaves_more: words.next()? != "all" })
+        Some(Fed { status: words.next()?.parse().ok()?, leaves_more: words.next()? != "all" })
     }
 
     /// What was held for nothing.
@@ -147,9 +146,9 @@ impl Divider {
     }
 }
 
-/// Takes the feeder's line off the beginning of what the shell prints.
+/// Takes the line that says which process it is off the beginning of what a shell prints that is fed.
 #[derive(Debug)]
-pub(crate) struct Greeting {
+pub struct Greeting {
     nonce: String,
     held: Vec<u8>,
     is_over: bool,
@@ -157,17 +156,18 @@ pub(crate) struct Greeting {
 }
 
 impl Greeting {
-    pub(crate) fn new(nonce: &str) -> Greeting {
+    /// For a shell with this nonce.
+    pub fn new(nonce: &str) -> Greeting {
         Greeting { nonce: nonce.to_owned(), held: Vec::new(), is_over: false, process: None }
     }
 
     /// The process id of the shell, once that is told.
-    pub(crate) fn process(&self) -> Option<u32> {
+    pub fn process(&self) -> Option<u32> {
         self.process
     }
 
     /// What of the next bytes is no line of the feeder's.
-    pub(crate) fn take<'b>(&mut self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+    pub fn take<'b>(&mut self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         if self.is_over {
             return bytes.into();
         }
@@ -184,8 +184,8 @@ impl Greeting {
     }
 
     /// What was held for nothing.
-    pub(crate) fn finish(self) -> Vec<u8> {
-        self.held
+    pub fn held(&self) -> &[u8] {
+        &self.held
     }
 
     fn read(&self, line: &[u8]) -> Option<u32> {
@@ -279,8 +279,8 @@ mod tests {
         }
     }
 
-    /// Feeds programs one after the other; gives what each printed on both streams, and what was said behind it.
-    fn drive(shell: &[&str], programs: &[(Verb, &str)]) -> Vec<(String, String, Fed)> {
+    /// Feeds programs one after the other; gives the shell's process id, and what each printed on both streams, and what was said behind it.
+    fn drive(shell: &[&str], programs: &[(Verb, &str)]) -> (u32, Vec<(String, String, Fed)>) {
         let program = Command::new("sh").args(["-c", "command -v \"$0\"", shell[0]]).output().unwrap().stdout;
         let program = String::from_utf8(program).unwrap().trim().to_owned();
         // The shell that it starts is called as it is itself.
@@ -303,6 +303,12 @@ mod tests {
             String::from_utf8(printed).unwrap()
         };
         let mut done = Vec::new();
+        let mut greeting = Greeting::new("ce0");
+        while greeting.process().is_none() {
+            let mut byte = [0];
+            out.read_exact(&mut byte).unwrap();
+            assert!(greeting.take(&byte).is_empty());
+        }
         for (verb, text) in programs {
             stdin.write_all(&fed(*verb, &input(text.as_bytes(), "ce1"), "ce1")).unwrap();
             let (mut first, mut second) = (Divider::new("ce0"), Divider::new("ce0"));
@@ -312,11 +318,11 @@ mod tests {
                 Some((line, rest)) if line.starts_with("ce1 ") => rest.to_owned(),
                 _ => printed,
             };
-            done.push((printed, said, first.fed().unwrap_or(Fed { process: 0, status: -1, leaves_more: true })));
+            done.push((printed, said, first.fed().unwrap_or(Fed { status: -1, leaves_more: true })));
         }
         drop(stdin);
         child.wait().unwrap();
-        done
+        (greeting.process().unwrap_or_default(), done)
     }
 
     #[test]
@@ -330,7 +336,7 @@ mod tests {
                 (Verb::Run, "sleep 1 &"),
                 (Verb::Call, "exec sh -c 'trap; env | grep __ce; echo \"called $1\"; kill -TERM $$' sh \"it's\""),
             ];
-            let done = drive(shell, &programs);
+            let (process, done) = drive(shell, &programs);
             let printed: Vec<&str> = done.iter().map(|(printed, ..)| printed.as_str()).collect();
             assert_eq!(printed[..3], ["out\n", "no input, unset\nno newline", "set\n"], "{shell:?}");
             assert_eq!((printed[4], printed[5]), ("", "called it's\n"), "{shell:?}");
@@ -344,19 +350,19 @@ mod tests {
             alone.args(&shell[1..]).args(["-c", "echo ${SHLVL-unset}"]).env_remove("SHLVL");
             let level = String::from_utf8(alone.output().unwrap().stdout).unwrap();
             let words: Vec<&str> = printed[3].split_whitespace().collect();
-            assert_eq!((words[0], words[2]), (level.trim(), done[0].2.process.to_string().as_str()), "{shell:?}");
+            assert_eq!((words[0], words[2]), (level.trim(), process.to_string().as_str()), "{shell:?}");
         }
     }
 
     #[test]
     fn the_end_of_a_programs_output_is_found_wherever_it_is_cut() {
-        let text = b"a\nce\nce01\nb\nce0 7 3 all\n";
+        let text = b"a\nce\nce01\nb\nce0 3 all\n";
         for at in 0..text.len() {
             let mut divider = Divider::new("ce0");
             let printed = [divider.take(&text[..at]), divider.take(&text[at..])].concat();
             assert_eq!(printed, b"a\nce\nce01\nb");
             assert!(divider.is_over());
-            assert_eq!(divider.fed(), Some(Fed { process: 7, status: 3, leaves_more: false }));
+            assert_eq!(divider.fed(), Some(Fed { status: 3, leaves_more: false }));
         }
     }
 
@@ -374,7 +380,7 @@ mod tests {
             let mut found = Vec::new();
             pieces.iter().for_each(|piece| found.extend_from_slice(&greeting.take(piece.as_bytes())));
             assert_eq!(greeting.process(), process);
-            found.extend(greeting.finish());
+            found.extend_from_slice(greeting.held());
             assert_eq!(String::from_utf8(found).unwrap(), passed);
         }
     }

@@ -25,7 +25,7 @@ pub struct RecordHook<'h> {
     pub file: &'h str,
     /// Keys and texts that are told of each such command (besides its fingerprint as `repeated`, line and text) and of each
     /// stage that is started, besides its number, line, text, fingerprint and its parts, the
-    /// process id of its shell and how long the machine is up.
+    /// process id of its shell, the group that it is in and how long the machine is up.
     pub started: &'h [(&'h str, &'h str)],
 }
 
@@ -40,8 +40,8 @@ pub(crate) fn body(record: Option<&RecordHook<'_>>, chains: &[Chain]) -> String 
         "__ce_rec_q= __ce_rec_u=0.0\ncase $4 in\n{arms}esac\n\
          if \\command [ -r /proc/uptime ]; then \\command read -r __ce_rec_u </proc/uptime; __ce_rec_u=${{__ce_rec_u%%\" \"*}}; fi\n\
          case $2 in\n\
-         started) \\command printf '\\n[[record]]\\nstage = %s\\nstate = \"started\"\\npid = %s\\nuptime = %s\\n%s\\n%s\\n' \
-         \"$1\" \"$$\" \"$__ce_rec_u\" {started} \"$__ce_rec_q\" >>{file};;\n\
+         started) \\command printf '\\n[[record]]\\nstage = %s\\nstate = \"started\"\\npid = %s\\ngroup = %s\\nuptime = %s\\n%s\\n%s\\n' \
+         \"$1\" \"$$\" \"$PPID\" \"$__ce_rec_u\" {started} \"$__ce_rec_q\" >>{file};;\n\
          *) \\command printf '\\n[[record]]\\nstage = %s\\nstate = \"%s\"\\nstatus = %s\\nuptime = %s\\n' \
          \"$1\" \"$2\" \"$3\" \"$__ce_rec_u\" >>{file};;\n\
          esac"

@@ -41,6 +41,8 @@ pub struct Record {
     pub status: Option<i32>,
     /// The process in the container that ran it.
     pub pid: Option<u32>,
+    /// The leader of the process group that it is in.
+    pub group: Option<u32>,
     /// Which commit of the computation it was.
     pub commit: Option<String>,
     /// A hash of the setup script that it stood in.

@@ -140,8 +140,8 @@ pub enum SetupError {
         shell: String,
         /// What runs.
         stretch: Kind,
-        /// Its process id there.
-        process: u32,
+        /// The process id of the leader of its group there.
+        group: u32,
         /// For how long.
         running: Duration,
     },
@@ -221,8 +221,8 @@ impl SetupError {
             SetupError::SetupExited { cause: None, .. } => {
                 Some("an `exit` or an error outside of any chain ended it".to_owned())
             }
-            SetupError::StillRunning { container, shell, process, .. } => Some(format!(
-                "wait longer, or stop it: `docker exec -u 0 {container} {shell} -c 'kill -TERM -{process}'`"
+            SetupError::StillRunning { container, shell, group, .. } => Some(format!(
+                "wait longer, or stop it: `docker exec -u 0 {container} {shell} -c 'kill -TERM -{group}'`"
             )),
             SetupError::Unstable { shell, .. } => Some(format!(
                 "its image must have the shell `{shell}` (or another one that `shell` in docker.conf names), \

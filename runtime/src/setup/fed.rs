@@ -7,7 +7,7 @@ use std::{
 };
 
 use compeval_interpreter::{
-    program::feed::{self, Divider, Verb},
+    program::feed::{self, Divider, Greeting, Verb},
     text::nonce,
 };
 
@@ -21,7 +21,7 @@ pub(super) type Slot<'e> = RefCell<Option<FedShell<'e>>>;
 pub(crate) struct FedShell<'e> {
     talk: Box<dyn Conversation + 'e>,
     nonce: String,
-    process: Option<u32>,
+    greeting: Greeting,
     is_usable: bool,
     /// Commands to run before the next program: by themselves they would cost a way there and back.
     first: String,
@@ -35,16 +35,16 @@ impl<'e> FedShell<'e> {
         let exec = Exec { user: Some("0".to_owned()), ..Exec::new(argv) };
         Ok(FedShell {
             talk: site.engine.converse(container, &exec)?,
+            greeting: Greeting::new(&nonce),
             nonce,
-            process: None,
             is_usable: true,
             first: String::new(),
         })
     }
 
-    /// Its process id, as it knows itself, once it has run something.
+    /// Its process id, as it knows itself, once that is told. It leads the group of all that it starts.
     pub(super) fn process(&self) -> Option<u32> {
-        self.process
+        self.greeting.process()
     }
 
     /// What is in its argument list, and in no other.
@@ -55,7 +55,7 @@ impl<'e> FedShell<'e> {
     /// Has it run shell commands of ours.
     pub(super) fn eval(&mut self, commands: &str, output: &mut Sink<'_>) -> Result<i32, EngineError> {
         let program = self.program(Verb::Eval, commands);
-        self.run(&program, output)
+        self.run(&program, &mut |_| (), output)
     }
 
     /// Has it run shell commands of ours before the command that it is to become.
@@ -69,28 +69,43 @@ impl<'e> FedShell<'e> {
         feed::fed(verb, &feed::input((first + commands).as_bytes(), &nonce), &nonce)
     }
 
-    /// Has it run a program, and gives that one's exit status. What it prints goes to `output`, whatever that answers.
-    pub(super) fn run(&mut self, program: &[u8], output: &mut Sink<'_>) -> Result<i32, EngineError> {
+    /// Has it run a program, and gives that one's exit status. `begun` is told the process that leads its group. What it
+    /// prints goes to `output`, whatever that answers.
+    pub(super) fn run(
+        &mut self,
+        program: &[u8],
+        begun: &mut dyn FnMut(u32),
+        output: &mut Sink<'_>,
+    ) -> Result<i32, EngineError> {
         // Until it has said that it goes on.
         self.is_usable = false;
         self.talk.send(program)?;
+        self.process().into_iter().for_each(&mut *begun);
         let mut pass_on = |stream, bytes: &[u8]| output(stream, bytes).map(drop).map_err(EngineError::Output);
         let (mut stdout, mut stderr) = (Divider::new(&self.nonce), Divider::new(&self.nonce));
         while !stdout.is_over() || !stderr.is_over() {
             let Some((stream, bytes)) = self.talk.receive()? else {
-                // It has ended with what it ran.
+                // It has ended with what it ran, or could not be started: then that is said in the place of its greeting.
+                pass_on(Stream::Stdout, &stdout.take(self.greeting.held()))?;
                 pass_on(Stream::Stdout, &stdout.finish())?;
                 pass_on(Stream::Stderr, &stderr.finish())?;
                 return self.talk.status();
             };
-            let divider = if stream == Stream::Stdout { &mut stdout } else { &mut stderr };
-            let bytes = divider.take(&bytes);
+            let bytes = match stream {
+                Stream::Stdout if self.process().is_none() => {
+                    let bytes = stdout.take(&self.greeting.take(&bytes));
+                    self.process().into_iter().for_each(&mut *begun);
+                    bytes
+                }
+                Stream::Stdout => stdout.take(&bytes),
+                Stream::Stderr => stderr.take(&bytes),
+            };
             if !bytes.is_empty() {
                 pass_on(stream, &bytes)?;
             }
         }
         let Some(fed) = stdout.fed() else { return self.talk.status() };
-        (self.process, self.is_usable) = (Some(fed.process), !fed.leaves_more);
+        self.is_usable = !fed.leaves_more;
         Ok(fed.status)
     }
 
@@ -110,6 +125,18 @@ impl<'e> FedShell<'e> {
         while self.talk.receive()?.is_some() {}
         Ok(())
     }
+}
+
+/// The shell, or a new one in the container.
+pub(super) fn usable_or_new<'s, 'e>(
+    slot: &'s Slot<'e>,
+    site: &Site<'e>,
+    container: &str,
+) -> Result<RefMut<'s, FedShell<'e>>, EngineError> {
+    if usable(slot).is_none() {
+        slot.replace(Some(FedShell::start(site, container)?));
+    }
+    usable(slot).ok_or_else(|| EngineError::Lost { id: container.to_owned() })
 }
 
 /// The shell, if it can go on: what was left running might print between what comes next.

@@ -41,6 +41,8 @@ pub(super) struct Waits<'a, 'w> {
 struct LeftRunning {
     stretch: Kind,
     process: u32,
+    /// The leader of the group that it is in.
+    group: u32,
     /// For how long.
     running: Duration,
 }
@@ -51,7 +53,8 @@ impl LeftRunning {
             let start: Option<jiff::Timestamp> = record.start.as_ref().and_then(|start| start.parse().ok());
             let running = start.map(|start| jiff::Timestamp::now().duration_since(start));
             let running = running.and_then(|running| Duration::try_from(running).ok()).unwrap_or_default();
-            Some(LeftRunning { stretch: Kind::Stage(record.stage), process: record.pid?, running })
+            let (process, group) = (record.pid?, record.group.or(record.pid)?);
+            Some(LeftRunning { stretch: Kind::Stage(record.stage), process, group, running })
         };
         ledger.unfinished().and_then(left).into_iter()
     }
@@ -145,7 +148,7 @@ impl<'e> Session<'_, 'e> {
             container: self.container.name.clone(),
             shell: self.site.environment.description.shell.clone(),
             stretch: left.stretch,
-            process: left.process,
+            group: left.group,
             running: left.running,
         }
     }

@@ -1,4 +1,4 @@
-//! The interpreter's `Dispatcher` in a container: each stretch is one exec of the container's shell.
+//! The interpreter's `Dispatcher` in a container: each stretch is a program that a shell there is fed.
 
 use std::{
     cell::RefCell,
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     computation::environment::Environment,
-    engine::{Container, EngineError, Exec, Stdin, Stream},
+    engine::{Container, EngineError, Exec, Stream},
     interrupt::{self, Interrupt, Running},
     ledger::{DIRECTORY, FILE},
 };
@@ -31,8 +31,8 @@ use crate::{
 /// The shell of a container that is being set up.
 pub(super) struct ContainerShell<'a, 'e, 'w> {
     pub(super) site: &'a Site<'e>,
-    /// A shell that is fed what is no stage, for as long as it can go on.
-    pub(super) shell: Option<&'a Slot<'e>>,
+    /// A shell that is fed what is run, for as long as it can go on.
+    pub(super) shell: &'a Slot<'e>,
     /// The container, in whose place another one may come that is made from a snapshot of it.
     pub(super) container: &'a RefCell<Container>,
     /// When a snapshot is taken.
@@ -61,6 +61,8 @@ impl ContainerShell<'_, '_, '_> {
         if !is_before_chain || self.work < self.worth.least.max(self.cost * self.worth.times) {
             return Ok(());
         }
+        // What runs there is in no snapshot.
+        fed::close(self.shell).map_err(doing("end a shell"))?;
         let begin = Instant::now();
         let former = self.container.borrow().clone();
         let Some(start) = snapshot::take(self.site, &former, self.watcher)? else {
@@ -84,11 +86,6 @@ impl Dispatcher for ContainerShell<'_, '_, '_> {
     fn dispatch(&mut self, request: &Request<'_>) -> Result<Response, DispatchError> {
         let unsaved =
             |error: SetupError| DispatchError { doing: "cannot take a snapshot".to_owned(), source: error.into() };
-        if matches!(request.kind, Kind::Stage(_)) {
-            // What it does begins anew, and a snapshot is taken while nothing else is there.
-            let closed = self.shell.take().map_or(Ok(()), fed::close);
-            closed.map_err(|error| unsaved(doing("end a shell")(error)))?;
-        }
         self.put_aside(request.kind).map_err(unsaved)?;
         let Environment { description, script_hash, .. } = self.site.environment;
         let (engine, container) = (self.site.engine, self.container.borrow().id.clone());
@@ -107,7 +104,7 @@ impl Dispatcher for ContainerShell<'_, '_, '_> {
         let run = || self.run(request.kind, &program, &mut output);
         let (status, is_over) = self.interrupt.limited(engine, shell, limit, run);
         self.overran = is_over.then_some(request.kind);
-        self.ends();
+        self.ends(is_over);
         let status = status.map_err(failed)?;
         if !output.is_complete() && !request.cancel.is_cancelled() && !is_over {
             let rest = program.rest().to_string();
@@ -133,51 +130,32 @@ impl Dispatcher for ContainerShell<'_, '_, '_> {
 }
 
 impl ContainerShell<'_, '_, '_> {
-    /// Runs a program, in the shell that is fed or in one of its own; gives its exit status.
+    /// Feeds a program to the shell; gives its exit status.
     fn run(&self, kind: Kind, program: &Program, output: &mut Output) -> Result<i32, EngineError> {
-        let mut fed = self.shell.and_then(fed::usable);
-        // The shell that is fed leads the group of all that it starts; otherwise it is the program's own.
-        let mut leader = fed.as_ref().and_then(|fed| fed.process());
-        self.begins(leader, kind);
-        let mut show = |stream: Stream, bytes: &[u8]| -> io::Result<ControlFlow<()>> {
+        let container = self.container.borrow().id.clone();
+        let mut shell = fed::usable_or_new(self.shell, self.site, &container)?;
+        let mut begun = |process| {
+            let container = container.clone();
+            self.interrupt.begins(Running { container, process, stretch: Some(kind) });
+        };
+        shell.run(&program.fed(), &mut begun, &mut |stream, bytes| {
             let shown = match stream {
                 Stream::Stdout => output.stdout(bytes),
                 Stream::Stderr => output.stderr(bytes),
             };
             self.watcher.borrow_mut().output(stream, &shown);
-            if leader.is_none() {
-                leader = output.process();
-                self.begins(leader, kind);
-            }
-            // What the script leaves running may keep the output open for as long as it likes.
-            Ok(if output.is_at_end() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        };
-        if let Some(fed) = &mut fed {
-            return fed.run(&program.fed(), &mut show);
-        }
-        let shell = &self.site.environment.description.shell;
-        let argv = [shell.to_owned()].into_iter().chain(program.arguments(shell));
-        let exec = Exec { user: Some("0".to_owned()), stdin: Stdin::Bytes(program.input()), ..Exec::new(argv) };
-        let container = self.container.borrow().id.clone();
-        self.site.engine.exec(&container, &exec, &mut show)
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
-    fn begins(&self, process: Option<u32>, stretch: Kind) {
-        let Some(process) = process else { return };
-        self.interrupt.begins(Running {
-            container: self.container.borrow().id.clone(),
-            process,
-            stretch: Some(stretch),
-        });
-    }
-
-    /// The shell has ended; when it was made to, nothing that it has started may run on.
-    fn ends(&self) {
-        if self.interrupt.signal().is_some()
+    /// A program has ended; when it was made to, nothing that it has started may run on.
+    fn ends(&self, was_stopped: bool) {
+        if (was_stopped || self.interrupt.signal().is_some())
             && let Some(running) = self.interrupt.running()
         {
             // The next setup makes sure of it in its own way.
             let _ = interrupt::send(self.site.engine, &self.site.environment.description.shell, &running, "KILL");
+            self.shell.take();
         }
         self.interrupt.ends();
     }
