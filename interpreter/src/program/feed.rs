@@ -23,7 +23,7 @@ const ALL: &str = "1000000000";
 /// For `sh -c DRIVER NAME NONCE FEEDER`: a shell that is fed one program after the other, so that all of them together cost
 /// the start of one. It says which process it is, as the feeder does. Before each program it reads a line: `run NONCE
 /// LINES` (in a shell of its own, through the feeder), `eval NONCE LINES` (here, in a subshell) or `call NONCE LINES` (here:
-/// what it execs takes this shell's place).
+/// what it execs takes this shell's place); what is run here is short, and needs no other program to be read.
 /// Behind it, it prints [`Divider`]'s line: whether processes are there that were not when it began, and might print later.
 /// Its own variables are none that a container's environment could have, and what a shell adds to that is taken away.
 const DRIVER: &str = r##": @WORD@
@@ -31,14 +31,23 @@ __ce_n=$1 __ce_f=$2 __ce_l=${SHLVL-}; set -- /proc/[0-9]*; __ce_c=" $* "
 case $__ce_l in 1) unset SHLVL;; esac
 trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM
 printf '%s %s\n' "$__ce_n" "$$"
-__ce_read() { @READ@; }
+__ce_get() {
+    __ce_p=
+    while IFS= read -r __ce_i; do
+        case $__ce_i in "#$__ce_o") return;; esac
+        __ce_p=$__ce_p$__ce_i"
+"
+    done
+    exit 125
+}
 while read -r __ce_k __ce_o __ce_i; do
     case $__ce_k in
     run) "$0" -c "$__ce_f" "$0" "$__ce_o" "$__ce_i";;
-    eval) ( __ce_p=$(__ce_read "$__ce_o" "$__ce_i"); exec </dev/null; eval "$__ce_p" );;
-    call) __ce_p=$(__ce_read "$__ce_o" "$__ce_i"); [ -z "$__ce_l" ] || export SHLVL="$__ce_l"; trap - HUP INT QUIT USR1 USR2 PIPE ALRM TERM; eval "$__ce_p";;
+    eval) ( __ce_get; exec </dev/null; eval "$__ce_p" );;
+    call) __ce_get; [ -z "$__ce_l" ] || export SHLVL="$__ce_l"; trap - HUP INT QUIT USR1 USR2 PIPE ALRM TERM; eval "$__ce_p";;
     esac
     __ce_s=$? __ce_m=all
+    [ -d "/proc/$$" ] || __ce_m=more
     for __ce_i in /proc/[0-9]*; do case $__ce_c in *" $__ce_i "*) ;; *) __ce_m=more;; esac; done
     printf '\n%s %s %s\n' "$__ce_n" "$__ce_s" "$__ce_m"; printf '\n%s end\n' "$__ce_n" >&2
 done"##;
@@ -62,7 +71,7 @@ pub fn input(text: &[u8], nonce: &str) -> Vec<u8> {
 
 /// What follows the name of the shell's program in a shell that is fed one program after the other, and is called `name`.
 pub fn driver_arguments(name: &str, nonce: &str) -> [String; 5] {
-    let driver = DRIVER.replace("@WORD@", WORD).replace("@READ@", READ);
+    let driver = DRIVER.replace("@WORD@", WORD);
     ["-c".to_owned(), driver, name.to_owned(), nonce.to_owned(), feeder()]
 }
 
@@ -351,6 +360,21 @@ mod tests {
             let level = String::from_utf8(alone.output().unwrap().stdout).unwrap();
             let words: Vec<&str> = printed[3].split_whitespace().collect();
             assert_eq!((words[0], words[2]), (level.trim(), process.to_string().as_str()), "{shell:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_fed_in_part_does_not_begin() {
+        for (shell, verb) in
+            SHELLS.iter().flat_map(|shell| [Verb::Run, Verb::Eval, Verb::Call].map(|verb| (shell, verb)))
+        {
+            let whole = fed(verb, &input(b"echo ran\necho ran\n", "ce1"), "ce1");
+            let mut command = Command::new(shell[0]);
+            command.args(&shell[1..]).args(driver_arguments("sh", "ce0"));
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+            child.stdin.take().unwrap().write_all(&whole[..whole.len() - 7]).unwrap();
+            let printed = child.wait_with_output().unwrap().stdout;
+            assert!(!String::from_utf8_lossy(&printed).contains("ran"), "{shell:?} {verb:?}");
         }
     }
 
