@@ -25,11 +25,13 @@ const ALL: &str = "1000000000";
 /// LINES` (in a shell of its own, through the feeder), `eval NONCE LINES` (here, in a subshell) or `call NONCE LINES` (here:
 /// what it execs takes this shell's place); what is run here is short, and needs no other program to be read.
 /// Behind it, it prints [`Divider`]'s line: whether processes are there that were not when it began, and might print later.
+/// What it says itself of those it starts (that one was killed) is nobody's: standard error is descriptor 3 meanwhile.
 /// Its own variables are none that a container's environment could have, and what a shell adds to that is taken away.
 const DRIVER: &str = r##": @WORD@
 __ce_n=$1 __ce_f=$2 __ce_l=${SHLVL-}; set -- /proc/[0-9]*; __ce_c=" $* "
 case $__ce_l in 1) unset SHLVL;; esac
 trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM
+exec 3>&2 2>/dev/null
 printf '%s %s\n' "$__ce_n" "$$"
 __ce_get() {
     __ce_p=
@@ -42,14 +44,19 @@ __ce_get() {
 }
 while read -r __ce_k __ce_o __ce_i; do
     case $__ce_k in
-    run) "$0" -c "$__ce_f" "$0" "$__ce_o" "$__ce_i";;
-    eval) ( __ce_get; exec </dev/null; eval "$__ce_p" );;
-    call) __ce_get; [ -z "$__ce_l" ] || export SHLVL="$__ce_l"; trap - HUP INT QUIT USR1 USR2 PIPE ALRM TERM; eval "$__ce_p";;
+    run) ( exec "$0" -c "$__ce_f" "$0" "$__ce_o" "$__ce_i" 2>&3 3>&- );;
+    eval) ( __ce_get; exec </dev/null 2>&3 3>&-; eval "$__ce_p" );;
+    call)
+        __ce_get
+        [ -z "$__ce_l" ] || export SHLVL="$__ce_l"
+        trap - HUP INT QUIT USR1 USR2 PIPE ALRM TERM
+        exec 2>&3 3>&-
+        eval "$__ce_p";;
     esac
     __ce_s=$? __ce_m=all
     [ -d "/proc/$$" ] || __ce_m=more
     for __ce_i in /proc/[0-9]*; do case $__ce_c in *" $__ce_i "*) ;; *) __ce_m=more;; esac; done
-    printf '\n%s %s %s\n' "$__ce_n" "$__ce_s" "$__ce_m"; printf '\n%s end\n' "$__ce_n" >&2
+    printf '\n%s %s %s\n' "$__ce_n" "$__ce_s" "$__ce_m"; printf '\n%s end\n' "$__ce_n" >&3
 done"##;
 
 /// More than the first line has, in bytes. What an engine says when it cannot start the shell comes in its place.
@@ -343,13 +350,15 @@ mod tests {
                 (Verb::Eval, "echo \"${__ce_p:+set}\"; false"),
                 (Verb::Run, "echo \"${SHLVL-unset} $$ $PPID\"; sleep 60 & kill $!"),
                 (Verb::Run, "sleep 1 &"),
+                (Verb::Run, "kill -9 $$"),
                 (Verb::Call, "exec sh -c 'trap; env | grep __ce; echo \"called $1\"; kill -TERM $$' sh \"it's\""),
             ];
             let (process, done) = drive(shell, &programs);
             let printed: Vec<&str> = done.iter().map(|(printed, ..)| printed.as_str()).collect();
             assert_eq!(printed[..3], ["out\n", "no input, unset\nno newline", "set\n"], "{shell:?}");
-            assert_eq!((printed[4], printed[5]), ("", "called it's\n"), "{shell:?}");
+            assert_eq!((printed[4], printed[6]), ("", "called it's\n"), "{shell:?}");
             assert_eq!(done[0].1, "err\n");
+            assert_eq!((done[5].1.as_str(), done[5].2.status), ("", 137), "{shell:?}");
             let statuses: Vec<i32> = done.iter().map(|(_, _, fed)| fed.status).collect();
             assert_eq!(statuses[..3], [3, 0, 1], "{shell:?}");
             // Whatever else runs on this machine.
