@@ -6,7 +6,7 @@ use std::{
     ffi::OsString,
     fs,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -19,7 +19,7 @@ use compeval_interpreter::{
 use compeval_runtime::{
     Environment, Setup, SetupError,
     call::{Call, Called},
-    computation::{Computation, environment::EnvironmentError},
+    computation::{self, Computation, environment::EnvironmentError},
     container::mounts::{COMPUTATION, MountError, Mounts},
     engine::{
         EngineError, Stdin, Stream,
@@ -48,7 +48,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "ce-run", version)]
 pub struct RunArguments {
-    /// The computation's directory.
+    /// The computation's directory, or one inside it.
     #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
     directory: PathBuf,
 
@@ -130,11 +130,25 @@ const NOT_FOUND: u8 = 127;
 /// Nobody reads our output any more: 128 and the number of SIGPIPE.
 const BROKEN_PIPE: u8 = 141;
 
+impl RunArguments {
+    /// Those of this process.
+    ///
+    /// # Errors
+    /// The exit status, when they ask for help, or are no use: then that is said.
+    pub fn of_process() -> Result<RunArguments, ExitCode> {
+        RunArguments::try_parse().map_err(|error| {
+            // Where there is nobody to tell, the exit status has to do.
+            let _ = error.print();
+            if error.use_stderr() { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
+        })
+    }
+}
+
 /// Does what the arguments say, and tells of failures on standard error.
 pub fn run(arguments: &RunArguments) -> ExitCode {
-    let log = state_directory::log(&arguments.directory);
-    let mut reporter = Reporter::new(arguments.progress, log);
-    let failure = match attempt(arguments, &mut reporter) {
+    let directory = computation::found_upwards(&arguments.directory);
+    let mut reporter = Reporter::new(arguments.progress, state_directory::log(&directory));
+    let failure = match attempt(arguments, &directory, &mut reporter) {
         Ok(status) => return ExitCode::from(status),
         Err(failure) => failure,
     };
@@ -276,9 +290,9 @@ fn output_of(reporter: &Reporter) -> String {
     format!("{heading}{log}\n")
 }
 
-fn attempt(arguments: &RunArguments, reporter: &mut Reporter) -> Result<u8, Failure> {
+fn attempt(arguments: &RunArguments, directory: &Path, reporter: &mut Reporter) -> Result<u8, Failure> {
     let gfs = arguments.gfs.clone().or_else(|| env::var_os("GFSDIR").filter(|value| !value.is_empty()).map(Into::into));
-    let environment = Environment::read(&arguments.directory)?;
+    let environment = Environment::read(directory)?;
     let mounts = Mounts::new(&environment.computation.directory, gfs.as_deref())?;
     let runs_exec = !arguments.setup_only && !arguments.dry_run && arguments.entrypoint.is_none();
     if runs_exec {

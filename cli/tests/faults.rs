@@ -519,3 +519,17 @@ fn what_an_everytime_chain_leaves_running_prints_into_no_other_output() {
     let run = computation.call(&["--progress=quiet", "--entrypoint", "sh", "--", "-c", "sleep 0.3; echo out"]);
     assert_eq!((run.stdout.as_slice(), run.stderr.as_str(), run.status), (&b"out\n"[..], "", Some(0)));
 }
+
+#[test]
+fn a_computation_is_found_from_inside_it_and_wrong_usage_is_a_failure_of_ours() {
+    let Some(computation) = computation("subdirectories", "next_stage && echo 1 >>$GFSDIR/ran\n") else { return };
+    fs::create_dir_all(computation.path("data/deep")).unwrap();
+    let inside = |arguments: &[&str]| -> Run {
+        computation.command(arguments).current_dir(computation.path("data/deep")).output().unwrap().into()
+    };
+    assert_eq!(inside(&["echo", "found"]).text(), "found\n");
+    assert_eq!(computation.call(&["echo", "found"]).text(), "found\n");
+    assert_eq!(computation.lines("ran").len(), 1);
+    assert_eq!(inside(&["--no-such-option"]).status, Some(125));
+    assert_eq!(inside(&["--help"]).status, Some(0));
+}

@@ -50,6 +50,17 @@ pub struct Computation {
     pub git_directory: Option<PathBuf>,
 }
 
+/// The nearest directory from `directory` upwards that has a docker description; `directory` itself where there is none up to
+/// the top of its working tree.
+#[must_use]
+pub fn found_upwards(directory: &Path) -> PathBuf {
+    let Some(real) = directory.canonicalize().ok().filter(|real| real.is_dir()) else { return directory.to_owned() };
+    let top = real.ancestors().find(|ancestor| ancestor.join(".git").exists());
+    let within = real.ancestors().filter(|ancestor| top.is_some_and(|top| ancestor.starts_with(top)));
+    let found = within.into_iter().find(|ancestor| ancestor.join(layout::DESCRIPTION).symlink_metadata().is_ok());
+    found.map_or_else(|| directory.to_owned(), Path::to_owned)
+}
+
 impl Computation {
     /// The computation in `directory`, with the state of its files at this moment.
     ///
@@ -209,6 +220,27 @@ mod tests {
         };
         assert_eq!(computation, expected);
         assert_eq!(computation.key(), computation.commit);
+    }
+
+    #[test]
+    fn a_computation_is_found_from_inside_it() {
+        let repository = repository("mkdir -p align/data/deep other; touch align/docker.conf other/file");
+        let top = repository.path().canonicalize().unwrap();
+        for (from, found) in [
+            ("align", "align"),
+            ("align/data/deep", "align"),
+            ("other", "other"),
+            ("none", "none"),
+            ("align/docker.conf", "align/docker.conf"),
+        ] {
+            assert_eq!(found_upwards(&top.join(from)), top.join(found), "{from}");
+        }
+        sh(&top, "git init -q align/data");
+        assert_eq!(
+            found_upwards(&top.join("align/data/deep")),
+            top.join("align/data/deep"),
+            "not beyond the repository"
+        );
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use compeval_cli::run_command::{self, RunArguments};
 
 fn main() -> ExitCode {
-    run_command::run(&RunArguments::parse())
+    match RunArguments::of_process() {
+        Ok(arguments) => run_command::run(&arguments),
+        Err(status) => status,
+    }
 }
