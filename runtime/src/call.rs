@@ -123,6 +123,8 @@ impl Setup<'_> {
     ) -> Result<Called, EngineError> {
         let nonce = nonce();
         let mut handshake = Handshake::new(nonce.clone());
+        // The shell would only say that there are too many.
+        Exec::new(command.argv.iter().cloned()).check_length()?;
         let input = if command.stdin == Stdin::Null { "exec </dev/null\n" } else { "" };
         let words = [nonce.as_str(), "", command.interpreter.as_deref().unwrap_or_default()];
         let words = words.into_iter().chain(command.argv.iter().map(String::as_str));

@@ -15,7 +15,7 @@ use compeval_interpreter::dispatch::Kind;
 use compeval_runtime::{
     SetupError,
     call::{Call, Called},
-    engine::{ContainerState, Containers, Stdin},
+    engine::{ContainerState, Containers, EngineError, Stdin},
     ledger::LedgerError,
     setup::{
         notice::Unwatched,
@@ -254,4 +254,14 @@ fn a_ledger_longer_than_any_is_a_damaged_one() {
     let mut told = Told::default();
     world.set_up(&mut told).unwrap();
     assert_eq!(told.0, ["creating: LedgerDamaged"]);
+}
+
+#[test]
+fn arguments_that_are_too_long_are_told_whichever_way_the_command_takes() {
+    for script in ["", "everytime && true\n"] {
+        let world = World::new(script);
+        let error = world.try_call(&"x".repeat(200_000)).unwrap_err();
+        let is_length = matches!(&error, SetupError::Engine { source: EngineError::ArgumentTooLong { .. }, .. });
+        assert!(is_length, "{script:?}: {error:?}");
+    }
 }
