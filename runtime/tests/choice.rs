@@ -279,6 +279,17 @@ fn a_stage_that_takes_too_long_has_failed() {
 }
 
 #[test]
+fn a_stage_that_takes_too_long_is_told_whatever_runs_behind_it() {
+    let world = World::new("trap 'echo trap >>log' EXIT\nnext_stage && echo one >>log && sleep 60\n");
+    let description = format!("image = \"{IMAGE}\"\nstage-timeout = 1\n");
+    fs::write(world.computation().join("docker.conf"), description).unwrap();
+    let error = world.set_up(&mut Unwatched).unwrap_err();
+    assert!(matches!(error, SetupError::ChainFailed { overran: Some(_), .. }), "{error:?}");
+    let failed = world.engine.containers(&[]).unwrap().remove(0).id;
+    assert!(fs::read_to_string(world.ledger(&failed)).unwrap().contains("state = \"failed\"\nstatus = 143\n"));
+}
+
+#[test]
 fn an_edit_is_an_error_where_that_is_asked_for() {
     let mut world = World::new("next_stage && echo one >>log\n");
     let container = world.set_up(&mut Unwatched).unwrap();

@@ -57,7 +57,9 @@ impl LockError {
             Self::Timeout { path, .. } => {
                 Some(format!("another ce-run sets up: see who with `fuser -v {}`", path.display()))
             }
-            Self::Directory { path, .. } if path.starts_with(CACHES) => {
+            Self::Directory { path, .. }
+                if path.parent() == Some(Path::new(CACHES)) && path.extension() == Some("lock".as_ref()) =>
+            {
                 Some("whoever made it must let others read it: `chmod 755`, or remove it".to_owned())
             }
             Self::GivenUp { .. } => None,

@@ -8,7 +8,7 @@ use super::{
     Setup,
     choose::{self, Refused},
     error::{SetupError, doing},
-    fed::FedShell,
+    fed::{self, FedShell},
     find,
     notice::{Notice, Watcher},
     plan::{self, Accepted},
@@ -77,6 +77,8 @@ impl Setup<'_> {
             records += &record_dropped(&one.fingerprint, &one.text, one.line);
         }
         session.add(&records)?;
+        // Who looks next which calls run must not take it for one.
+        fed::close(shell).map_err(doing("end a shell"))?;
         let others = stages.len().saturating_sub(1);
         watcher.borrow_mut().notice(Notice::Accepted { number, others, container: &container.name });
         Ok(())

@@ -103,7 +103,8 @@ impl Dispatcher for ContainerShell<'_, '_, '_> {
         let limit = description.stage_timeout.filter(|_| matches!(request.kind, Kind::Stage(_)));
         let run = || self.run(request.kind, &program, &mut output);
         let (status, is_over) = self.interrupt.limited(engine, shell, limit, run);
-        self.overran = is_over.then_some(request.kind);
+        // What runs behind it, such as a trap's action, changes nothing of that.
+        self.overran = self.overran.or(is_over.then_some(request.kind));
         self.ends(is_over);
         let status = status.map_err(failed)?;
         if !output.is_complete() && !request.cancel.is_cancelled() && !is_over {
