@@ -10,6 +10,7 @@ mod support;
 
 use std::{
     process::{Command, ExitCode, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -42,6 +43,9 @@ fn main() -> ExitCode {
         appended(&computation, &image),
         from_nothing(&computation, &image),
     ];
+    for number in 0..BUILDS.load(Ordering::Relaxed) {
+        run(Command::new("docker").args(["rmi", &format!("{BUILT}:{number}")]));
+    }
     if rows.iter().all(|is_kept| *is_kept) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -91,8 +95,7 @@ fn plans(computation: &impl Fn(&str) -> Computation) -> bool {
 }
 
 fn stages(computation: &impl Fn(&str) -> Computation) -> bool {
-    let row =
-        Row { what: "ten stages in a container at hand", against: "10 x docker exec C touch", runs: 8, most: 0.7 };
+    let row = Row { what: "ten stages in a container at hand", against: "10 x docker exec C true", runs: 8, most: 0.7 };
     let computation = computation("");
     computation.call(&["--setup-only"]).text();
     let id = computation.container().id;
@@ -137,13 +140,18 @@ fn from_nothing(computation: &impl Fn(&str) -> Computation, image: &str) -> bool
     )
 }
 
+/// The name of what is built, and how many there are.
+const BUILT: &str = "compeval-test/built";
+static BUILDS: AtomicU32 = AtomicU32::new(0);
+
 /// The same stages as a Dockerfile.
 fn build(computation: &Computation, image: &str, numbers: std::ops::Range<u32>, cached: bool) {
     let steps: String = numbers.map(|number| format!("RUN touch /s{number}\n")).collect();
     std::fs::write(computation.storage().join("Dockerfile"), format!("FROM {image}\n{steps}")).unwrap();
     let mut build = Command::new("docker");
     // Without BuildKit, which may not be there.
-    build.args(["build", "-q", if cached { "--rm" } else { "--no-cache" }]).arg(computation.storage());
+    let tag = format!("{BUILT}:{}", BUILDS.fetch_add(1, Ordering::Relaxed));
+    build.args(["build", "-q", "-t", &tag, if cached { "--rm" } else { "--no-cache" }]).arg(computation.storage());
     run(build.env("DOCKER_BUILDKIT", "0"));
 }
 
