@@ -23,7 +23,8 @@
 //! it runs that traced. Where the script lists variables, those of ours are unset before.
 //!
 //! A program is an argument of its shell, or is *fed* to it on standard input ([`feed`]); then the first line that the shell
-//! prints is `NONCE PID`.
+//! prints is `NONCE PID`. A *driver* is a shell that is fed programs one after the other; what it reads before each, and
+//! prints behind it, says [`feed`].
 //! A *frame* is the lines from `NONCE v` to `NONCE e` on standard output, each section of it behind a line `NONCE LETTER`;
 //! before the first stretch there is one of a fresh shell, from `NONCE b` to `NONCE w`. Where standard output is another
 //! at the end than it was at the beginning, the frame is in a file, `NONCE f` on standard error says so, and a second
@@ -126,11 +127,6 @@ impl Output {
             Some(greeting) => self.splitter.push(&greeting.take(bytes)),
             None => self.splitter.push(bytes),
         }
-    }
-
-    /// The process id of a shell that is fed, as it knows itself, once it has told that.
-    pub fn process(&self) -> Option<u32> {
-        self.greeting.as_ref()?.process()
     }
 
     /// Takes the next bytes of standard error; gives those to be shown. The end of a line may be waited for.

@@ -253,18 +253,7 @@ fn read_dump(
     };
     // There, the script is still where it was.
     let directory = before.directory.clone().filter(|_| directory.starts_with(nowhere.as_bytes())).unwrap_or(directory);
-    let mut own = BTreeMap::new();
-    if variables.contains_key("__ce_posix") {
-        // It came with the mode, which was turned on to list the variables alone.
-        variables.remove("POSIXLY_CORRECT");
-    }
-    variables.retain(|name, variable| {
-        if let Some(name) = name.strip_prefix("__ce_") {
-            own.extend(variable.value.take().map(|value| (name.to_owned(), value)));
-            return false;
-        }
-        !fresh.owns(name)
-    });
+    let mut own = take_own(&mut variables, &fresh);
     let count: usize = std::str::from_utf8(own.get("n")?).ok()?.parse().ok()?;
     let positional = (1..=count).map(|index| own.remove(&format!("p{index}"))).collect::<Option<Vec<_>>>()?;
     let mut traps = read_traps(section(text, nonce, 't'), foreign);
@@ -299,6 +288,23 @@ fn read_dump(
         status_unknown: false,
     };
     Some((state, own))
+}
+
+/// Takes what is no variable of the script's out of all; gives those of ours, without their prefix.
+fn take_own(variables: &mut BTreeMap<String, Variable>, fresh: &Baseline) -> Own {
+    if variables.contains_key("__ce_posix") {
+        // It came with the mode, which was turned on to list the variables alone.
+        variables.remove("POSIXLY_CORRECT");
+    }
+    let mut own = BTreeMap::new();
+    variables.retain(|name, variable| {
+        if let Some(name) = name.strip_prefix("__ce_") {
+            own.extend(variable.value.take().map(|value| (name.to_owned(), value)));
+            return false;
+        }
+        !fresh.owns(name)
+    });
+    own
 }
 
 /// bash writes `alias name='value'`, others leave the first word out.

@@ -269,28 +269,27 @@ impl Containers for Memory {
 impl Execs for Memory {
     fn exec(&self, id: &str, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError> {
         exec.check_length()?;
-        let record = self.called("exec").find(id)?.clone();
-        match record.container.state {
-            ContainerState::Running => {
-                record.run(exec, output, |process, runs| self.note(id, process, &exec.argv, runs))
-            }
-            ContainerState::Paused => Err(EngineError::Paused { id: id.to_owned() }),
-            _ => Err(EngineError::NotRunning { id: id.to_owned() }),
-        }
+        let record = self.running("exec", id)?;
+        record.run(exec, output, |process, runs| self.note(id, process, &exec.argv, runs))
     }
 
     fn converse<'e>(&'e self, id: &str, exec: &Exec) -> Result<Box<dyn Conversation + 'e>, EngineError> {
         exec.check_length()?;
-        let record = self.called("converse").find(id)?.clone();
-        match record.container.state {
-            ContainerState::Running => Ok(Box::new(ChildTalk::start(self, record, exec)?)),
-            ContainerState::Paused => Err(EngineError::Paused { id: id.to_owned() }),
-            _ => Err(EngineError::NotRunning { id: id.to_owned() }),
-        }
+        Ok(Box::new(ChildTalk::start(self, self.running("converse", id)?, exec)?))
     }
 }
 
 impl Memory {
+    /// The container that a verb is called for, if commands can run there.
+    fn running(&self, verb: &str, id: &str) -> Result<Held, EngineError> {
+        let record = self.called(verb).find(id)?.clone();
+        match record.container.state {
+            ContainerState::Running => Ok(record),
+            ContainerState::Paused => Err(EngineError::Paused { id: id.to_owned() }),
+            _ => Err(EngineError::NotRunning { id: id.to_owned() }),
+        }
+    }
+
     /// Takes note of a command that runs in a container, or does no longer.
     fn note(&self, id: &str, process: Pid, argv: &[String], runs: bool) {
         if let Ok(held) = self.state().find(id) {
