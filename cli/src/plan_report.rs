@@ -19,18 +19,17 @@ pub fn plan(environment: &Environment, plan: &Plan) -> String {
     let mut line = |words: std::fmt::Arguments<'_>| {
         let _ = writeln!(text, "{}", printable(&words.to_string()));
     };
-    let version = if computation.dirty.is_some() { " with uncommitted changes" } else { "" };
-    let commit: String = computation.commit.chars().take(7).collect();
-    line(format_args!("computation {} at commit {commit}{version}", computation.name));
+    line(format_args!("computation {} at commit {}", computation.name, words::version(&computation.key())));
     let image = &environment.description.image;
     match (&plan.action, &plan.because) {
         (Action::Use(container), _) => line(format_args!("use container {} {}", container.name, state_of(container))),
         (Action::Append(container), _) => {
             line(format_args!("append to container {} {}", container.name, state_of(container)))
         }
-        (Action::Fork(stages), _) => line(format_args!(
-            "fork from {}: of the last container, {}",
+        (Action::Fork { stages, commit }, _) => line(format_args!(
+            "fork from {}, taken at commit {}: of the last container, {}",
             words::origin(image, *stages),
+            words::version(commit),
             plan.because.as_ref().map_or_else(|| "nothing is left".to_owned(), words::reason)
         )),
         (Action::Build, None) => line(format_args!("build a container from image {image}: there is none yet")),

@@ -39,6 +39,7 @@ pub fn reason(reason: &Reason) -> String {
         Reason::Failed => "a stage has just failed".to_owned(),
         Reason::StagesMissing => "stages are missing, and `update` says that nothing is built upon".to_owned(),
         Reason::OtherFits => "another one has all stages applied".to_owned(),
+        Reason::InUse(calls) => format!("it has stages missing, and {} there would be disturbed", self::calls(*calls)),
         Reason::Gone => "the last one ended or was removed meanwhile".to_owned(),
     }
 }
@@ -75,6 +76,12 @@ pub fn origin(image: &str, stages: u32) -> String {
         1 => "a snapshot of the first stage".to_owned(),
         stages => format!("a snapshot of the first {stages} stages"),
     }
+}
+
+/// A version of a computation, by what it is filed under.
+pub fn version(key: &str) -> String {
+    let (commit, changes) = key.split_once('+').map_or((key, ""), |(commit, _)| (commit, " with uncommitted changes"));
+    format!("{}{changes}", commit.chars().take(7).collect::<String>())
 }
 
 /// So many calls.

@@ -287,7 +287,7 @@ fn only_what_an_edit_asks_for_runs() {
     computation.write("docker-setup.sh", script(&["a", "b", "c", "d"]));
     made(1, "a b c d");
     computation.write("docker-setup.sh", script(&["a", "b", "x", "d"]));
-    assert!(computation.call(&["-n"]).text().contains("fork from a snapshot of the first 2 stages"));
+    assert!(computation.call(&["-n"]).text().contains("fork from a snapshot of the first 2 stages, taken at commit "));
     made(2, "a b x d");
     computation.write("docker-setup.sh", script(&["a", "b", "c", "d"]));
     made(0, "a b c d");

@@ -49,7 +49,7 @@ use self::{
     session::{Said, Session, Waits},
     shell::ContainerShell,
     site::Site,
-    snapshot::Worth,
+    snapshot::{Start, Worth},
 };
 
 /// A computation and the engine its container lives on.
@@ -290,10 +290,22 @@ impl Setup<'_> {
         let fingerprint = plan::ready_fingerprint(environment, self.mounts, base.clone());
         let left = fingerprint.clone().or_else(|| plan::settled_key(environment, &base));
         let runs_any = pending > 0 || fit.steps.iter().any(|step| !matches!(step.kind, Kind::Stage(_)));
-        if runs_any && self.make_room(&session, pending, left.as_ref() == Some(&ready), watcher)? == Room::Join {
-            session.set_ready(&ready)?;
-            keep::remember(&environment.computation, container, false, watcher);
-            return Ok(AttemptEnd::Ready { shell: shell.take(), changed: false });
+        let patience = self.patience(site, &ledger, pending, refused)?;
+        match runs_any
+            .then(|| self.make_room(&session, patience, left.as_ref() == Some(&ready), watcher))
+            .transpose()?
+        {
+            None | Some(Room::Free) => {}
+            Some(Room::Join) => {
+                session.set_ready(&ready)?;
+                keep::remember(&environment.computation, container, false, watcher);
+                return Ok(AttemptEnd::Ready { shell: shell.take(), changed: false });
+            }
+            Some(Room::Taken(calls)) => {
+                session.set_ready(&ready)?;
+                fed::close(shell).map_err(doing(format!("end a shell in container `{}`", container.name)))?;
+                return Ok(AttemptEnd::Unusable(Reason::InUse(calls)));
+            }
         }
         let _caches = if pending > 0 { self.lock_caches(watcher)? } else { Vec::new() };
         let (outcome, overran) = self.walk(site, shell, current, base, &ledger, watcher)?;
@@ -383,12 +395,34 @@ impl Setup<'_> {
         Ok((outcome?, overran.and(environment.description.stage_timeout)))
     }
 
+    /// How long calls are waited for that run where stages are missing: as long as it would take to come as far in another
+    /// container, or what is worth no snapshot. As long as they run, where no stage is missing, or `--retry` names the
+    /// container.
+    fn patience(
+        &self,
+        site: &Site<'_>,
+        ledger: &Records,
+        pending: usize,
+        refused: &Refused,
+    ) -> Result<Patience, SetupError> {
+        if pending == 0 {
+            return Ok(Patience::ToShare);
+        }
+        if self.retry {
+            return Ok(Patience::Endless);
+        }
+        let start = snapshot::nearest(site, refused)?;
+        let again = ledger.work_since(start.as_ref().map_or("", |start| &start.ancestor.chain));
+        let has_all = start.is_some_and(|start| start.stages >= ledger.applied());
+        Ok(Patience::For(if has_all { Duration::ZERO } else { again.max(self.worth.least) }))
+    }
+
     /// Waits until nothing runs in a container that what the script is about to do there could disturb; or finds that it
-    /// need not be done, for it was done for the calls that run there.
+    /// need not be done, for it was done for the calls that run there, or is better done elsewhere.
     fn make_room(
         &self,
         session: &Session<'_, '_>,
-        pending: usize,
+        patience: Patience,
         is_settled: bool,
         watcher: &RefCell<&mut dyn Watcher>,
     ) -> Result<Room, SetupError> {
@@ -402,9 +436,13 @@ impl Setup<'_> {
                 return Ok(Room::Free);
             }
             let may_share = self.environment.description.everytime == Everytime::Shared;
-            if pending == 0 && is_settled && may_share {
-                watcher.borrow_mut().notice(Notice::Joining { calls });
-                return Ok(Room::Join);
+            match patience {
+                Patience::ToShare if is_settled && may_share => {
+                    watcher.borrow_mut().notice(Notice::Joining { calls });
+                    return Ok(Room::Join);
+                }
+                Patience::For(time) if began.elapsed() >= time => return Ok(Room::Taken(calls)),
+                _ => {}
             }
             if !told {
                 watcher.borrow_mut().notice(Notice::WaitingForCalls { calls, container: &container.name });
@@ -461,9 +499,13 @@ impl Setup<'_> {
         let Some(Candidate { container, ledger, fit, pending }) = chosen else {
             let base = site.made()?.base;
             let mut steps = plan::fit(self.environment, self.mounts, &base, &Records::default()).steps;
-            let stages = snapshot::nearest(&site, &refused)?.map_or(0, |start| start.stages);
-            plan::apply_first(&mut steps, stages);
-            let action = if stages > 0 { Action::Fork(stages) } else { Action::Build };
+            let action = match snapshot::nearest(&site, &refused)? {
+                Some(Start { stages, commit, .. }) => {
+                    plan::apply_first(&mut steps, stages);
+                    Action::Fork { stages, commit }
+                }
+                None => Action::Build,
+            };
             return Ok(Plan { action, because, steps, unfinished: None });
         };
         let unfinished = ledger.unfinished().map(|record| record.stage);
@@ -504,6 +546,19 @@ enum Room {
     Free,
     /// Calls run in it for which all was done that there is to do.
     Join,
+    /// So many calls run in it, and go on.
+    Taken(usize),
+}
+
+/// How long calls are waited for that run in the container.
+#[derive(Clone, Copy)]
+enum Patience {
+    /// Until they end, or it turns out that what was done for them will do.
+    ToShare,
+    /// Until they end.
+    Endless,
+    /// At most so long.
+    For(Duration),
 }
 
 /// Passes what the interpreter tells on to a watcher.

@@ -14,6 +14,7 @@ use std::{
 use compeval_runtime::{
     SetupError,
     call::Called,
+    container::identity::Ancestor,
     engine::{ContainerState, Containers, Images},
     setup::{
         OnEdit,
@@ -194,6 +195,37 @@ fn a_call_beside_others_waits_when_files_changed_or_a_stage_is_missing() {
 }
 
 #[test]
+fn a_stage_that_is_missing_where_calls_run_is_applied_elsewhere_when_that_is_sooner() {
+    // With snapshots of everything, and without any, where that is as good as calls that take less time than this.
+    for (least, has_snapshot) in [(0, true), (200, false)] {
+        let mut world = World::new("next_stage && echo one >>log\nnext_stage && echo two >>log\n");
+        world.worth = Worth::after(Duration::from_millis(least));
+        let first = world.set_up(&mut Unwatched).unwrap();
+        let (called, told, second) = std::thread::scope(|scope| {
+            let call = scope.spawn(|| world.try_call(": >\"$GFSDIR/runs\"; sleep 2; cat log"));
+            while !world.path("gfs/runs").exists() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let begin = Instant::now();
+            world
+                .commit("next_stage && echo one >>log\nnext_stage && echo two >>log\nnext_stage && echo three >>log\n");
+            let mut told = Told::default();
+            let second = world.set_up(&mut told).unwrap();
+            assert!(begin.elapsed() < Duration::from_millis(1500), "{:?}", begin.elapsed());
+            (call.join().unwrap(), told.0, second)
+        });
+        assert!(matches!(called, Err(SetupError::Moved { .. })), "{called:?}");
+        assert_ne!(first, second);
+        let waiting = told.first().is_some_and(|first| first == "waiting for calls");
+        assert_eq!((waiting, told.contains(&"creating: InUse(1)".to_owned())), (!has_snapshot, true), "{told:?}");
+        let ancestor = Ancestor::of(&world.engine.container(&second).unwrap().unwrap().labels);
+        assert_eq!(ancestor.snapshot.is_empty(), !has_snapshot);
+        assert_eq!(world.file(&second, "log"), "one\ntwo\nthree\n");
+        assert_eq!(world.file(&first, "log"), "one\ntwo\n");
+    }
+}
+
+#[test]
 fn a_later_stage_that_is_edited_runs_on_a_snapshot_of_the_stages_before_it() {
     let script = |third: &str, fourth: &str| {
         format!(
@@ -207,8 +239,9 @@ fn a_later_stage_that_is_edited_runs_on_a_snapshot_of_the_stages_before_it() {
     let first = world.set_up(&mut told).unwrap();
     assert_eq!(told.0, ["creating", "snapshot", "creating"]);
     assert_eq!(world.engine.containers(&[]).unwrap().len(), 1);
+    let taken_at = world.environment().computation.commit;
     world.commit(&script("drei", "four"));
-    assert_eq!(world.plan().action, Action::Fork(2));
+    assert_eq!(world.plan().action, Action::Fork { stages: 2, commit: taken_at });
     let mut told = Told::default();
     let second = world.set_up(&mut told).unwrap();
     assert_eq!(told.0.len(), 1, "{:?}", told.0);

@@ -92,6 +92,7 @@ impl Identity {
     #[must_use]
     pub fn snapshot_labels(&self, snapshot: &SnapshotContents) -> BTreeMap<String, String> {
         let labels = [
+            ("compeval.commit", snapshot.commit.clone()),
             ("compeval.role", SNAPSHOT.to_owned()),
             ("compeval.chain", snapshot.chain.clone()),
             ("compeval.repeated", snapshot.repeated.join(" ")),
@@ -144,6 +145,8 @@ pub struct SnapshotContents {
     pub repeated: Vec<String>,
     /// A hash of the script that all of these were in last.
     pub script: String,
+    /// What the version of the computation is filed under that it was taken for.
+    pub commit: String,
 }
 
 impl SnapshotContents {
@@ -152,7 +155,8 @@ impl SnapshotContents {
     pub fn of(labels: &BTreeMap<String, String>) -> SnapshotContents {
         let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
         let repeated = label("compeval.repeated").split_whitespace().map(str::to_owned).collect();
-        SnapshotContents { chain: label("compeval.chain"), repeated, script: label("compeval.script") }
+        let [chain, script, commit] = ["compeval.chain", "compeval.script", "compeval.commit"].map(label);
+        SnapshotContents { chain, repeated, script, commit }
     }
 }
 

@@ -65,8 +65,15 @@ pub enum Action {
     Use(Container),
     /// This one, in which the first stages are applied.
     Append(Container),
-    /// A new one, made from a snapshot of the first so many stages.
-    Fork(u32),
+    /// A new one, made from a snapshot.
+    Fork {
+        /// Of the first so many stages.
+        stages: u32,
+        /// What the version of the computation is filed under that it was taken for; see [`Computation::key`].
+        ///
+        /// [`Computation::key`]: crate::computation::Computation::key
+        commit: String,
+    },
     /// A new one, made from the image.
     Build,
 }

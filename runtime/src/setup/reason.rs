@@ -37,6 +37,8 @@ pub enum Reason {
     StagesMissing,
     /// Stages are missing in it, and in another one none is.
     OtherFits,
+    /// Stages are missing in it, and so many calls run there, which take longer than to come as far in another one.
+    InUse(usize),
 }
 
 impl Reason {

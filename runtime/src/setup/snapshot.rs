@@ -51,6 +51,8 @@ pub(super) struct Start {
     pub(super) ancestor: Ancestor,
     /// How many stages are applied in it.
     pub(super) stages: u32,
+    /// What the version of the computation is filed under that it was taken for.
+    pub(super) commit: String,
 }
 
 /// How many snapshots may come from one another: each is a layer, of which an engine can stack a hundred or so.
@@ -86,12 +88,13 @@ pub(super) fn take(
     } else {
         String::new()
     };
-    let contents = SnapshotContents { chain: chain.clone(), repeated, script };
+    let commit = site.environment.computation.key();
+    let contents = SnapshotContents { chain: chain.clone(), repeated, script, commit: commit.clone() };
     let labels = site.identity().snapshot_labels(&contents);
     let owner = site.identity().labels().map(|(_, value)| value).concat();
     let tag: String = hex(&Sha256::digest(format!("{owner} {chain}"))).chars().take(24).collect();
     let id = site.engine.commit(&container.id, &format!("compeval-snapshot:{tag}"), &labels).map_err(task())?;
-    Ok(Some(Start { ancestor: Ancestor { snapshot: id, chain }, stages: ledger.applied() }))
+    Ok(Some(Start { ancestor: Ancestor { snapshot: id, chain }, stages: ledger.applied(), commit }))
 }
 
 fn is_all_of(ledger: &Records, script: &str) -> bool {
@@ -120,7 +123,8 @@ pub(super) fn nearest(site: &Site<'_>, refused: &Refused) -> Result<Option<Start
         let fits = is_ours || contents.repeated.iter().all(|repeated| fit.repeated.contains_key(repeated));
         let stages = u32::try_from(at + 1).ok()?;
         let ancestor = Ancestor { snapshot: image.id, chain: contents.chain };
-        (fits && !refused.has_snapshot(&ancestor.snapshot)).then_some(Start { ancestor, stages })
+        let commit = contents.commit;
+        (fits && !refused.has_snapshot(&ancestor.snapshot)).then_some(Start { ancestor, stages, commit })
     };
     Ok(snapshots.into_iter().filter_map(start).max_by_key(|start| start.stages))
 }
