@@ -18,17 +18,17 @@ use compeval_interpreter::{
 };
 use compeval_runtime::{
     Environment, Setup, SetupError,
-    call::{Call, Called},
+    call::{Call, Called, Input, arguments::Translator, caller::caller},
     computation::{self, Computation, environment::EnvironmentError},
     container::mounts::{COMPUTATION, MountError, Mounts},
     engine::{
-        EngineError, Stdin, Stream,
+        EngineError, Stream,
         docker::{self, Docker},
     },
     interrupt::{self, Interrupt, Signal},
     setup::{OnEdit, error::age, snapshot::Worth},
 };
-use signal_hook::{consts, iterator::Signals};
+use signal_hook::{consts, iterator::Signals, low_level};
 
 use crate::{
     plan_report,
@@ -62,7 +62,15 @@ pub struct RunArguments {
 
     /// Run this program of the container instead of the computation's `exec`.
     #[arg(long, value_name = "PROGRAM")]
-    entrypoint: Option<String>,
+    entrypoint: Option<OsString>,
+
+    /// Let the command read what ce-run reads on its standard input; without, it reads nothing.
+    #[arg(short, long)]
+    interactive: bool,
+
+    /// Pass the arguments on as they are.
+    #[arg(long)]
+    no_translate: bool,
 
     /// Show what would be run to set the container up, and touch nothing.
     #[arg(short = 'n', long)]
@@ -298,7 +306,7 @@ fn attempt(arguments: &RunArguments, directory: &Path, reporter: &mut Reporter) 
     if runs_exec {
         environment.computation.check_exec().map_err(EnvironmentError::from)?;
     }
-    let command = command(arguments, &environment, &mounts)?;
+    let command = command(arguments, &environment, &mounts);
     let docker = Docker::connect().map_err(|error| {
         let help = docker::help(&error);
         Failure::other(error, help)
@@ -329,15 +337,6 @@ fn attempt(arguments: &RunArguments, directory: &Path, reporter: &mut Reporter) 
         return Ok(0);
     }
     let called = setup.call(&command, reporter, &mut write_out);
-    if let Err(SetupError::Engine { source: EngineError::Output(_), .. }) = &called
-        && let Some(running) = setup.interrupt.running()
-    {
-        // Nobody takes its output any more: without a word it would run on.
-        for name in ["PIPE", "KILL"] {
-            let _ = interrupt::send(&docker, shell, &running, name);
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
     let called = called?;
     Ok(exit_status(called, &command))
 }
@@ -354,9 +353,18 @@ fn not_planned(error: SetupError, environment: &Environment) -> SetupError {
 }
 
 fn exit_status(called: Called, command: &Call) -> u8 {
-    let program = command.argv.first().map_or("", String::as_str);
+    let program = command.argv.first().map(|program| program.display().to_string()).unwrap_or_default();
     let (complaint, status) = match called {
         Called::Ended(status) => return u8::try_from(status).unwrap_or(FAILED),
+        Called::NoDirectory => {
+            let directory = command.directory.display();
+            (
+                format!(
+                    "the command cannot start in `{directory}`: it is not there in the container, or not for its user"
+                ),
+                FAILED,
+            )
+        }
         Called::NotFound => (format!("`{program}` is not there in the container"), NOT_FOUND),
         Called::NotExecutable => {
             let why = "it is no program, or the container lacks what its `#!` line names";
@@ -370,25 +378,20 @@ fn exit_status(called: Called, command: &Call) -> u8 {
 }
 
 /// What to run, as the container sees it.
-fn command(arguments: &RunArguments, environment: &Environment, mounts: &Mounts) -> Result<Call, Failure> {
-    let program = match &arguments.entrypoint {
-        Some(program) => program.clone(),
-        None => format!("{COMPUTATION}/exec"),
+fn command(arguments: &RunArguments, environment: &Environment, mounts: &Mounts) -> Call {
+    let description = &environment.description;
+    let translator = Translator::new(mounts, description.workdir.as_deref());
+    let program = arguments.entrypoint.clone().unwrap_or_else(|| format!("{COMPUTATION}/exec").into());
+    let translate = |argument: &OsString| {
+        if arguments.no_translate { argument.clone() } else { translator.translate(argument) }
     };
-    let mut argv = vec![program];
-    for argument in &arguments.arguments {
-        let Some(text) = argument.to_str() else {
-            let message = format!("argument `{}` is not UTF-8, and cannot be passed on", argument.display());
-            return Err(Failure::Other { error: message.into(), help: None });
-        };
-        argv.push(mounts.translate(text)?);
+    Call {
+        argv: [program].into_iter().chain(arguments.arguments.iter().map(translate)).collect(),
+        interpreter: if arguments.entrypoint.is_none() { environment.computation.interpreter() } else { None },
+        user: description.user.clone().or_else(|| Some(caller())),
+        directory: translator.directory().to_owned(),
+        input: if arguments.interactive { Input::Inherited } else { Input::Nothing },
     }
-    // Under sudo, what the command writes to the storage belongs to the caller.
-    let caller =
-        env::var("SUDO_UID").ok().zip(env::var("SUDO_GID").ok()).map(|(user, group)| format!("{user}:{group}"));
-    let user = environment.description.user.clone().or(caller);
-    let interpreter = if arguments.entrypoint.is_none() { environment.computation.interpreter() } else { None };
-    Ok(Call { argv, interpreter, user, stdin: Stdin::Inherit })
 }
 
 fn write_out(stream: Stream, bytes: &[u8]) -> io::Result<()> {
@@ -407,11 +410,15 @@ fn write_out(stream: Stream, bytes: &[u8]) -> io::Result<()> {
 fn take_signals(interrupt: Interrupt, shell: String) {
     // Under `nohup`, it stays ignored.
     let is_taken = |signal: &&Signal| signal.number != consts::SIGHUP || !is_ignored(consts::SIGHUP);
-    let signals = SIGNALS.iter().filter(is_taken);
+    let signals = SIGNALS.iter().chain(&PASSED_ON).filter(is_taken);
     let Ok(mut signals) = Signals::new(signals.map(|signal| signal.number)) else { return };
     std::thread::spawn(move || {
         let mut interrupts = 0;
         for number in signals.forever() {
+            if let Some(signal) = PASSED_ON.iter().find(|signal| signal.number == number) {
+                pass_on(&interrupt, &shell, *signal);
+                continue;
+            }
             let Some(signal) = SIGNALS.into_iter().find(|signal| signal.number == number) else { continue };
             interrupts += usize::from(number == consts::SIGINT);
             let running = interrupt.running();
@@ -433,6 +440,20 @@ fn take_signals(interrupt: Interrupt, shell: String) {
     });
 }
 
+/// Passes a signal on to the command that runs, if there is one. Who is to stop, stops himself behind that.
+fn pass_on(interrupt: &Interrupt, shell: &str, signal: Signal) {
+    if let Some(running) = interrupt.running().filter(|running| running.stretch.is_none())
+        && let Ok(docker) = Docker::connect()
+    {
+        let _ = interrupt::send(&docker, shell, &running, signal.name);
+    }
+    if signal.number == consts::SIGTSTP {
+        // The order is on its way before this thread stops.
+        std::thread::sleep(Duration::from_millis(20));
+        let _ = low_level::emulate_default_handler(signal.number);
+    }
+}
+
 /// Ends the setup in a thread of its own.
 fn stop(interrupt: Interrupt, shell: String, signal: Signal) {
     std::thread::spawn(move || {
@@ -449,7 +470,7 @@ fn end(signal: Signal) -> ! {
     std::process::exit(128 + signal.number)
 }
 
-/// The signals that are passed on.
+/// The signals that end a setup, and are passed on to the command.
 const SIGNALS: [Signal; 6] = [
     Signal { number: consts::SIGTERM, name: "TERM" },
     Signal { number: consts::SIGINT, name: "INT" },
@@ -457,6 +478,14 @@ const SIGNALS: [Signal; 6] = [
     Signal { number: consts::SIGQUIT, name: "QUIT" },
     Signal { number: consts::SIGUSR1, name: "USR1" },
     Signal { number: consts::SIGUSR2, name: "USR2" },
+];
+
+/// Those that end nothing, for the command alone. It is an orphan there, for which TSTP does nothing (POSIX 2.4.3 of the
+/// System Interfaces): it is stopped as the job would be.
+const PASSED_ON: [Signal; 3] = [
+    Signal { number: consts::SIGWINCH, name: "WINCH" },
+    Signal { number: consts::SIGTSTP, name: "STOP" },
+    Signal { number: consts::SIGCONT, name: "CONT" },
 ];
 
 /// Whether this process was started with a signal ignored (proc(5), `SigIgn`: bit 0 is signal 1).

@@ -97,6 +97,11 @@ pub fn warning(warning: Warning<'_>) -> String {
             format!("container `{name}` is not needed any more and stays: {}", with_causes(error))
         }
         Warning::MappingNotKept(error) => with_causes(error),
+        Warning::NotAtOwnPath(path) => format!(
+            "the container does not see `{}` at its own path, where it would hide something else: arguments that name what is \
+             below it are translated, lists of them and links are not",
+            path.display()
+        ),
     }
 }
 

@@ -104,7 +104,6 @@ const WITHOUT_A_DAEMON: &[Case] = &[
     ("no directory but a file", |_| {}, &["-C", "exec"]),
     ("$GFSDIR is missing", |c| fs::remove_dir(c.storage()).unwrap(), &[]),
     ("$GFSDIR is a file", |c| drop(c.git("rmdir ../gfs; echo >../gfs")), &[]),
-    ("a file that the container does not see", |c| fs::write(c.top().join("x"), "").unwrap(), &["../x"]),
     ("an unknown option", |_| {}, &["--dry"]),
     ("options that exclude each other", |_| {}, &["-n", "--setup-only"]),
     ("no daemon", |_| {}, &[]),

@@ -54,7 +54,7 @@ fn input_reaches_the_command_to_its_end() {
     let Some(computation) = computation("input", "") else { return };
     let input: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
     let mut child = computation
-        .command(&["cat"])
+        .command(&["-i", "cat"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

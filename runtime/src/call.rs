@@ -1,20 +1,29 @@
 //! The computation's own command in a container that is ready: one exec, which first makes sure that it is.
 
+pub mod arguments;
+pub mod caller;
 mod handshake;
+mod watchdog;
 
-use std::{io, ops::ControlFlow};
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    os::unix::ffi::OsStrExt,
+};
 
-use bstr::ByteSlice;
 use compeval_interpreter::{language::quoting::quote, text::nonce};
 
 use crate::{
-    container::in_use::CALL,
-    engine::{Engine, EngineError, Exec, Stdin, Stream},
+    container::{in_use::CALL, mounts::COMPUTATION},
+    engine::{Conversation, EngineError, Exec, Stream},
     interrupt::Running,
     setup::{Ready, SET_UP, Setup, error::SetupError, fed::FedShell, find::has_ended, notice::Watcher},
 };
 
-use self::handshake::{Handshake, wrapper};
+use self::{
+    handshake::{Handshake, Started, Words, wrapper},
+    watchdog::Watchdog,
+};
 
 /// The exit status of what SIGKILL ended.
 const KILLED: i32 = 128 + 9;
@@ -25,14 +34,45 @@ const ROOT: [&str; 4] = ["", "0", "root", "0:0"];
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The program and its arguments, as the container sees them.
-    pub argv: Vec<String>,
+    /// The program and its arguments, as the container sees them; any bytes but NUL.
+    pub argv: Vec<OsString>,
     /// The program that runs it, if it is a script and names one.
     pub interpreter: Option<String>,
     /// As whom; `None` for the container's own user.
     pub user: Option<String>,
-    /// Where its standard input comes from.
-    pub stdin: Stdin,
+    /// The directory of the container that it starts in.
+    pub directory: OsString,
+    /// What it reads on its standard input.
+    pub input: Input,
+}
+
+/// What a command reads on its standard input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// What this process reads on its own, to its end; nothing is waited for once the command has ended.
+    Inherited,
+}
+
+impl Call {
+    /// A program without arguments, as the container's own user, in the computation's directory; it reads nothing.
+    pub fn new(program: impl Into<OsString>) -> Call {
+        let (argv, directory) = (vec![program.into()], COMPUTATION.into());
+        Call { argv, interpreter: None, user: None, directory, input: Input::Nothing }
+    }
+
+    /// Whether an engine can be told of it: that takes text only.
+    fn is_text(&self) -> bool {
+        self.argv.iter().chain([&self.directory]).all(|word| word.to_str().is_some())
+    }
+
+    fn words<'w>(&'w self, nonce: &'w str, ready: &'w str) -> Words<'w> {
+        let interpreter = self.interpreter.as_deref().unwrap_or_default();
+        let is_watched = self.input == Input::Nothing;
+        Words { nonce, ready, interpreter, directory: &self.directory, is_watched }
+    }
 }
 
 /// What became of a command.
@@ -42,6 +82,8 @@ pub enum Called {
     Ended(i32),
     /// The container is not set up as it should be; nothing was run.
     Stale,
+    /// The directory that it is to start in is not there, or not for its user.
+    NoDirectory,
     /// There is no such program there.
     NotFound,
     /// There is, but it cannot be run.
@@ -55,15 +97,6 @@ pub enum Called {
 
 /// Takes the command's output.
 pub type CallOutput<'o> = dyn FnMut(Stream, &[u8]) -> io::Result<()> + 'o;
-
-/// What the container is expected to be before the command runs.
-#[derive(Clone, Copy, Debug)]
-pub enum Expected<'e> {
-    /// A finished setup that ended with this fingerprint.
-    Ready(&'e str),
-    /// Nothing more: it was just set up.
-    SetUp,
-}
 
 impl Setup<'_> {
     /// Runs a command in the computation's container, which is found or created and set up first.
@@ -81,9 +114,11 @@ impl Setup<'_> {
             source,
         };
         let site = self.site()?;
-        if let Some((container, ready)) = self.probably_ready(&site)? {
+        if command.is_text()
+            && let Some((container, ready)) = self.probably_ready(&site)?
+        {
             let mut begun = || self.remember(&container, watcher);
-            match self.exec(&container.id, command, Expected::Ready(&ready), &mut begun, output) {
+            match self.exec(&container.id, command, &ready, &mut begun, output) {
                 Ok(Called::Stale) => {}
                 // Stopped, paused or gone since: the slow way sets that right.
                 Err(
@@ -98,7 +133,7 @@ impl Setup<'_> {
         }
         // All of a setup runs as root.
         let is_roots = command.user.as_ref().or(ready.user.as_ref()).is_some_and(|user| ROOT.contains(&user.as_str()));
-        if !is_roots || matches!(command.stdin, Stdin::Bytes(_)) {
+        if !is_roots {
             ready.leave_shell()?;
         }
         let Ready { container, shell, lock, .. } = ready;
@@ -107,12 +142,17 @@ impl Setup<'_> {
         let mut begun = || drop(lock.take());
         let called = match shell {
             Some(shell) => self.feed(shell, &container, command, &mut begun, output),
-            None => self.exec(&container, command, Expected::SetUp, &mut begun, output),
+            None if command.is_text() => self.exec(&container, command, "", &mut begun, output),
+            None => {
+                let user = command.user.clone();
+                let shell = FedShell::start(&site, &container, user).map_err(failed)?;
+                self.feed(shell, &container, command, &mut begun, output)
+            }
         };
         self.finished(&container, called.map_err(failed)?)
     }
 
-    /// Runs a command in the shell that the setup was fed to.
+    /// Runs a command in a shell that is fed.
     fn feed(
         &self,
         shell: FedShell<'_>,
@@ -121,36 +161,93 @@ impl Setup<'_> {
         begun: &mut dyn FnMut(),
         output: &mut CallOutput<'_>,
     ) -> Result<Called, EngineError> {
-        let nonce = nonce();
-        let mut handshake = Handshake::new(nonce.clone());
         // The shell would only say that there are too many.
-        Exec::new(command.argv.iter().cloned()).check_length()?;
-        let input = if command.stdin == Stdin::Null { "exec </dev/null\n" } else { "" };
-        let words = [nonce.as_str(), "", command.interpreter.as_deref().unwrap_or_default()];
-        let words = words.into_iter().chain(command.argv.iter().map(String::as_str));
+        Exec::new(command.argv.iter().map(|word| word.to_string_lossy())).check_length()?;
+        let nonce = nonce();
+        let words = command.words(&nonce, "");
+        let words = words.parameters().into_iter().chain(command.argv.iter().map(OsString::as_os_str));
         let words: Vec<Vec<u8>> = words.map(|word| quote(word.as_bytes())).collect();
-        let mut talk = shell.call(&format!("{input}set -- {}\n{}\n", bstr::join(" ", words).as_bstr(), wrapper()))?;
-        let mut started = |process| self.started(container, process, begun);
-        while let Some((stream, bytes)) = talk.receive()? {
-            let was_running = handshake.is_ok();
-            let bytes = if stream == Stream::Stdout { handshake.take(&bytes, &mut started) } else { &bytes };
-            if handshake.is_ok() && !was_running && command.stdin == Stdin::Inherit {
-                // What was read for a command that did not run would be lost to the next one.
-                talk.pass_input()?;
-            }
-            if !bytes.is_empty() {
-                output(stream, bytes).map_err(EngineError::Output)?;
-            }
-        }
-        let called = handshake.ended(talk.status()?);
-        self.interrupt.ends();
-        Ok(called)
+        let program = [&b"set -- "[..], &bstr::join(" ", words), b"\n", wrapper().as_bytes(), b"\n"].concat();
+        self.watched(container, command, |watchdog| {
+            let talk = shell.call(&program)?;
+            self.follow(talk, Handshake::new(nonce), container, command, watchdog, begun, output)
+        })
     }
 
-    /// The command runs.
-    fn started(&self, container: &str, process: u32, begun: &mut dyn FnMut()) {
-        self.interrupt.begins(Running { container: container.to_owned(), process, stretch: None });
-        begun();
+    /// Runs a command in a shell of its own, if the container is ready as it is told; empty: however it is.
+    fn exec(
+        &self,
+        container: &str,
+        command: &Call,
+        ready: &str,
+        begun: &mut dyn FnMut(),
+        output: &mut CallOutput<'_>,
+    ) -> Result<Called, EngineError> {
+        let (shell, wrapper, nonce) = (&self.environment.description.shell, wrapper(), nonce());
+        let text = |word: &OsStr| word.to_string_lossy().into_owned();
+        let words = command.words(&nonce, ready).parameters().map(text);
+        let words = [shell, "-c", &wrapper, CALL].map(str::to_owned).into_iter().chain(words);
+        let argv = words.chain(command.argv.iter().map(|word| text(word)));
+        let exec = Exec { user: command.user.clone(), ..Exec::new(argv) };
+        self.watched(container, command, |watchdog| {
+            let talk = self.engine.converse(container, &exec)?;
+            self.follow(talk, Handshake::new(nonce), container, command, watchdog, begun, output)
+        })
+    }
+
+    /// Runs something with a watchdog beside it, where the command itself reads what could tell it of our end.
+    fn watched<T>(&self, container: &str, command: &Call, run: impl FnOnce(Option<&Watchdog>) -> T) -> T {
+        match command.input {
+            Input::Nothing => run(None),
+            Input::Inherited => {
+                let exec = watchdog::exec(&self.environment.description.shell, command.user.as_deref());
+                Watchdog::beside(self.engine, container, &exec, |watchdog| run(Some(watchdog)))
+            }
+        }
+    }
+
+    /// Passes a command's output on, byte for byte, until it ends.
+    #[expect(clippy::too_many_arguments, reason = "a call has that many sides")]
+    fn follow(
+        &self,
+        mut talk: Box<dyn Conversation + '_>,
+        mut handshake: Handshake,
+        container: &str,
+        command: &Call,
+        watchdog: Option<&Watchdog>,
+        begun: &mut dyn FnMut(),
+        output: &mut CallOutput<'_>,
+    ) -> Result<Called, EngineError> {
+        let mut run = || {
+            while let Some((stream, bytes)) = talk.receive()? {
+                let bytes = if stream == Stream::Stdout { handshake.take(&bytes) } else { &bytes };
+                if let Some(Started { process, scratch }) = handshake.started() {
+                    let orders = watchdog.map_or_else(|| talk.orders(), Watchdog::orders);
+                    watchdog.into_iter().for_each(|watchdog| watchdog.guard(process, &scratch));
+                    let container = container.to_owned();
+                    self.interrupt.begins(Running { container, process, stretch: None, orders: Some(orders) });
+                    begun();
+                    if command.input == Input::Inherited {
+                        // What was read for a command that did not run would be lost to the next one.
+                        talk.pass_input()?;
+                    }
+                }
+                if !bytes.is_empty() {
+                    output(stream, bytes).map_err(EngineError::Output)?;
+                }
+            }
+            talk.status()
+        };
+        let status = run();
+        if let (Err(EngineError::Output(_)), Some(Running { orders: Some(orders), .. })) =
+            (&status, self.interrupt.running())
+        {
+            // As for one that writes to a pipe itself; the watchdog does the rest.
+            orders.send(b"PIPE\n");
+            let _ = talk.receive();
+        }
+        self.interrupt.ends();
+        Ok(handshake.ended(status?))
     }
 
     /// A command has ended in a container: what came of it is the commit's only if that is still there.
@@ -164,54 +261,4 @@ impl Setup<'_> {
         }
         Ok(called)
     }
-
-    fn exec(
-        &self,
-        container: &str,
-        command: &Call,
-        expect: Expected<'_>,
-        begun: &mut dyn FnMut(),
-        output: &mut CallOutput<'_>,
-    ) -> Result<Called, EngineError> {
-        let shell = &self.environment.description.shell;
-        let mut started = |process| self.started(container, process, begun);
-        let called = exec(self.engine, container, shell, command, expect, &mut started, output)?;
-        // One whose output nobody takes runs on.
-        self.interrupt.ends();
-        Ok(called)
-    }
-}
-
-/// Runs a command and passes its output on, byte for byte. `started` is told when it runs.
-///
-/// # Errors
-/// As for [`Execs::exec`](crate::engine::Execs::exec).
-fn exec(
-    engine: &dyn Engine,
-    container: &str,
-    shell: &str,
-    command: &Call,
-    expect: Expected<'_>,
-    started: &mut dyn FnMut(u32),
-    output: &mut CallOutput<'_>,
-) -> Result<Called, EngineError> {
-    let nonce = nonce();
-    let fingerprint = match expect {
-        Expected::Ready(fingerprint) => fingerprint,
-        Expected::SetUp => "",
-    };
-    let wrapper = wrapper();
-    let interpreter = command.interpreter.as_deref().unwrap_or_default();
-    let words = [shell, "-c", &wrapper, CALL, &nonce, fingerprint, interpreter].map(str::to_owned);
-    let mut exec = Exec::new(words.into_iter().chain(command.argv.iter().cloned()));
-    (exec.user, exec.stdin, exec.stdin_after) = (command.user.clone(), command.stdin.clone(), Some(" ok".to_owned()));
-    let mut handshake = Handshake::new(nonce);
-    let status = engine.exec(container, &exec, &mut |stream, bytes| {
-        let bytes = if stream == Stream::Stdout { handshake.take(bytes, started) } else { bytes };
-        if !bytes.is_empty() {
-            output(stream, bytes)?;
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(handshake.ended(status))
 }

@@ -14,7 +14,7 @@ pub use containers::{
     BindMount, Cache, Container, ContainerSpec, ContainerState, Containers, Gpus, LONGEST_FILE, Limits,
 };
 pub use error::EngineError;
-pub use exec::{Conversation, Exec, Execs, LONGEST_ARGUMENT, LONGEST_COMMAND, Sink, Stdin, Stream};
+pub use exec::{Conversation, Exec, Execs, LONGEST_ARGUMENT, LONGEST_COMMAND, Orders, Sink, Stream};
 pub use images::{Image, Images};
 
 /// The few container verbs this crate needs, each one finished when it returns.

@@ -11,7 +11,7 @@ use std::{
 
 use compeval_interpreter::dispatch::{Cancel, Kind};
 
-use crate::engine::{Engine, EngineError, Exec};
+use crate::engine::{Engine, EngineError, Exec, Orders};
 
 /// How long a stretch of the setup may take to end by itself before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -40,6 +40,8 @@ pub struct Running {
     pub process: u32,
     /// The stretch of the setup that it is; `None` for the command that was called.
     pub stretch: Option<Kind>,
+    /// Who passes signals on to it, by their names; without, that takes a shell of its own.
+    pub orders: Option<Orders>,
 }
 
 /// What a thread that takes signals shares with the one that sets up and calls.
@@ -170,11 +172,16 @@ impl Interrupt {
     }
 }
 
-/// Sends a signal, by its name without `SIG`, to what runs and all its children, through the container's own `shell`.
+/// Sends a signal, by its name without `SIG`, to what runs and all its children: through its watchdog, if it has one, else
+/// through the container's own `shell`.
 ///
 /// # Errors
 /// As for [`Execs::exec`](crate::engine::Execs::exec). Something that has ended is no error.
 pub fn send(engine: &dyn Engine, shell: &str, running: &Running, signal: &str) -> Result<(), EngineError> {
+    if let Some(orders) = &running.orders {
+        orders.send(format!("{signal}\n").as_bytes());
+        return Ok(());
+    }
     // The one spelling that dash, bash and busybox all understand.
     in_shell(engine, shell, running, &format!("kill -{signal} -{}", running.process))
 }
@@ -223,7 +230,8 @@ mod tests {
                     Ok(ControlFlow::Continue(()))
                 })
             });
-            let running = Running { container: container.clone(), process: told.recv().unwrap(), stretch };
+            let running =
+                Running { container: container.clone(), process: told.recv().unwrap(), stretch, orders: None };
             task(&memory, &running);
             command.join().unwrap().unwrap()
         })
@@ -289,7 +297,7 @@ mod tests {
                 memory.exec(&container, &Exec::new(["sh", "-c", script]), &mut |_, bytes| {
                     if let Ok(process) = String::from_utf8_lossy(bytes).trim().parse() {
                         let stretch = Some(Kind::Stage(1));
-                        interrupt.begins(Running { container: container.clone(), process, stretch });
+                        interrupt.begins(Running { container: container.clone(), process, stretch, orders: None });
                     }
                     Ok(ControlFlow::Continue(()))
                 })

@@ -8,7 +8,7 @@
 //!     Environment, Setup,
 //!     call::{Called, Call},
 //!     container::mounts::Mounts,
-//!     engine::{Stdin, docker::Docker},
+//!     engine::docker::Docker,
 //!     interrupt::Interrupt,
 //!     setup::{OnEdit, notice::Unwatched, snapshot::Worth},
 //! };
@@ -26,7 +26,7 @@
 //!     on_edit: OnEdit::Run,
 //!     interrupt: Interrupt::default(),
 //! };
-//! let command = Call { argv: vec!["uname".into(), "-a".into()], interpreter: None, user: None, stdin: Stdin::Null };
+//! let command = Call { argv: vec!["uname".into(), "-a".into()], ..Call::new("") };
 //! let mut output = Vec::new();
 //! let called = setup.call(&command, &mut Unwatched, &mut |_, bytes| {
 //!     output.extend_from_slice(bytes);

@@ -268,7 +268,7 @@ impl Setup<'_> {
         let environment = self.environment;
         let container = &current.borrow().clone();
         let task = doing(format!("start a shell in container `{}`", container.name));
-        let shell = &RefCell::new(Some(FedShell::start(site, &container.id).map_err(task)?));
+        let shell = &RefCell::new(Some(FedShell::start(site, &container.id, fed::root()).map_err(task)?));
         let session = Session { site, container, shell: Some(shell) };
         let waits = Waits { watcher, interrupt: &self.interrupt, timeout: self.lock_timeout };
         let Some(Said { ledger, ready }) = session.settled(&waits)? else {

@@ -15,7 +15,7 @@ use compeval_interpreter::dispatch::Kind;
 use compeval_runtime::{
     SetupError,
     call::{Call, Called},
-    engine::{ContainerState, Containers, EngineError, Stdin},
+    engine::{ContainerState, Containers, EngineError},
     ledger::LedgerError,
     setup::{
         notice::Unwatched,
@@ -65,14 +65,14 @@ fn a_call_with_nothing_to_do_is_one_exec() {
     assert_eq!(world.call("cat log; exit 3"), (Called::Ended(3), "s\n1\n".to_owned()));
     let before = world.engine.calls().len();
     assert_eq!(world.call("cat log"), (Called::Ended(0), "s\n1\n".to_owned()));
-    assert_eq!(world.engine.calls().split_off(before), ["image", "containers", "exec"]);
+    assert_eq!(world.engine.calls().split_off(before), ["image", "containers", "converse"]);
 }
 
 #[test]
 fn programs_that_cannot_run_are_told_apart() {
     let world = World::new("");
     let called = |program: &str| {
-        let command = Call { argv: vec![program.to_owned()], interpreter: None, user: None, stdin: Stdin::Null };
+        let command = Call::new(program);
         world.with(|setup| setup.call(&command, &mut Unwatched, &mut |_, _| Ok(()))).unwrap()
     };
     assert_eq!(called("no-such-program"), Called::NotFound);

@@ -109,6 +109,11 @@ impl Proxy {
         Proxy { socket, state, kills }
     }
 
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// Runs a program whose engine this is, with a fault on the way if there is one.
     pub(crate) fn run(&self, command: &mut Command, plan: Option<(At, Fault)>) -> Fared {
         *self.state.plan.lock().unwrap() = plan;

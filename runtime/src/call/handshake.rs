@@ -1,34 +1,90 @@
 //! The first line of a call: whether the container is ready and the program there, told by the shell that starts it.
 
-use super::Called;
+use std::ffi::OsStr;
+
+use super::{Called, watchdog::WATCH};
 use crate::ledger::READY;
 
 /// Prints one line, `NONCE PROCESS WORD`, and becomes the command. The engine's own exit code for a program that
 /// cannot be started does not tell missing from not executable, so the shell looks first (POSIX 2.8.2), also for the
 /// interpreter that a script names. It does not read the script for that: built-ins know no end but that of a line.
-const WRAPPER: &str = r#"__ce_n=$1 __ce_w=$2 __ce_i=$3; shift 3
+///
+/// Behind the word `ok` stands the directory that was made for the command, if that was possible. `HOME` is that, too, where
+/// the user has none.
+const WRAPPER: &str = r#"__ce_n=$1 __ce_w=$2 __ce_i=$3 __ce_d=$4 __ce_m=$5; shift 5
 __ce_end() { printf '%s %s %s\n' "$__ce_n" "$$" "$1"; exit "$2"; }
 case $__ce_w in ?*) __ce_h=; IFS= read -r __ce_h 2>/dev/null <@READY@; [ "$__ce_h" = "$__ce_w" ] || __ce_end stale 125;; esac
+cd "$__ce_d" 2>/dev/null || __ce_end elsewhere 125
+unset OLDPWD
 case $1 in
 */*) [ -e "$1" ] || __ce_end missing 127
      { [ ! -d "$1" ] && [ -x "$1" ]; } || __ce_end denied 126
      case $__ce_i in /*) [ -x "$__ce_i" ] || __ce_end denied 126;; esac;;
 *) command -v "$1" >/dev/null 2>&1 || __ce_end missing 127;;
 esac
-printf '%s %s ok\n' "$__ce_n" "$$"
+__ce_t=${TMPDIR:-/tmp}
+case $__ce_t in *[!a-zA-Z0-9_./-]*) __ce_t=/tmp;; esac
+__ce_t=$__ce_t/ce-$__ce_n
+if (umask 77; mkdir "$__ce_t") 2>/dev/null; then
+    export TMPDIR="$__ce_t"
+    case ${HOME:-/} in /) HOME=;; esac
+    { [ -d "$HOME" ] && [ -w "$HOME" ]; } || export HOME="$__ce_t"
+else __ce_t=
+fi
+case $__ce_m in watched)
+exec 3<&0 </dev/null
+__ce_g=$$
+( ( exec <&3 3<&- >/dev/null 2>&1
+@WATCH@
+) & )
+exec 3<&-
+esac
+printf '%s %s ok %s\n' "$__ce_n" "$$" "$__ce_t"
 exec "$@""#;
 
-/// The text of the shell that starts a command, for `sh -c TEXT NAME NONCE FINGERPRINT INTERPRETER PROGRAM ARGUMENT...`.
+/// What the shell that starts a command is told besides the command.
+pub(super) struct Words<'w> {
+    /// What its first line begins with.
+    pub(super) nonce: &'w str,
+    /// What the last setup must have left; empty where that does not matter.
+    pub(super) ready: &'w str,
+    /// The program that runs the command, if it is a script and names one.
+    pub(super) interpreter: &'w str,
+    /// The directory that the command starts in.
+    pub(super) directory: &'w OsStr,
+    /// Whether its standard input is its watchdog's, and the command reads nothing.
+    pub(super) is_watched: bool,
+}
+
+impl<'w> Words<'w> {
+    /// The parameters of [`wrapper`], which the command's own words follow.
+    pub(super) fn parameters(&self) -> [&'w OsStr; 5] {
+        let watched = if self.is_watched { "watched" } else { "" };
+        [self.nonce.as_ref(), self.ready.as_ref(), self.interpreter.as_ref(), self.directory, watched.as_ref()]
+    }
+}
+
+/// The text of the shell that starts a command; its parameters are [`Words::parameters`] and the command's words.
 pub(super) fn wrapper() -> String {
-    WRAPPER.replace("@READY@", READY)
+    WRAPPER.replace("@READY@", READY).replace("@WATCH@", WATCH)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Ok,
     Stale,
+    Elsewhere,
     Missing,
     Denied,
+}
+
+/// A command that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Started {
+    /// Its process id in the container; it leads a group.
+    pub(super) process: u32,
+    /// The directory that was made for it, if there is one.
+    pub(super) scratch: String,
 }
 
 /// Takes the first line off the command's standard output.
@@ -37,6 +93,7 @@ pub(super) struct Handshake {
     line: Vec<u8>,
     /// `None` while the line is on its way; then what it says, if it is ours.
     told: Option<Option<Verdict>>,
+    started: Option<Started>,
 }
 
 /// More than the line has, in bytes. What an engine says when it cannot start the shell comes in its place.
@@ -44,11 +101,11 @@ const LONGEST_LINE: usize = 4096;
 
 impl Handshake {
     pub(super) fn new(nonce: String) -> Self {
-        Self { nonce, line: Vec::new(), told: None }
+        Self { nonce, line: Vec::new(), told: None, started: None }
     }
 
-    /// The bytes that belong to the command. `started` is told its process id, when it runs.
-    pub(super) fn take<'b>(&mut self, bytes: &'b [u8], started: &mut dyn FnMut(u32)) -> &'b [u8] {
+    /// The bytes that belong to the command.
+    pub(super) fn take<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         match self.told {
             Some(Some(_)) => return bytes,
             Some(None) => {
@@ -61,7 +118,7 @@ impl Handshake {
         let (head, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
         self.keep(head);
         if end.is_some() || self.line.len() == LONGEST_LINE {
-            self.told = Some(self.read(started));
+            self.told = Some(self.read());
             if self.told == Some(None) {
                 self.keep(rest);
                 return &[];
@@ -70,9 +127,9 @@ impl Handshake {
         rest
     }
 
-    /// Whether the command runs.
-    pub(super) fn is_ok(&self) -> bool {
-        self.told == Some(Some(Verdict::Ok))
+    /// The command, once it runs; told once.
+    pub(super) fn started(&mut self) -> Option<Started> {
+        self.started.take()
     }
 
     /// What became of the command when its shell has ended with this status.
@@ -80,6 +137,7 @@ impl Handshake {
         match self.finish() {
             Ok(Verdict::Ok) => Called::Ended(status),
             Ok(Verdict::Stale) => Called::Stale,
+            Ok(Verdict::Elsewhere) => Called::NoDirectory,
             Ok(Verdict::Missing) => Called::NotFound,
             Ok(Verdict::Denied) => Called::NotExecutable,
             Err(said) => Called::NoShell { said: String::from_utf8_lossy(&said).trim().to_owned() },
@@ -96,20 +154,22 @@ impl Handshake {
         self.line.extend(bytes.iter().take(room));
     }
 
-    fn read(&self, started: &mut dyn FnMut(u32)) -> Option<Verdict> {
+    fn read(&mut self) -> Option<Verdict> {
         let line = std::str::from_utf8(&self.line).ok()?.strip_prefix(&self.nonce)?.trim();
-        let (process, word) = line.split_once(' ')?;
-        let word = match word {
+        let (process, words) = line.split_once(' ')?;
+        let (word, scratch) = words.split_once(' ').unwrap_or((words, ""));
+        let verdict = match word {
             "ok" => Verdict::Ok,
             "stale" => Verdict::Stale,
+            "elsewhere" => Verdict::Elsewhere,
             "missing" => Verdict::Missing,
             "denied" => Verdict::Denied,
             _ => return None,
         };
-        if let (Verdict::Ok, Ok(process)) = (word, process.parse()) {
-            started(process);
+        if let (Verdict::Ok, Ok(process)) = (verdict, process.parse()) {
+            self.started = Some(Started { process, scratch: scratch.to_owned() });
         }
-        Some(word)
+        Some(verdict)
     }
 }
 
@@ -120,13 +180,14 @@ mod tests {
     /// What is told, how much of it is the command's, and how much was kept.
     fn take(pieces: &[&[u8]]) -> (Result<Verdict, usize>, usize) {
         let mut handshake = Handshake::new("ce1".to_owned());
-        let given = pieces.iter().map(|piece| handshake.take(piece, &mut |_| {}).len()).sum();
+        let given = pieces.iter().map(|piece| handshake.take(piece).len()).sum();
         (handshake.finish().map_err(|line| line.len()), given)
     }
 
     #[test]
     fn the_first_line_is_ours_and_the_rest_the_commands() {
         assert_eq!(take(&[b"ce1 7 ok\n"]), (Ok(Verdict::Ok), 0));
+        assert_eq!(take(&[b"ce1 7 ok /tmp/x\r\nab"]), (Ok(Verdict::Ok), 2));
         assert_eq!(take(&[b"ce1 7", b" ok\nab", b"c\n"]), (Ok(Verdict::Ok), 4));
         assert_eq!(take(&[b"ce1 7 stale\n"]), (Ok(Verdict::Stale), 0));
     }

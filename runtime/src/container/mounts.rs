@@ -1,9 +1,14 @@
-//! What of this machine is seen inside a container, where, and how a call's arguments change accordingly.
+//! What of this machine is seen inside a container, and where.
 //!
-//! The places inside are the same for every computation, so that no path of this machine gets into a container's state.
+//! The fixed places inside are the same for every computation, so that no path of this machine gets into a container's
+//! state. The same directories are also seen at their own paths, so that links and names that lead there do so inside.
 
-use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::{Component, Path, PathBuf},
+};
 
 use thiserror::Error;
 
@@ -14,14 +19,35 @@ pub const COMPUTATION: &str = "/compeval/computation";
 /// Where the global file storage is inside; the value of `GFSDIR` there.
 pub const GLOBAL_FILE_STORAGE: &str = "/compeval/gfs";
 
+/// Directories that every image may have: what is mounted there would hide them.
+const OF_SYSTEM: &[&str] = &[
+    "bin boot dev etc home lib lib32 lib64 libx32 media mnt opt proc root run sbin srv sys tmp usr var",
+    "usr/bin usr/games usr/include usr/lib usr/lib32 usr/lib64 usr/libexec usr/local usr/sbin usr/share usr/src",
+    "usr/local/bin usr/local/etc usr/local/games usr/local/include usr/local/lib usr/local/sbin usr/local/share",
+    "var/backups var/cache var/lib var/local var/lock var/log var/mail var/opt var/run var/spool var/tmp",
+];
+/// Trees in which nothing is mounted but what is meant for them: the kernel's, and ours.
+const OF_OTHERS: [&str; 5] = ["/proc", "/sys", "/dev", "/compeval", "/var/lib/compeval"];
+
 /// The bind mounts of a computation's container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mounts {
-    /// Absolute, without symbolic links, like the next.
-    computation: PathBuf,
-    gfs: PathBuf,
-    /// What relative arguments start from.
+    computation: Seen,
+    gfs: Seen,
+    /// Where the caller is, named as he came there.
     current: PathBuf,
+}
+
+/// A directory of this machine that is seen inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    /// Absolute, without symbolic links.
+    real: PathBuf,
+    /// Absolute, as it is named by the caller.
+    given: PathBuf,
+    /// The fixed place.
+    inside: &'static str,
+    read_only: bool,
 }
 
 /// Why something of this machine cannot be seen inside.
@@ -57,16 +83,6 @@ pub enum MountError {
         /// What went wrong.
         source: io::Error,
     },
-    /// An argument is a path of this machine that the command would not find.
-    #[error("`{}` is a path of this machine that the container does not see", path.display())]
-    NotMounted {
-        /// The path, where it really leads.
-        path: PathBuf,
-        /// What the container sees.
-        gfs: PathBuf,
-        /// What it sees besides.
-        computation: PathBuf,
-    },
 }
 
 impl MountError {
@@ -80,11 +96,6 @@ impl MountError {
                 path.display()
             ),
             Self::NotADirectory { .. } => "it is to be the global file storage: correct `$GFSDIR` or `--gfs`".into(),
-            Self::NotMounted { gfs, computation, .. } => format!(
-                "it sees $GFSDIR (`{}`) and the computation's directory (`{}`): put the file there",
-                gfs.display(),
-                computation.display()
-            ),
             Self::NotText { .. } | Self::Read { .. } => return None,
         })
     }
@@ -97,25 +108,62 @@ impl Mounts {
     /// [`MountError::GfsNotSet`]; for either path, that it does not exist, is no directory, or is no text.
     pub fn new(computation: &Path, gfs: Option<&Path>) -> Result<Self, MountError> {
         let gfs = gfs.filter(|path| !path.as_os_str().is_empty()).ok_or(MountError::GfsNotSet)?;
-        let current = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-        Ok(Self { computation: real_directory(computation)?, gfs: real_directory(gfs)?, current })
+        let (computation, gfs) = ((computation, real_directory(computation)?), (gfs, real_directory(gfs)?));
+        let current = current_directory();
+        let place = |(given, real): (&Path, PathBuf), inside, read_only| {
+            // He may have come here by a link.
+            let come_by = current.ancestors().find(|path| path.canonicalize().is_ok_and(|path| path == real));
+            let given = if given == real { come_by.unwrap_or(given) } else { given };
+            Seen { given: lexical(&current.join(given)), real, inside, read_only }
+        };
+        let (computation, gfs) = (place(computation, COMPUTATION, true), place(gfs, GLOBAL_FILE_STORAGE, false));
+        Ok(Self { computation, gfs, current })
+    }
+
+    /// The same for a caller in another directory, absolute.
+    #[must_use]
+    pub fn with_current(self, current: PathBuf) -> Self {
+        Self { current, ..self }
     }
 
     /// The host's directory of the global file storage, absolute and without symbolic links.
     #[must_use]
     pub fn storage(&self) -> &Path {
-        &self.gfs
+        &self.gfs.real
     }
 
-    /// What the daemon is to mount.
+    /// Where the caller is: absolute, named as he came there.
+    #[must_use]
+    pub fn current(&self) -> &Path {
+        &self.current
+    }
+
+    /// What the daemon is to mount at the fixed places.
     #[must_use]
     pub fn bind_mounts(&self) -> Vec<BindMount> {
-        let mount = |source: &Path, target: &str, read_only| BindMount {
-            source: source.into(),
-            target: target.into(),
-            read_only,
-        };
-        vec![mount(&self.computation, COMPUTATION, true), mount(&self.gfs, GLOBAL_FILE_STORAGE, false)]
+        self.places().map(|place| place.mount(place.inside.into())).into()
+    }
+
+    /// What it is to mount besides, so that the same directories are seen at their own paths, and those of them that are not
+    /// text, or would hide something: a directory that an image has, or one of the `others`, or lie in one of those.
+    #[must_use]
+    pub fn at_own_paths(&self, others: &[&str]) -> (Vec<BindMount>, Vec<PathBuf>) {
+        let (mut mounts, mut left_out) = (Vec::<BindMount>::new(), Vec::new());
+        for place in self.places() {
+            for path in [&place.real, &place.given] {
+                let target = path.to_str().unwrap_or_default();
+                let is_there = mounts.iter().any(|mount| mount.target == target) || left_out.contains(path);
+                let hides = target.is_empty()
+                    || is_of_system(path)
+                    || others.iter().any(|other| Path::new(other).starts_with(path) || path.starts_with(other));
+                match (is_there, hides) {
+                    (true, _) => {}
+                    (false, true) => left_out.push(path.clone()),
+                    (false, false) => mounts.push(place.mount(target.to_owned())),
+                }
+            }
+        }
+        (mounts, left_out)
     }
 
     /// The variables that say inside where the mounts are.
@@ -124,46 +172,69 @@ impl Mounts {
         vec![("COMPDIR".into(), COMPUTATION.into()), ("GFSDIR".into(), GLOBAL_FILE_STORAGE.into())]
     }
 
-    /// What a call's argument is inside. A path of this machine below a mounted directory, there or yet to be made,
-    /// becomes its path in the container, symbolic links resolved. This goes for absolute paths, for the absolute value
-    /// of `NAME=` and `--NAME=`, and for relative paths that have a `/` in them and exist (or begin with `./` or `../`).
-    /// Everything else stays as it is: names, paths that are not of this machine, paths of the container, and `/dev`.
-    ///
-    /// # Errors
-    /// [`MountError::NotMounted`] for another path that exists on this machine.
-    pub fn translate(&self, argument: &str) -> Result<String, MountError> {
-        let (option, value) = split_option(argument);
-        let is_absolute = value.starts_with('/');
-        if value == "/" || !is_absolute && (!option.is_empty() || !value.contains('/')) {
-            return Ok(argument.to_owned());
-        }
-        let named = self.current.join(value);
-        let (real, exists) = resolve(&named);
-        // A list of paths is for the command to take apart: all of them stay as they are, not only the first.
-        if !exists && is_list(value) {
-            return Ok(argument.to_owned());
-        }
-        let is_meant = is_absolute || exists || value.starts_with("./") || value.starts_with("../");
-        match self.inside(&real) {
-            Some(inside) if is_meant => {
-                let slash = if value.ends_with('/') { "/" } else { "" };
-                Ok(format!("{option}{inside}{slash}"))
-            }
-            None if exists && !is_everywhere(&named) => {
-                Err(MountError::NotMounted { path: real, gfs: self.gfs.clone(), computation: self.computation.clone() })
-            }
-            _ => Ok(argument.to_owned()),
-        }
+    /// The fixed name of a path of this machine that lies below a mounted directory: the rest is left as it is written,
+    /// symbolic links stay. Of two such directories, the inner one counts. `None` for every other path, and for one that is
+    /// not absolute.
+    #[must_use]
+    pub fn inside(&self, path: &OsStr) -> Option<OsString> {
+        let named = |place: &Seen, root: &Path| {
+            let rest = path.as_bytes().strip_prefix(root.as_os_str().as_bytes())?;
+            let is_below = rest.is_empty() || rest.starts_with(b"/");
+            (is_below && !leads_out(rest)).then(|| (rest.len(), [place.inside.as_bytes(), rest].concat()))
+        };
+        let names = self.places().into_iter().flat_map(|place| [named(place, &place.given), named(place, &place.real)]);
+        names.flatten().min_by_key(|(rest, _)| *rest).map(|(_, name)| OsString::from_vec(name))
     }
 
-    /// The path in the container of a path without symbolic links, if it lies below a mount; of two, the inner one.
-    fn inside(&self, real: &Path) -> Option<String> {
-        let places = [(&self.computation, COMPUTATION), (&self.gfs, GLOBAL_FILE_STORAGE)];
-        let below = places.into_iter().filter_map(|(outside, inside)| Some((real.strip_prefix(outside).ok()?, inside)));
-        let (rest, inside) = below.min_by_key(|(rest, _)| rest.as_os_str().len())?;
-        let rest = rest.to_str()?;
-        Some(if rest.is_empty() { inside.to_owned() } else { format!("{inside}/{rest}") })
+    fn places(&self) -> [&Seen; 2] {
+        [&self.computation, &self.gfs]
     }
+}
+
+impl Seen {
+    fn mount(&self, target: String) -> BindMount {
+        BindMount { source: self.real.clone(), target, read_only: self.read_only }
+    }
+}
+
+/// The directory that this process is in, as `$PWD` names it where that is right.
+fn current_directory() -> PathBuf {
+    let real = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let named = std::env::var_os("PWD").map(PathBuf::from).filter(|path| path.is_absolute());
+    named.filter(|path| path.canonicalize().is_ok_and(|path| path == real)).unwrap_or(real)
+}
+
+/// A path without `.`, `..` and doubled slashes, whatever is there.
+pub(crate) fn lexical(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            component => plain.push(component),
+        }
+    }
+    plain
+}
+
+/// Whether the rest of a path leads out of the directory that it begins in.
+fn leads_out(rest: &[u8]) -> bool {
+    let mut depth = 0_i64;
+    rest.split(|byte| *byte == b'/').any(|name| {
+        depth += match name {
+            b"" | b"." => 0,
+            b".." => -1,
+            _ => 1,
+        };
+        depth < 0
+    })
+}
+
+fn is_of_system(path: &Path) -> bool {
+    let names = OF_SYSTEM.iter().flat_map(|line| line.split(' '));
+    path == Path::new("/")
+        || names.map(|name| Path::new("/").join(name)).any(|directory| directory == path)
+        || OF_OTHERS.iter().any(|tree| path.starts_with(tree))
 }
 
 fn real_directory(path: &Path) -> Result<PathBuf, MountError> {
@@ -182,43 +253,6 @@ fn real_directory(path: &Path) -> Result<PathBuf, MountError> {
     Ok(real)
 }
 
-/// An argument's `NAME=` or `--NAME=`, empty if there is none, and the rest.
-fn split_option(argument: &str) -> (&str, &str) {
-    let is_name = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
-    match argument.find('=') {
-        Some(sign) if sign > 0 && argument.split_at(sign).0.chars().all(is_name) => argument.split_at(sign + 1),
-        _ => ("", argument),
-    }
-}
-
-/// Whether a value is more than one absolute path, with `:` or `,` between them.
-fn is_list(value: &str) -> bool {
-    value.split([':', ',']).filter(|path| path.starts_with('/')).count() > 1
-}
-
-/// Where an absolute path leads, and whether anything is there: symbolic links are resolved as far as it exists, the
-/// rest is taken as written, `.` and `..` removed.
-fn resolve(path: &Path) -> (PathBuf, bool) {
-    for (depth, ancestor) in path.ancestors().enumerate() {
-        if let Ok(mut real) = ancestor.canonicalize() {
-            for component in path.strip_prefix(ancestor).unwrap_or(Path::new("")).components() {
-                match component {
-                    Component::Normal(name) => real.push(name),
-                    Component::ParentDir => drop(real.pop()),
-                    _ => {}
-                }
-            }
-            return (real, depth == 0);
-        }
-    }
-    (path.to_owned(), false)
-}
-
-/// Whether a path means the same in every container, or is one of a container already.
-fn is_everywhere(path: &Path) -> bool {
-    ["/dev", COMPUTATION, GLOBAL_FILE_STORAGE].iter().any(|place| path.starts_with(place))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -226,142 +260,89 @@ mod tests {
 
     use super::*;
 
-    /// A computation, a storage, and other files, all in one directory: `comp`, `gfs`, `other`.
-    struct Machine {
-        top: tempfile::TempDir,
-        mounts: Mounts,
-    }
-
-    impl Machine {
-        fn new() -> Self {
-            let top = tempfile::tempdir().unwrap();
-            for directory in ["comp/data", "gfs/c_align", "other", "comp/gfs"] {
-                fs::create_dir_all(top.path().join(directory)).unwrap();
-            }
-            for file in ["comp/data/x", "comp/README", "gfs/c_align/out", "other/file"] {
-                fs::write(top.path().join(file), "").unwrap();
-            }
-            symlink(top.path().join("gfs"), top.path().join("link")).unwrap();
-            symlink(top.path().join("other/file"), top.path().join("gfs/leads-out")).unwrap();
-            symlink(top.path().join("gfs/c_align/out"), top.path().join("gfs/latest")).unwrap();
-            let mut mounts = Mounts::new(&top.path().join("comp"), Some(&top.path().join("gfs"))).unwrap();
-            mounts.current = top.path().join("comp");
-            Self { top, mounts }
+    /// A computation, a storage, and a link to it, all in one directory: `comp`, `gfs`, `link`.
+    fn machine() -> (tempfile::TempDir, PathBuf) {
+        let top = tempfile::tempdir().unwrap();
+        for directory in ["comp/gfs", "gfs"] {
+            fs::create_dir_all(top.path().join(directory)).unwrap();
         }
-
-        /// Translates with `TOP` standing for the directory of it all, in the answer too.
-        fn translate(&self, argument: &str) -> String {
-            let top = self.top.path().canonicalize().unwrap().display().to_string();
-            match self.mounts.translate(&argument.replace("TOP", &top)) {
-                Ok(translated) => translated.replace(&top, "TOP"),
-                Err(error) => format!("error: {error}").replace(&top, "TOP"),
-            }
-        }
+        fs::write(top.path().join("file"), "").unwrap();
+        symlink(top.path().join("gfs"), top.path().join("link")).unwrap();
+        let real = top.path().canonicalize().unwrap();
+        (top, real)
     }
 
     #[test]
-    fn arguments_are_translated_where_they_are_paths_below_a_mount() {
-        let machine = Machine::new();
-        let cases = [
-            ("TOP/gfs", "/compeval/gfs"),
-            ("TOP/gfs/", "/compeval/gfs/"),
-            ("TOP/gfs/c_align/out", "/compeval/gfs/c_align/out"),
-            ("TOP/gfs/new/out", "/compeval/gfs/new/out"),
-            ("TOP/gfs//c_align/./../new", "/compeval/gfs/new"),
-            ("TOP/link/c_align/out", "/compeval/gfs/c_align/out"),
-            ("TOP/gfs/latest", "/compeval/gfs/c_align/out"),
-            ("TOP/comp/data/x", "/compeval/computation/data/x"),
-            ("--input=TOP/gfs/c_align/out", "--input=/compeval/gfs/c_align/out"),
-            ("if=TOP/gfs/new", "if=/compeval/gfs/new"),
-            ("data/x", "/compeval/computation/data/x"),
-            ("./README", "/compeval/computation/README"),
-            ("./new", "/compeval/computation/new"),
-            ("../gfs/new", "/compeval/gfs/new"),
-        ];
-        for (argument, expected) in cases {
-            assert_eq!(machine.translate(argument), expected, "{argument}");
+    fn names_below_a_mount_are_those_of_the_fixed_places() {
+        let (_machine, top) = machine();
+        let mounts = Mounts::new(&top.join("comp"), Some(&top.join("link"))).unwrap();
+        let inside = |path: &str| mounts.inside(top.join(path).as_os_str()).map(|path| path.into_string().unwrap());
+        for (path, expected) in [
+            ("gfs", Some("/compeval/gfs")),
+            ("gfs/", Some("/compeval/gfs/")),
+            ("gfs//a/./b/.", Some("/compeval/gfs//a/./b/.")),
+            ("link/a", Some("/compeval/gfs/a")),
+            ("gfs/a/../b", Some("/compeval/gfs/a/../b")),
+            ("gfs/../comp", None),
+            ("gfs/a/../../x", None),
+            ("comp/x", Some("/compeval/computation/x")),
+            ("gfsx", None),
+            ("other", None),
+        ] {
+            assert_eq!(inside(path).as_deref(), expected, "{path}");
         }
-    }
-
-    #[test]
-    fn everything_else_stays_as_it_is() {
-        let machine = Machine::new();
-        let same = [
-            "",
-            "-",
-            "README",
-            "data",
-            "data/none",
-            "TOP/none",
-            "TOP/gfsx",
-            "/no/such/path",
-            "s/a/b/",
-            "--x=data/x",
-            "/",
-            "4",
-            "=TOP/gfs",
-            "/dev/null",
-            "/dev/stdin",
-            "/compeval/gfs/x",
-            "-c",
-            "cat TOP/gfs/x",
-            "TOP/gfs/a:TOP/gfs/b",
-            "--path=TOP/gfs/a,TOP/comp/b",
-            "http://example.org/x",
-            "a b=TOP/gfs",
-        ];
-        for argument in same {
-            assert_eq!(machine.translate(argument), argument);
-        }
-    }
-
-    #[test]
-    fn another_path_of_this_machine_is_refused() {
-        let machine = Machine::new();
-        let seen = "is a path of this machine that the container does not see";
-        for argument in
-            ["TOP/other/file", "TOP/gfs/leads-out", "../other/file", "--x=TOP/other/file", "TOP/gfs/../other/file"]
-        {
-            assert_eq!(machine.translate(argument), format!("error: `TOP/other/file` {seen}"), "{argument}");
-        }
-        assert_eq!(machine.translate("TOP/gfs/../other"), format!("error: `TOP/other` {seen}"));
-        let error = machine.mounts.translate("/etc").unwrap_err();
-        let top = machine.top.path().canonicalize().unwrap();
-        let help = "it sees $GFSDIR (`TOP/gfs`) and the computation's directory (`TOP/comp`): put the file there";
-        assert_eq!(error.help().unwrap(), help.replace("TOP", &top.display().to_string()));
+        assert_eq!(mounts.inside(OsStr::new("comp/x")), None);
     }
 
     #[test]
     fn of_two_mounts_one_in_the_other_the_inner_counts() {
-        let machine = Machine::new();
-        let top = machine.top.path();
+        let (_machine, top) = machine();
         let mounts = Mounts::new(&top.join("comp"), Some(&top.join("comp/gfs"))).unwrap();
-        let inside = |path: &str| mounts.translate(&top.join(path).display().to_string()).unwrap();
+        let inside = |path: &str| mounts.inside(top.join(path).as_os_str()).unwrap();
         assert_eq!(inside("comp/gfs/x"), "/compeval/gfs/x");
         assert_eq!(inside("comp/gfsx"), "/compeval/computation/gfsx");
     }
 
     #[test]
-    fn the_daemon_gets_real_paths_and_the_container_fixed_ones() {
-        let machine = Machine::new();
-        let top = machine.top.path();
+    fn the_daemon_gets_real_paths_and_the_container_fixed_ones_and_their_own() {
+        let (_machine, top) = machine();
         let mounts = Mounts::new(&top.join("comp"), Some(&top.join("link"))).unwrap();
-        let real = top.canonicalize().unwrap();
         let mount = |source: &str, target: &str, read_only| BindMount {
-            source: real.join(source),
-            target: target.into(),
+            source: top.join(source),
+            target: target.replace("TOP", top.to_str().unwrap()),
             read_only,
         };
         assert_eq!(
             mounts.bind_mounts(),
             [mount("comp", "/compeval/computation", true), mount("gfs", "/compeval/gfs", false)]
         );
+        let own = [mount("comp", "TOP/comp", true), mount("gfs", "TOP/gfs", false), mount("gfs", "TOP/link", false)];
+        assert_eq!(mounts.at_own_paths(&[]), (own.to_vec(), vec![]));
+        let other = top.join("link/cache").display().to_string();
+        assert_eq!(mounts.at_own_paths(&[&other]), (own[..2].to_vec(), vec![top.join("link")]));
+    }
+
+    #[test]
+    fn nothing_of_an_image_is_hidden() {
+        for (path, hides) in [
+            ("/", true),
+            ("/home", true),
+            ("/usr/local", true),
+            ("/var/lib", true),
+            ("/proc/1", true),
+            ("/compeval/gfs", true),
+            ("/home/ann", false),
+            ("/srv/gfs", false),
+            ("/usr/local/gfs", false),
+            ("/data", false),
+        ] {
+            assert_eq!(is_of_system(Path::new(path)), hides, "{path}");
+        }
     }
 
     #[test]
     fn a_storage_that_is_not_there_is_an_error_before_anything_is_made() {
-        let machine = Machine::new();
-        let top = machine.top.path();
+        let (_machine, top) = machine();
         let error = |gfs: Option<&Path>| Mounts::new(&top.join("comp"), gfs).unwrap_err();
         assert_eq!(error(None).to_string(), "`$GFSDIR` is not set");
         assert_eq!(
@@ -369,8 +350,8 @@ mod tests {
             "set GFSDIR to the directory of the global file storage, or pass `--gfs DIR`"
         );
         assert!(matches!(error(Some(&top.join("none"))), MountError::NoDirectory { .. }));
-        assert!(matches!(error(Some(&top.join("other/file"))), MountError::NotADirectory { .. }));
-        assert!(matches!(error(Some(&top.join("other/file/x"))), MountError::NotADirectory { .. }));
+        assert!(matches!(error(Some(&top.join("file"))), MountError::NotADirectory { .. }));
+        assert!(matches!(error(Some(&top.join("file/x"))), MountError::NotADirectory { .. }));
         assert!(!top.join("none").exists());
     }
 }

@@ -131,6 +131,8 @@ pub struct ContainerSpec {
     pub network: Option<String>,
     /// Host directories and files that are seen inside.
     pub mounts: Vec<BindMount>,
+    /// The same directories at other places, where what is made of the container depends on none of them.
+    pub own_paths: Vec<BindMount>,
     /// Named volumes that are seen inside.
     pub caches: Vec<Cache>,
     /// Labels, on top of the image's.

@@ -40,7 +40,7 @@ mod tests {
     use crate::engine::{
         containers::{BindMount, ContainerSpec, ContainerState, Containers},
         error::EngineError,
-        exec::{Exec, Execs, Stdin, Stream},
+        exec::{Exec, Execs, Stream},
         images::Images,
     };
 
@@ -354,12 +354,13 @@ mod tests {
             return;
         };
         let (id, script) = order.split_once(' ').unwrap();
-        let exec = Exec { stdin: Stdin::Inherit, ..Exec::new(["sh", "-c", script]) };
-        let status = Docker::connect().unwrap().exec(id, &exec, &mut |_, piece| {
-            io::Write::write_all(&mut io::stdout(), piece)?;
-            Ok(ControlFlow::Continue(()))
-        });
-        println!("status {}", status.unwrap());
+        let docker = Docker::connect().unwrap();
+        let mut talk = docker.converse(id, &Exec::new(["sh", "-c", script])).unwrap();
+        talk.pass_input().unwrap();
+        while let Some((_, piece)) = talk.receive().unwrap() {
+            io::Write::write_all(&mut io::stdout(), &piece).unwrap();
+        }
+        println!("status {}", talk.status().unwrap());
     }
 
     #[test]

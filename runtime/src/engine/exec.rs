@@ -1,6 +1,6 @@
 //! The verb that runs a command in a container, and what a command is.
 
-use std::{io, ops::ControlFlow};
+use std::{fmt, io, ops::ControlFlow, sync::Arc};
 
 use super::error::EngineError;
 
@@ -14,7 +14,7 @@ pub const LONGEST_COMMAND: usize = 2_060_000;
 
 /// The verb that runs commands.
 pub trait Execs {
-    /// Runs a command in a running container and gives its exit status once its output has ended. Each piece of
+    /// Runs a command in a running container, which reads nothing, and gives its exit status once its output has ended. Each piece of
     /// output goes to `output` as it comes, in order within a stream; a slow `output` slows the command down.
     ///
     /// Processes that the command leaves behind may keep its output open. Once `output` has answered
@@ -30,7 +30,7 @@ pub trait Execs {
     /// then too).
     fn exec(&self, id: &str, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError>;
 
-    /// Starts a command in a running container, whose standard input is sent piece by piece, whatever `exec` says of it.
+    /// Starts a command in a running container, whose standard input is sent piece by piece.
     /// When what this gives is dropped, the input has ended, and the command may run on.
     ///
     /// # Errors
@@ -61,12 +61,47 @@ pub trait Conversation {
     /// Its input ends; no more is sent.
     fn end_input(&mut self);
 
+    /// Sends to its standard input from another thread while this one receives.
+    fn orders(&mut self) -> Orders;
+
     /// Its exit status, when its output has ended.
     ///
     /// # Errors
     /// [`EngineError::Lost`] when it is not known.
     fn status(&mut self) -> Result<i32, EngineError>;
 }
+
+/// A way to send bytes to a command's standard input from any thread, while its output is received.
+#[derive(Clone)]
+pub struct Orders(Arc<SendBytes>);
+
+type SendBytes = dyn Fn(&[u8]) + Send + Sync;
+
+impl Orders {
+    /// What sends, as well as it can: a command that has ended takes what is sent to it.
+    pub fn new(send: impl Fn(&[u8]) + Send + Sync + 'static) -> Orders {
+        Orders(Arc::new(send))
+    }
+
+    /// Sends bytes.
+    pub fn send(&self, bytes: &[u8]) {
+        (self.0)(bytes);
+    }
+}
+
+impl fmt::Debug for Orders {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Orders")
+    }
+}
+
+impl PartialEq for Orders {
+    fn eq(&self, other: &Orders) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Orders {}
 
 /// Takes a command's output, piece by piece, and tells whether more is awaited; see [`Execs::exec`].
 pub type Sink<'a> = dyn FnMut(Stream, &[u8]) -> io::Result<ControlFlow<()>> + 'a;
@@ -82,23 +117,6 @@ pub struct Exec {
     pub user: Option<String>,
     /// The directory it starts in; `None` means the container's.
     pub working_dir: Option<String>,
-    /// What it reads.
-    pub stdin: Stdin,
-    /// When given, nothing is read for it before its first line on stdout, and only if that ends with this: what was
-    /// read for a command that did not want it is lost to the next one.
-    pub stdin_after: Option<String>,
-}
-
-/// What a command reads on its standard input.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Stdin {
-    /// Nothing.
-    #[default]
-    Null,
-    /// What this process reads on its own, to its end; nothing is waited for once the command has ended.
-    Inherit,
-    /// These bytes, and then the end.
-    Bytes(Vec<u8>),
 }
 
 /// One of a command's two outputs.

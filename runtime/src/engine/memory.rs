@@ -7,7 +7,7 @@
 mod talk;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -22,7 +22,7 @@ use self::talk::ChildTalk;
 use super::{
     containers::{Container, ContainerSpec, ContainerState, Containers, LONGEST_FILE},
     error::EngineError,
-    exec::{Conversation, Exec, Execs, Sink, Stdin, Stream},
+    exec::{Conversation, Exec, Execs, Sink, Stream},
     images::{Image, Images},
 };
 use compeval_interpreter::text::hex;
@@ -311,11 +311,6 @@ impl Held {
                 return Ok(126);
             }
         };
-        if let (Some(mut pipe), Stdin::Bytes(bytes)) = (child.stdin.take(), &exec.stdin) {
-            let bytes = self.bytes_on_this_machine(bytes);
-            // A command may end, or close its input, without having read it all.
-            std::thread::spawn(move || pipe.write_all(&bytes));
-        }
         let process = Pid::from_child(&child);
         note(process, true);
         let status = pass_on(&mut child, output).and_then(|()| child.wait().map_err(EngineError::Client));
@@ -332,13 +327,8 @@ impl Held {
             command.env(name, self.on_this_machine(value));
         }
         command.current_dir(self.working_directory(exec)?);
-        command.stdin(match &exec.stdin {
-            Stdin::Null => Stdio::null(),
-            Stdin::Inherit => Stdio::inherit(),
-            Stdin::Bytes(_) => Stdio::piped(),
-        });
         // As in a container, every command leads a process group: signals go to that.
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         Ok(command)
     }
 

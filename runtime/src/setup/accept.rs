@@ -58,7 +58,7 @@ impl Setup<'_> {
     ) -> Result<(), SetupError> {
         find::start(site, container)?;
         let task = doing(format!("start a shell in container `{}`", container.name));
-        let shell = &RefCell::new(Some(FedShell::start(site, &container.id).map_err(task)?));
+        let shell = &RefCell::new(Some(FedShell::start(site, &container.id, fed::root()).map_err(task)?));
         let session = Session { site, container, shell: Some(shell) };
         let waits = Waits { watcher, interrupt: &self.interrupt, timeout: self.lock_timeout };
         let Some(Said { ledger, .. }) = session.settled(&waits)? else {

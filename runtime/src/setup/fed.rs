@@ -28,11 +28,11 @@ pub(crate) struct FedShell<'e> {
 }
 
 impl<'e> FedShell<'e> {
-    /// Starts one, as root.
-    pub(super) fn start(site: &Site<'e>, container: &str) -> Result<FedShell<'e>, EngineError> {
+    /// Starts one, as this user, or the container's own.
+    pub(crate) fn start(site: &Site<'e>, container: &str, user: Option<String>) -> Result<FedShell<'e>, EngineError> {
         let (shell, nonce) = (&site.environment.description.shell, nonce());
         let argv = [shell.clone()].into_iter().chain(feed::driver_arguments(shell, &nonce));
-        let exec = Exec { user: Some("0".to_owned()), ..Exec::new(argv) };
+        let exec = Exec { user, ..Exec::new(argv) };
         Ok(FedShell {
             talk: site.engine.converse(container, &exec)?,
             greeting: Greeting::new(&nonce),
@@ -54,7 +54,7 @@ impl<'e> FedShell<'e> {
 
     /// Has it run shell commands of ours.
     pub(super) fn eval(&mut self, commands: &str, output: &mut Sink<'_>) -> Result<i32, EngineError> {
-        let program = self.program(Verb::Eval, commands);
+        let program = self.program(Verb::Eval, commands.as_bytes());
         self.run(&program, &mut |_| (), output)
     }
 
@@ -64,9 +64,9 @@ impl<'e> FedShell<'e> {
         self.first.push('\n');
     }
 
-    fn program(&mut self, verb: Verb, commands: &str) -> Vec<u8> {
+    fn program(&mut self, verb: Verb, commands: &[u8]) -> Vec<u8> {
         let (nonce, first) = (nonce(), std::mem::take(&mut self.first));
-        feed::fed(verb, &feed::input((first + commands).as_bytes(), &nonce), &nonce)
+        feed::fed(verb, &feed::input(&[first.as_bytes(), commands].concat(), &nonce), &nonce)
     }
 
     /// Has it run a program, and gives that one's exit status. `begun` is told the process that leads its group. What it
@@ -110,7 +110,12 @@ impl<'e> FedShell<'e> {
     }
 
     /// Has it run the last program, and gives what that one is to be talked to by.
-    pub(crate) fn call(mut self, program: &str) -> Result<Box<dyn Conversation + 'e>, EngineError> {
+    pub(crate) fn call(mut self, program: &[u8]) -> Result<Box<dyn Conversation + 'e>, EngineError> {
+        while self.process().is_none()
+            && let Some((Stream::Stdout, bytes)) = self.talk.receive()?
+        {
+            let _ = self.greeting.take(&bytes);
+        }
         let program = self.program(Verb::Call, program);
         self.talk.send(&program)?;
         Ok(self.talk)
@@ -127,6 +132,11 @@ impl<'e> FedShell<'e> {
     }
 }
 
+/// Who sets up.
+pub(super) fn root() -> Option<String> {
+    Some("0".to_owned())
+}
+
 /// The shell, or a new one in the container.
 pub(super) fn usable_or_new<'s, 'e>(
     slot: &'s Slot<'e>,
@@ -134,7 +144,7 @@ pub(super) fn usable_or_new<'s, 'e>(
     container: &str,
 ) -> Result<RefMut<'s, FedShell<'e>>, EngineError> {
     if usable(slot).is_none() {
-        slot.replace(Some(FedShell::start(site, container)?));
+        slot.replace(Some(FedShell::start(site, container, root())?));
     }
     usable(slot).ok_or_else(|| EngineError::Lost { id: container.to_owned() })
 }

@@ -5,13 +5,14 @@ use std::{cell::RefCell, time::Duration};
 use super::{
     choose,
     error::{SetupError, doing},
-    notice::{Notice, Watcher},
+    notice::{Notice, Warning, Watcher},
     reason::Reason,
     site::Site,
     snapshot::Start,
 };
 use crate::{
     computation::environment::Environment,
+    container::spec,
     engine::{Container, ContainerSpec, ContainerState, Engine, EngineError},
 };
 
@@ -81,6 +82,9 @@ pub(super) fn create(
     let names: Vec<String> = (1..=NAMES).map(|number| format!("{prefix}{}", last.saturating_add(number))).collect();
     let name = names.first().map(String::as_str).unwrap_or_default();
     watcher.borrow_mut().notice(Notice::Creating { name, image: &description.image, stages, because });
+    for path in spec::left_out(&site.spec, description, site.mounts) {
+        watcher.borrow_mut().notice(Notice::Warning(Warning::NotAtOwnPath(&path)));
+    }
     for name in &names {
         match site.engine.create(name, &spec) {
             Ok(id) => return site.engine.container(&id).map_err(task()),

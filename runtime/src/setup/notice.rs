@@ -1,6 +1,6 @@
 //! What a person may want to see while a container is found, made and set up.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use compeval_interpreter::{dispatch::Kind, execute::Event};
 
@@ -96,6 +96,8 @@ pub enum Warning<'n> {
     },
     /// The mapping is not kept, or Git not told of it.
     MappingNotKept(&'n MappingError),
+    /// This directory of this machine is not seen at its own path, where it would hide something.
+    NotAtOwnPath(&'n Path),
 }
 
 /// Somebody who watches.

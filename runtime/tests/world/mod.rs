@@ -6,7 +6,7 @@ use compeval_runtime::{
     Environment, Setup, SetupError,
     call::{Call, Called},
     container::mounts::Mounts,
-    engine::{Stdin, Stream, memory::Memory},
+    engine::{Stream, memory::Memory},
     interrupt::Interrupt,
     setup::{
         OnEdit,
@@ -97,8 +97,8 @@ impl World {
     }
 
     pub(crate) fn try_call(&self, script: &str) -> Result<(Called, String), SetupError> {
-        let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
-        let command = Call { argv, interpreter: None, user: None, stdin: Stdin::Null };
+        let command =
+            Call { argv: ["sh", "-c", script].map(Into::into).to_vec(), directory: ".".into(), ..Call::new("") };
         let mut stdout = Vec::new();
         let mut output = |stream, bytes: &[u8]| {
             if stream == Stream::Stdout {

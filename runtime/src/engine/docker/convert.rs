@@ -6,12 +6,12 @@ use bollard::models;
 
 use crate::engine::{
     containers::{BindMount, Cache, Container, ContainerSpec, ContainerState, Gpus},
-    exec::{Exec, Stdin},
+    exec::Exec,
 };
 
-pub(super) fn exec_options(exec: &Exec) -> bollard::exec::CreateExecOptions<String> {
+pub(super) fn exec_options(exec: &Exec, reads: bool) -> bollard::exec::CreateExecOptions<String> {
     bollard::exec::CreateExecOptions {
-        attach_stdin: Some(exec.stdin != Stdin::Null),
+        attach_stdin: Some(reads),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         cmd: Some(exec.argv.clone()),
@@ -41,7 +41,14 @@ pub(super) fn create_body(spec: &ContainerSpec) -> models::ContainerCreateBody {
         host_config: Some(models::HostConfig {
             init: Some(spec.init),
             network_mode: spec.network.clone(),
-            mounts: Some(spec.mounts.iter().map(bind_mount).chain(spec.caches.iter().map(volume)).collect()),
+            mounts: Some(
+                spec.mounts
+                    .iter()
+                    .chain(&spec.own_paths)
+                    .map(bind_mount)
+                    .chain(spec.caches.iter().map(volume))
+                    .collect(),
+            ),
             memory: spec.limits.memory.map(saturating),
             nano_cpus: spec.limits.nano_cpus.map(saturating),
             pids_limit: spec.limits.pids.map(i64::from),

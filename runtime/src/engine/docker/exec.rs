@@ -9,12 +9,12 @@ use super::{
     Docker,
     connect::{block_on, event_loop},
     convert::exec_options,
-    stdin::{CHUNK, Input},
+    stdin::CHUNK,
     talk::{Attached, ExecTalk},
 };
 use crate::engine::{
     error::EngineError,
-    exec::{Conversation, Exec, Execs, Sink, Stdin, Stream},
+    exec::{Conversation, Exec, Execs, Sink, Stream},
 };
 
 /// How often, and how often at most, to ask for an exit status that is not there yet.
@@ -36,15 +36,14 @@ impl Execs for Docker {
         exec.check_length()?;
         // The connection lives as long as its event loop.
         let runtime = event_loop()?;
-        let exec = Exec { stdin: Stdin::Inherit, ..exec.clone() };
-        let attached = runtime.block_on(self.start(id, &exec))?;
+        let attached = runtime.block_on(self.start(id, exec, true))?;
         Ok(Box::new(ExecTalk::new(self, id, runtime, attached)))
     }
 }
 
 impl Docker {
-    async fn start(&self, id: &str, exec: &Exec) -> Result<Attached, EngineError> {
-        let created = self.client.create_exec(id, exec_options(exec)).await;
+    async fn start(&self, id: &str, exec: &Exec, reads: bool) -> Result<Attached, EngineError> {
+        let created = self.client.create_exec(id, exec_options(exec, reads)).await;
         let exec_id = created.map_err(|error| self.container_error(error, id, "run a command in"))?.id;
         let options = bollard::exec::StartExecOptions { output_capacity: Some(CHUNK), ..Default::default() };
         let started = self.client.start_exec(&exec_id, Some(options)).await;
@@ -55,22 +54,13 @@ impl Docker {
     }
 
     async fn run(&self, id: &str, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError> {
-        let Attached { exec_id, mut pieces, input } = self.start(id, exec).await?;
+        // Dropping the input would end the reading, too.
+        let Attached { exec_id, mut pieces, input: _input } = self.start(id, exec, false).await?;
         let lost = || EngineError::Lost { id: id.to_owned() };
-        // Kept to the end of the command: dropping it ends both the reading and the sending.
-        let mut input = match &exec.stdin {
-            Stdin::Null => Input::None,
-            Stdin::Bytes(bytes) => Input::bytes(input, bytes.clone()),
-            Stdin::Inherit => Input::new(input, exec.stdin_after.as_deref())?,
-        };
         let mut pass_on = |piece: LogOutput| -> Result<ControlFlow<()>, EngineError> {
             match piece {
                 LogOutput::StdErr { message } => output(Stream::Stderr, &message),
-                other => {
-                    let bytes = other.into_bytes();
-                    input.seen(&bytes)?;
-                    output(Stream::Stdout, &bytes)
-                }
+                other => output(Stream::Stdout, &other.into_bytes()),
             }
             .map_err(EngineError::Output)
         };

@@ -1,4 +1,4 @@
-//! What a command reads, on its way there: bytes at hand, or this process's standard input.
+//! What this process reads, on its way to a command.
 
 use std::{
     io::{self, PipeReader},
@@ -16,61 +16,12 @@ use crate::engine::error::EngineError;
 /// How much is read at once, in bytes.
 pub(super) const CHUNK: usize = 64 * 1024;
 
-/// More than the first line of a command that wants input has, in bytes.
-const LONGEST_LINE: usize = 4096;
-
 pub(super) type Writer = Pin<Box<dyn AsyncWrite + Send>>;
-
-/// What a command reads.
-pub(super) enum Input {
-    /// Nothing, or nothing more.
-    None,
-    /// Our standard input, once the command's first line tells that it wants it.
-    Waiting { writer: Writer, awaited: String, line: Vec<u8> },
-    /// What is sent by itself.
-    Fed(#[expect(dead_code, reason = "dropping it ends the feeding")] Feed),
-}
-
-impl Input {
-    /// Standard input from now on, or from a first line on that ends with `awaited`.
-    pub(super) fn new(writer: Writer, awaited: Option<&str>) -> Result<Self, EngineError> {
-        match awaited {
-            None => Feed::start(writer).map(Self::Fed),
-            Some(awaited) => Ok(Self::Waiting { writer, awaited: awaited.to_owned(), line: Vec::new() }),
-        }
-    }
-
-    /// These bytes, from now on.
-    pub(super) fn bytes(mut writer: Writer, bytes: Vec<u8>) -> Self {
-        let sender = tokio::spawn(async move {
-            if writer.write_all(&bytes).await.is_ok() {
-                let _ = writer.shutdown().await;
-            }
-        });
-        Self::Fed(Feed { _wake: None, sender })
-    }
-
-    /// Takes note of what the command has written.
-    pub(super) fn seen(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
-        let Self::Waiting { line, awaited, .. } = self else { return Ok(()) };
-        let room = LONGEST_LINE.saturating_sub(line.len());
-        line.extend(bytes.iter().take(room).take_while(|byte| **byte != b'\n'));
-        if bytes.contains(&b'\n') || line.len() == LONGEST_LINE {
-            let wants_it = line.ends_with(awaited.as_bytes());
-            if let Self::Waiting { writer, .. } = std::mem::replace(self, Self::None)
-                && wants_it
-            {
-                *self = Self::Fed(Feed::start(writer)?);
-            }
-        }
-        Ok(())
-    }
-}
 
 /// Input on its way to a command.
 pub(super) struct Feed {
     /// Its closing wakes the thread that reads, if one does, wherever it waits: it takes nothing meant for a later reader.
-    _wake: Option<io::PipeWriter>,
+    _wake: io::PipeWriter,
     sender: tokio::task::JoinHandle<()>,
 }
 
@@ -92,7 +43,7 @@ impl Feed {
             }
             let _ = input.shutdown().await;
         });
-        Ok(Self { _wake: Some(wake), sender })
+        Ok(Self { _wake: wake, sender })
     }
 }
 

@@ -7,7 +7,7 @@ use futures_util::{
     Stream as Pieces, StreamExt,
     future::{Either, select},
 };
-use tokio::{io::AsyncWriteExt, runtime::Runtime};
+use tokio::{io::AsyncWriteExt, runtime::Runtime, sync::mpsc};
 
 use super::{
     Docker,
@@ -15,13 +15,16 @@ use super::{
 };
 use crate::engine::{
     error::EngineError,
-    exec::{Conversation, Stream},
+    exec::{Conversation, Orders, Stream},
 };
+
+/// What a command prints.
+type Printed = Pin<Box<dyn Pieces<Item = Result<LogOutput, bollard::errors::Error>> + Send>>;
 
 /// A command that runs, and its streams.
 pub(super) struct Attached {
     pub(super) exec_id: String,
-    pub(super) pieces: Pin<Box<dyn Pieces<Item = Result<LogOutput, bollard::errors::Error>> + Send>>,
+    pub(super) pieces: Printed,
     pub(super) input: Writer,
 }
 
@@ -35,11 +38,13 @@ pub(super) struct ExecTalk<'d> {
     passed: Option<Feed>,
     /// Output that came while something was sent.
     held: VecDeque<LogOutput>,
+    /// What other threads have to send.
+    orders: Option<mpsc::UnboundedReceiver<Vec<u8>>>,
 }
 
 impl<'d> ExecTalk<'d> {
     pub(super) fn new(docker: &'d Docker, id: &str, runtime: Runtime, attached: Attached) -> Self {
-        Self { docker, id: id.to_owned(), runtime, attached, passed: None, held: VecDeque::new() }
+        Self { docker, id: id.to_owned(), runtime, attached, passed: None, held: VecDeque::new(), orders: None }
     }
 
     fn lost(&self) -> EngineError {
@@ -72,10 +77,11 @@ impl Conversation for ExecTalk<'_> {
     }
 
     fn receive(&mut self) -> Result<Option<(Stream, Vec<u8>)>, EngineError> {
-        let pieces = &mut self.attached.pieces;
+        let Attached { pieces, input, .. } = &mut self.attached;
+        let orders = &mut self.orders;
         let piece = match self.held.pop_front() {
             Some(piece) => piece,
-            None => match self.runtime.block_on(pieces.next()) {
+            None => match self.runtime.block_on(next(pieces, input, orders)) {
                 Some(piece) => piece.map_err(|_| self.lost())?,
                 None => return Ok(None),
             },
@@ -99,8 +105,35 @@ impl Conversation for ExecTalk<'_> {
         let _ = self.runtime.block_on(input.shutdown());
     }
 
+    fn orders(&mut self) -> Orders {
+        let (sender, orders) = mpsc::unbounded_channel();
+        self.orders = Some(orders);
+        // Who has gone needs no orders.
+        Orders::new(move |bytes| drop(sender.send(bytes.to_vec())))
+    }
+
     fn status(&mut self) -> Result<i32, EngineError> {
         let status = self.runtime.block_on(self.docker.exit_status(&self.attached.exec_id));
         status.ok_or_else(|| self.lost())
     }
+}
+
+/// The next piece of output; what others have to send meanwhile is sent.
+async fn next(
+    pieces: &mut Printed,
+    input: &mut Writer,
+    orders: &mut Option<mpsc::UnboundedReceiver<Vec<u8>>>,
+) -> Option<Result<LogOutput, bollard::errors::Error>> {
+    while let Some(awaited) = orders {
+        let order = match select(Box::pin(awaited.recv()), pieces.next()).await {
+            Either::Left((order, _)) => order,
+            Either::Right((piece, _)) => return piece,
+        };
+        match order {
+            // A command that has ended takes what is sent to it.
+            Some(bytes) => drop(input.write_all(&bytes).await.and(input.flush().await)),
+            None => *orders = None,
+        }
+    }
+    pieces.next().await
 }

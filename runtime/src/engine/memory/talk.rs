@@ -2,8 +2,11 @@
 
 use std::{
     io::{self, Write},
-    process::{Child, ChildStdin},
-    sync::mpsc::{Receiver, RecvTimeoutError},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
     time::{Duration, Instant},
 };
 
@@ -12,7 +15,7 @@ use rustix::process::Pid;
 use super::{AFTERLIFE, Held, Memory, TICK, exit_code, pieces};
 use crate::engine::{
     error::EngineError,
-    exec::{Conversation, Exec, Stdin, Stream},
+    exec::{Conversation, Exec, Orders, Stream},
 };
 
 /// More pieces than a test's command writes while it is sent something.
@@ -25,28 +28,24 @@ pub(super) struct ChildTalk<'m> {
     memory: &'m Memory,
     held: Held,
     child: Child,
-    input: Option<ChildStdin>,
+    input: Arc<Mutex<Option<ChildStdin>>>,
     output: Receiver<(Stream, Vec<u8>)>,
     ended: Option<Instant>,
 }
 
 impl<'m> ChildTalk<'m> {
     pub(super) fn start(memory: &'m Memory, held: Held, exec: &Exec) -> Result<ChildTalk<'m>, EngineError> {
-        let exec = Exec { stdin: Stdin::Bytes(Vec::new()), ..exec.clone() };
-        let mut child = held.command(&exec).and_then(|mut command| command.spawn()).map_err(EngineError::Client)?;
+        let spawn = |mut command: Command| command.stdin(Stdio::piped()).spawn();
+        let mut child = held.command(exec).and_then(spawn).map_err(EngineError::Client)?;
         memory.note(&held.container.id, Pid::from_child(&child), &exec.argv, true);
-        let (input, output) = (child.stdin.take(), pieces(&mut child, AHEAD));
+        let (input, output) = (Arc::new(Mutex::new(child.stdin.take())), pieces(&mut child, AHEAD));
         Ok(ChildTalk { memory, held, child, input, output, ended: None })
     }
 }
 
 impl Conversation for ChildTalk<'_> {
     fn send(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
-        let bytes = self.held.bytes_on_this_machine(bytes);
-        if let Some(input) = &mut self.input {
-            // A command may end, or close its input, without having read it all.
-            let _ = input.write_all(&bytes);
-        }
+        write(&self.input, &self.held.bytes_on_this_machine(bytes));
         Ok(())
     }
 
@@ -68,13 +67,18 @@ impl Conversation for ChildTalk<'_> {
     }
 
     fn pass_input(&mut self) -> Result<(), EngineError> {
-        let input = self.input.take();
+        let input = locked(&self.input).take();
         std::thread::spawn(move || input.map(|mut input| io::copy(&mut io::stdin(), &mut input)));
         Ok(())
     }
 
     fn end_input(&mut self) {
-        self.input = None;
+        locked(&self.input).take();
+    }
+
+    fn orders(&mut self) -> Orders {
+        let input = Arc::clone(&self.input);
+        Orders::new(move |bytes| write(&input, bytes))
     }
 
     fn status(&mut self) -> Result<i32, EngineError> {
@@ -84,11 +88,22 @@ impl Conversation for ChildTalk<'_> {
 
 impl Drop for ChildTalk<'_> {
     fn drop(&mut self) {
-        self.input = None;
+        self.end_input();
         let since = Instant::now();
         while matches!(self.child.try_wait(), Ok(None)) && since.elapsed() < PATIENCE {
             std::thread::sleep(TICK);
         }
         self.memory.note(&self.held.container.id, Pid::from_child(&self.child), &[], false);
+    }
+}
+
+fn locked(input: &Mutex<Option<ChildStdin>>) -> MutexGuard<'_, Option<ChildStdin>> {
+    input.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A command may end, or close its input, without having read it all.
+fn write(input: &Mutex<Option<ChildStdin>>, bytes: &[u8]) {
+    if let Some(input) = &mut *locked(input) {
+        let _ = input.write_all(bytes);
     }
 }

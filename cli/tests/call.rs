@@ -1,0 +1,286 @@
+//! A call behaves as if the program ran on this machine: paths, whose files they are, what is read, how it ends.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[allow(dead_code, reason = "every test program uses its part of it")]
+mod support;
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    os::unix::{
+        ffi::OsStringExt,
+        fs::{MetadataExt, PermissionsExt, symlink},
+        process::CommandExt,
+    },
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use compeval_machine_image::{Kind, docker_for_tests, ensure};
+use compeval_runtime::engine::Containers;
+
+use support::{Computation, Run, proxy::Proxy};
+
+/// A computation with this setup script, unless there is no daemon.
+fn computation(subject: &str, kind: Kind, script: &str) -> Option<Computation> {
+    let docker = docker_for_tests(subject)?;
+    let image = ensure(&docker, kind).unwrap();
+    Some(Computation::new(docker, &image, script))
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(20), "waited too long: {what}");
+        sleep(Duration::from_millis(10));
+    }
+}
+
+/// What runs a call from a directory.
+fn from(computation: &Computation, directory: &Path, arguments: &[impl AsRef<OsStr>]) -> Run {
+    computation.command(&[]).args(arguments).current_dir(directory).output().unwrap().into()
+}
+
+#[test]
+fn paths_mean_what_they_mean_on_this_machine() {
+    let Some(computation) = computation("paths", Kind::Dash, "") else { return };
+    let (top, storage, own) = (computation.top(), computation.storage(), computation.directory());
+    let at = own.to_str().unwrap();
+    fs::create_dir(storage.join("sub")).unwrap();
+    fs::write(storage.join("a"), "a\n").unwrap();
+    fs::write(storage.join("sub/b"), "b\n").unwrap();
+    symlink(storage.join("a"), storage.join("sub/link")).unwrap();
+    computation.write("data", "data\n");
+    computation.commit("data");
+    let script = "cd /; IFS=,; cat $1";
+    let list = format!("{0}/a,{0}/sub/b", storage.display());
+    let named = |name: &str| storage.join(name).display().to_string();
+    for (directory, arguments, printed) in [
+        (&storage, vec!["cat", "a"], "a\n"),
+        (&storage.join("sub"), vec!["cat", "b", "../a", "link", "./../../align/data"], "b\na\na\ndata\n"),
+        (&computation.directory(), vec!["cat", "data", "../gfs/a"], "data\na\n"),
+        (&top, vec!["cat", "gfs/a", "align/data"], "a\ndata\n"),
+        (&top, vec!["sh", "-c", script, "sh", &list], "a\nb\n"),
+        (&top, vec!["readlink", &named("sub/link")], &(named("a") + "\n")),
+        (&top, vec!["echo", &named("x"), "--out=gfs/x", "gfs/x"], "/compeval/gfs/x --out=gfs/x gfs/x\n"),
+        (&storage, vec!["pwd"], "/compeval/gfs\n"),
+        (&top, vec!["pwd"], "/compeval/computation\n"),
+    ] {
+        let arguments = [vec!["-C", at, "--"], arguments].concat();
+        assert_eq!(from(&computation, directory, &arguments).text(), printed, "{} {arguments:?}", directory.display());
+    }
+    let untouched = [OsString::from("--no-translate"), "echo".into(), named("x").into()];
+    assert_eq!(from(&computation, &computation.directory(), &untouched).text(), named("x") + "\n");
+    let both_have_it = ["--entrypoint", "cat", "--", "/etc/passwd"];
+    assert!(from(&computation, &computation.directory(), &both_have_it).text().starts_with("root:"));
+}
+
+#[test]
+fn a_name_may_have_any_bytes() {
+    for script in ["next_stage && true\n", "everytime && true\n"] {
+        let Some(computation) = computation("bytes", Kind::Bash, script) else { return };
+        let name = OsString::from_vec(b"\xff 'a\nb\"".to_vec());
+        fs::write(computation.storage().join(&name), "found").unwrap();
+        let argument = computation.storage().join(&name).into_os_string();
+        for user in ["", "user = \"1234:1234\"\n"] {
+            let image = fs::read_to_string(computation.path("docker.conf")).unwrap();
+            computation.write("docker.conf", image + user);
+            let run = from(&computation, &computation.directory(), &["cat".into(), argument.clone()]);
+            assert_eq!(run.text(), "found", "{script} {user}");
+        }
+    }
+}
+
+#[test]
+fn a_command_starts_where_it_is_told_or_says_why_not() {
+    let Some(computation) = computation("a directory", Kind::Dash, "") else { return };
+    let image = fs::read_to_string(computation.path("docker.conf")).unwrap();
+    computation.write("docker.conf", format!("{image}workdir = \"/usr\"\n"));
+    assert_eq!(computation.call(&["pwd"]).text(), "/usr\n");
+    fs::create_dir(computation.storage().join("closed")).unwrap();
+    fs::set_permissions(computation.storage().join("closed"), fs::Permissions::from_mode(0o700)).unwrap();
+    computation.write("docker.conf", format!("{image}user = \"1234\"\n"));
+    let own = computation.directory();
+    let arguments = ["-C", own.to_str().unwrap(), "true"];
+    let run = from(&computation, &computation.storage().join("closed"), &arguments);
+    let said =
+        "the command cannot start in `/compeval/gfs/closed`: it is not there in the container, or not for its user\n";
+    assert!(run.status == Some(125) && run.stderr.ends_with(said), "{run:?}");
+}
+
+#[test]
+fn a_loop_over_a_list_is_not_eaten() {
+    for script in ["next_stage && true\n", "everytime && true\n"] {
+        let Some(computation) = computation("a loop", Kind::Dash, script) else { return };
+        let ce_run = env!("CARGO_BIN_EXE_ce-run");
+        let mut command = Command::new("sh");
+        let environment: Vec<_> =
+            computation.command(&[]).get_envs().map(|(n, v)| (n.to_owned(), v.map(OsStr::to_owned))).collect();
+        for (name, value) in environment {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let text = format!(
+            "printf '1\\n2\\n3\\n' | while read -r f; do {ce_run} echo \"got $f\"; done; echo x | {ce_run} -i cat"
+        );
+        command.args(["-c", &text]).current_dir(computation.directory());
+        let run: Run = command.output().unwrap().into();
+        assert_eq!(run.text(), "got 1\ngot 2\ngot 3\nx\n", "{script}");
+    }
+}
+
+#[test]
+fn what_a_call_writes_belongs_to_its_caller() {
+    let Some(computation) = computation("owners", Kind::Dash, "next_stage && true\n") else { return };
+    if support::sh(&computation.top(), "id -u") != "0" {
+        return;
+    }
+    let owner = |name: &str| {
+        let found = fs::metadata(computation.storage().join(name)).unwrap();
+        (found.uid(), found.gid())
+    };
+    computation.call(&["sh", "-c", "echo >$GFSDIR/root"]).text();
+    let mut under_sudo = computation.command(&["sh", "-c", "echo >$GFSDIR/sudo"]);
+    fs::set_permissions(computation.storage(), fs::Permissions::from_mode(0o777)).unwrap();
+    Run::from(under_sudo.env("SUDO_UID", "1234").env("SUDO_GID", "2345").output().unwrap()).text();
+    // The socket is for all: as for members of the group `docker`.
+    let proxy = Proxy::new(&computation.top());
+    fs::set_permissions(proxy.socket(), fs::Permissions::from_mode(0o777)).unwrap();
+    support::sh(&computation.top(), "chmod 755 . && chown -R 1234:2345 align");
+    let program = computation.top().join("ce-run");
+    fs::copy(env!("CARGO_BIN_EXE_ce-run"), &program).unwrap();
+    let mut as_user = Command::new(program);
+    as_user.args(["sh", "-c", "echo >$GFSDIR/user; echo $HOME; touch \"$HOME/x\" \"$TMPDIR/y\""]).uid(1234).gid(2345);
+    as_user.current_dir(computation.directory()).stdin(Stdio::null()).env("GFSDIR", computation.storage());
+    as_user
+        .env("XDG_STATE_HOME", computation.directory().join(".state"))
+        .env("DOCKER_HOST", format!("unix://{}", proxy.socket().display()));
+    let home = Run::from(as_user.output().unwrap()).text();
+    assert_eq!([owner("root"), owner("sudo"), owner("user")], [(0, 0), (1234, 2345), (1234, 2345)]);
+    assert!(home.starts_with("/tmp/ce-"), "{home}");
+}
+
+#[test]
+fn a_call_has_a_directory_of_its_own_that_goes_with_it() {
+    for kind in [Kind::Dash, Kind::Bash, Kind::Busybox] {
+        let Some(computation) = computation("scratch", kind, "next_stage && true\n") else { return };
+        let script = "cd \"$TMPDIR\" && mkdir -p a/b && echo x >a/b/c && pwd";
+        for arguments in [vec!["sh", "-c", script], vec!["-i", "sh", "-c", script]] {
+            let (first, second) = (computation.call(&arguments).text(), computation.call(&arguments).text());
+            assert!(first.starts_with("/tmp/ce-") && first != second, "{first} {second}");
+            let left = || computation.call(&["sh", "-c", "ls -d /tmp/ce-* | grep -vx \"$TMPDIR\""]).stdout;
+            wait_until("scratch directories", || left().is_empty());
+        }
+    }
+}
+
+/// A call that says that it runs, once it has a trap.
+fn started(computation: &Computation, options: &[&str], trap: &str, script: &str) -> Child {
+    let _ = fs::remove_file(computation.storage().join("began"));
+    let script = format!("{trap}; echo >$GFSDIR/began; {script}");
+    let mut command = computation.command(&[options, &["--entrypoint", "sh", "--", "-c", &script]].concat());
+    // Its input stays open.
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("the command", || computation.storage().join("began").exists());
+    child
+}
+
+/// The container's first process, and the shell that it waits in.
+const IDLE: usize = 2;
+
+#[test]
+fn whatever_ends_ce_run_ends_its_command() {
+    for kind in [Kind::Dash, Kind::Bash, Kind::Busybox] {
+        let Some(computation) = computation("the end", kind, "next_stage && true\n") else { return };
+        computation.call(&["true"]).text();
+        let container = computation.container().id;
+        let processes = || computation.docker().processes(&container).unwrap();
+        for (options, trap, script, seconds) in [
+            (vec![], ":", "sleep 4; echo late >$GFSDIR/late", 0..2),
+            (vec!["-i"], ":", "(sleep 4; echo late >$GFSDIR/late) & wait", 0..2),
+            (vec![], "trap '' TERM", "while :; do sleep 1; done", 4..8),
+        ] {
+            let mut beside = started(&computation, &[], ":", "sleep 3; echo beside >$GFSDIR/beside");
+            // Until it sleeps.
+            sleep(Duration::from_millis(200));
+            let others = processes();
+            let mut child = started(&computation, &options, trap, script);
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let began = Instant::now();
+            wait_until("its end", || processes() <= others);
+            if seconds.start == 0 {
+                assert!(seconds.contains(&began.elapsed().as_secs()), "{kind:?} {script}: {:?}", began.elapsed());
+            }
+            assert!(beside.wait().unwrap().success());
+            wait_until("all ends", || processes() == IDLE);
+            assert!(seconds.start == 0 || seconds.contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+            assert!(!computation.storage().join("late").exists());
+            assert_eq!(computation.lines("beside"), ["beside"]);
+            let left = computation.call(&["sh", "-c", "ls -d /tmp/ce-* | grep -vx \"$TMPDIR\""]);
+            assert!(left.stdout.is_empty(), "{left:?}");
+        }
+    }
+}
+
+#[test]
+fn every_signal_reaches_the_commands_group() {
+    for kind in [Kind::Dash, Kind::Bash, Kind::Busybox] {
+        let Some(computation) = computation("signals", kind, "next_stage && true\n") else { return };
+        for options in [&[][..], &["-i"]] {
+            for (number, name) in ["TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "WINCH"].into_iter().enumerate() {
+                let trap = format!("trap 'exit {}' {name}", number + 40);
+                let mut child = started(&computation, options, &trap, "while :; do sleep 0.02; done");
+                support::sh(&computation.top(), &format!("kill -{name} {}", child.id()));
+                let expected = i32::try_from(number + 40).unwrap();
+                assert_eq!(child.wait().unwrap().code(), Some(expected), "{kind:?} {options:?} {name}");
+            }
+            // The second interrupt kills.
+            let mut child = started(&computation, options, "trap '' INT", "while :; do sleep 0.02; done");
+            support::sh(&computation.top(), &format!("kill -INT {}", child.id()));
+            sleep(Duration::from_millis(200));
+            support::sh(&computation.top(), &format!("kill -INT {}", child.id()));
+            assert_eq!(child.wait().unwrap().code(), Some(137), "{kind:?} {options:?}");
+        }
+    }
+}
+
+#[test]
+fn a_stopped_call_stops_its_command_until_it_goes_on() {
+    let Some(computation) = computation("job control", Kind::Dash, "next_stage && true\n") else { return };
+    let mut child = started(&computation, &[], ":", "while :; do echo >>$GFSDIR/ticks; sleep 0.02; done");
+    let ticks = || computation.lines("ticks").len();
+    let stands_still = || {
+        let before = ticks();
+        sleep(Duration::from_millis(200));
+        ticks() == before
+    };
+    let signal = |name: &str| support::sh(&computation.top(), &format!("kill -{name} {}", child.id()));
+    let state = || support::sh(&computation.top(), &format!("ps -o stat= -p {}", child.id()));
+    signal("TSTP");
+    wait_until("both to stop", || stands_still() && state().starts_with('T'));
+    signal("CONT");
+    wait_until("it to go on", || !stands_still());
+    signal("TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_the_command() {
+    let Some(computation) = computation("a closed pipe", Kind::Dash, "next_stage && true\n") else { return };
+    computation.call(&["true"]).text();
+    let container = computation.container().id;
+    for options in [&[][..], &["-i"]] {
+        let endless = ["sh", "-c", "while :; do echo y; done"];
+        let mut command = computation.command(&[options, &endless].concat());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        drop(child.stdout.take());
+        assert_eq!(child.wait().unwrap().code(), Some(141));
+        wait_until("its end", || computation.docker().processes(&container).unwrap() == IDLE);
+    }
+}
