@@ -284,3 +284,68 @@ fn a_reader_that_has_enough_ends_the_command() {
         wait_until("its end", || computation.docker().processes(&container).unwrap() == IDLE);
     }
 }
+
+/// What the command of a call finds in its environment, of these.
+fn environment(computation: &Computation, names: &[&str]) -> Vec<String> {
+    let printed = computation.call(&["--entrypoint", "env"]).text();
+    let is_asked = |line: &&str| line.split_once('=').is_some_and(|(name, _)| names.contains(&name));
+    let mut lines: Vec<String> = printed.lines().filter(is_asked).map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn what_the_script_exports_outside_of_stages_reaches_the_command() {
+    let names = ["A", "B", "PATH", "HOME"];
+    let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    for (script, expected) in [
+        ("export A=1\nnext_stage && true\n", vec!["A=1"]),
+        ("A=1\nnext_stage && true\nexport B='two\tb'\n", vec!["B=two\tb"]),
+        ("export A=\"$(echo 1)\"\n", vec!["A=1"]),
+        ("export PATH=/opt/bin:/usr/bin:/bin\nnext_stage && true\n", vec!["PATH=/opt/bin:/usr/bin:/bin"]),
+        ("PATH=/opt/bin:$PATH\nnext_stage && true\n", vec!["PATH=/opt/bin:{}"]),
+        (
+            "next_stage && echo 'export A=venv PATH=/venv:$PATH' >/activate\neverytime && . /activate\n",
+            vec!["A=venv", "PATH=/venv:{}"],
+        ),
+        ("next_stage && export A=1\nexport B=2\n", vec!["B=2"]),
+        ("next_stage && export A=1\neverytime && export B=2$A\n", vec!["B=2"]),
+        ("export A=1\nunset A\neverytime && unset HOME && true\n", vec![]),
+    ] {
+        for kind in [Kind::Dash, Kind::Bash, Kind::Busybox] {
+            let Some(computation) = computation("exports", kind, script) else { return };
+            let mut expected: Vec<String> = expected.iter().map(|line| line.replace("{}", path)).collect();
+            if !expected.iter().any(|line| line.starts_with("PATH=")) {
+                expected.push(format!("PATH={path}"));
+            }
+            for _ in 0..3 {
+                let mut found = environment(&computation, &names);
+                found.retain(|line| !line.starts_with("HOME="));
+                assert_eq!(found, expected, "{kind:?} {script}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_edit_of_what_is_exported_is_seen() {
+    let Some(computation) = computation("edits of exports", Kind::Dash, "next_stage && true\nexport A=first\n") else {
+        return;
+    };
+    assert_eq!(environment(&computation, &["A"]), ["A=first"]);
+    computation.write("docker-setup.sh", "next_stage && true\nexport A=s3cret\n");
+    assert_eq!(environment(&computation, &["A"]), ["A=s3cret"]);
+    computation.write("docker-setup.sh", "next_stage && true\n");
+    assert_eq!(environment(&computation, &["A"]), Vec::<String>::new());
+}
+
+#[test]
+fn calls_side_by_side_find_the_same_exports() {
+    let script = "everytime && sleep 0.2 && export A=$(date +%s%N)\n";
+    let Some(computation) = computation("shared exports", Kind::Dash, script) else { return };
+    computation.call(&["--setup-only"]).text();
+    let mut first = started(&computation, &[], ":", "echo $A >$GFSDIR/first; sleep 2");
+    let second = environment(&computation, &["A"]);
+    assert!(first.wait().unwrap().success());
+    assert_eq!(second, [format!("A={}", computation.lines("first").concat())]);
+}

@@ -505,7 +505,10 @@ fn the_environment_of_the_command_is_the_containers_whatever_ran_before_it() {
         };
         computation.call(&["--setup-only"]).text();
         let at_once = environment();
-        computation.write("docker-setup.sh", "next_stage && true\neverytime && x=1 && cd /tmp && export y=2\n");
+        computation.write(
+            "docker-setup.sh",
+            "next_stage && true\neverytime && cd /tmp && export w=1 && unset w && export w=\"of docker.conf\"\n",
+        );
         let fed = environment();
         assert_eq!(fed, at_once, "{kind:?}");
         assert_eq!(fed.iter().filter(|line| line.ends_with("=of docker.conf")).count(), 26, "{kind:?}");

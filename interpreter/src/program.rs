@@ -48,6 +48,7 @@ use feed::Greeting;
 use frame::Splitter;
 use messages::Messages;
 
+pub use compose::exports;
 pub use record::{Hooks, RecordHook, record_accepted, record_dropped};
 
 /// A program for a shell, and the readers of its output.

@@ -7,5 +7,5 @@
 pub mod format;
 pub mod records;
 
-pub use format::{DIRECTORY, FILE, READY};
+pub use format::{DIRECTORY, EXPORTS, FILE, READY};
 pub use records::{LedgerError, Record, Records, RepeatedRecord, StageState};

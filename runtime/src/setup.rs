@@ -6,6 +6,7 @@ use compeval_interpreter::{
     Settings,
     dispatch::Kind,
     execute::{End, Event, Observer, Outcome},
+    program::exports,
     run,
 };
 
@@ -111,6 +112,22 @@ enum AttemptEnd<'e> {
     },
     /// Another container has to be used, for this reason.
     Unusable(Reason),
+}
+
+/// How a walk through the script ended.
+struct WalkEnd {
+    outcome: Outcome,
+    /// The time that a stage had which took longer.
+    overran: Option<Duration>,
+    /// Whether a stage changed what is exported.
+    stages_export: bool,
+}
+
+impl WalkEnd {
+    /// Whether nothing failed.
+    fn is_well(&self) -> bool {
+        matches!(self.outcome.end, End::Finished | End::Exited) && self.outcome.status == 0
+    }
 }
 
 /// What was done while a computation moved.
@@ -280,8 +297,9 @@ impl Setup<'_> {
             Ok(pending) => pending,
             Err(reason) => return Ok(AttemptEnd::Unusable(reason)),
         };
-        let fingerprint = plan::ready_fingerprint(environment, self.mounts, base.clone());
-        let left = fingerprint.clone().or_else(|| plan::settled_key(environment, &base));
+        let settled = plan::settled(environment, self.mounts, base.clone());
+        let ready_then = settled.as_ref().map(|settled| settled.ready.clone());
+        let left = ready_then.or_else(|| plan::settled_key(environment, &base));
         let runs_any = pending > 0 || fit.steps.iter().any(|step| !matches!(step.kind, Kind::Stage(_)));
         let patience = self.patience(site, &ledger, pending, refused)?;
         match runs_any
@@ -301,10 +319,20 @@ impl Setup<'_> {
             }
         }
         let _caches = if pending > 0 { self.lock_caches(watcher)? } else { Vec::new() };
-        let (outcome, overran) = self.walk(site, shell, current, base, &ledger, watcher)?;
+        let mut walked = self.walk(site, shell, current, base.clone(), &ledger, watcher)?;
+        let changed = walked.outcome.applied > ledger.applied();
+        if walked.is_well() && walked.stages_export {
+            // No call depends on whether it is the first one.
+            let container = &current.borrow().clone();
+            if let Some(said) = (Session { site, container, shell: Some(shell) }).settled(&waits)? {
+                walked = self.walk(site, shell, current, base, &said.ledger, watcher)?;
+            }
+        }
         // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
-        let reached = outcome.end == End::Finished && fingerprint.is_none_or(|ready| ready == outcome.fingerprint);
-        let changed = outcome.applied > ledger.applied();
+        let WalkEnd { outcome, overran, .. } = walked;
+        let is_as_told = settled.is_none_or(|settled| settled.fingerprint == outcome.fingerprint);
+        let reached = outcome.end == End::Finished && is_as_told;
+        let exports = exports(&outcome.state);
         if let Some(reason) = self.judge(outcome, overran, &ledger)? {
             return Ok(AttemptEnd::Unusable(reason));
         }
@@ -314,8 +342,10 @@ impl Setup<'_> {
         if was_cut_off || changed || !was_running {
             keep::tidy(site, container, watcher)?;
         }
+        let session = Session { site, container, shell: Some(shell) };
+        session.set_exports(shell, &exports)?;
         if let Some(left) = left.filter(|_| reached) {
-            Session { site, container, shell: Some(shell) }.set_ready(&left)?;
+            session.set_ready(&left)?;
         }
         keep::remember(&environment.computation, container, changed, watcher);
         let can_go_on = fed::usable(shell).is_some();
@@ -345,7 +375,7 @@ impl Setup<'_> {
         })
     }
 
-    /// Walks the script in a container; also gives the time that a stage had which took longer.
+    /// Walks the script in a container.
     fn walk<'e>(
         &self,
         site: &Site<'e>,
@@ -354,7 +384,7 @@ impl Setup<'_> {
         base: String,
         ledger: &Records,
         watcher: &RefCell<&mut dyn Watcher>,
-    ) -> Result<(Outcome, Option<Duration>), SetupError> {
+    ) -> Result<WalkEnd, SetupError> {
         let environment = self.environment;
         let mut recorded = Recorded { environment, base, ledger };
         let commit = environment.computation.key();
@@ -371,6 +401,7 @@ impl Setup<'_> {
             watcher,
             interrupt: &self.interrupt,
             overran: None,
+            stages_export: false,
         };
         let settings = Settings { cancel: self.interrupt.cancel(), ..plan::settings(self.mounts) };
         let outcome = run(&environment.script, &settings, &mut recorded, &mut dispatcher, &mut Narrator(watcher));
@@ -380,12 +411,13 @@ impl Setup<'_> {
             Session { site, container, shell: None }.stage_has_failed(stopped, 128 + signal.number)?;
             return Err(SetupError::Interrupted { signal, stopped });
         }
-        let overran = dispatcher.overran;
+        let ContainerShell { overran, stages_export, .. } = dispatcher;
         if overran.is_some() {
             let container = &current.borrow();
             Session { site, container, shell: None }.stage_has_failed(overran, STOPPED)?;
         }
-        Ok((outcome?, overran.and(environment.description.stage_timeout)))
+        let overran = overran.and(environment.description.stage_timeout);
+        Ok(WalkEnd { outcome: outcome?, overran, stages_export })
     }
 
     /// What a walk's end means; the reason when this container cannot be brought up to date.
@@ -448,7 +480,7 @@ impl Setup<'_> {
     /// left then.
     pub(crate) fn probably_ready(&self, site: &Site<'_>) -> Result<Option<(Container, String)>, SetupError> {
         // Most often the base of the image that is there is the container's, too.
-        let ready = |base: &str| plan::ready_fingerprint(self.environment, self.mounts, base.to_owned());
+        let ready = |base: &str| Some(plan::settled(self.environment, self.mounts, base.to_owned())?.ready);
         let base = site.made().map(|made| made.base).unwrap_or_default();
         let Some(likely) = ready(&base) else { return Ok(None) };
         let usable = choose::usable(site, &mut Refused::default())?;

@@ -177,6 +177,15 @@ pub enum Response {
     Unknown,
 }
 
+impl Response {
+    /// Whether the stretch left another environment for programs than it found: other variables are exported, or their
+    /// values are others.
+    pub fn changes_exports(&self, before: &State) -> bool {
+        let Response::Ran { told, .. } = self else { return false };
+        told.after.as_ref().is_some_and(|after| after.state.exports_differ(before))
+    }
+}
+
 /// What a shell told at its end, or before.
 #[derive(Clone, Debug)]
 pub struct Told {

@@ -17,7 +17,7 @@ use crate::{
     Source,
     dispatch::request::{Kind, Line, Request},
     language::quoting::quote,
-    state::{Aliases, CARRIED_OPTIONS, Function, State, Value},
+    state::{Aliases, CARRIED_OPTIONS, Function, State, Value, Variable},
     text::nonce,
 };
 
@@ -215,30 +215,8 @@ impl Composer<'_> {
 
     /// Assigns and exports what differs from a fresh shell, and unsets what is gone.
     fn variables(&mut self) {
-        let state = self.state;
-        let fresh = |name: &str| state.fresh(name);
-        let told = state.has_baseline().then_some(&state.baseline.variables);
-        for (name, old) in told.into_iter().flatten() {
-            let gone = state
-                .variables
-                .get(name)
-                .is_none_or(|new| (old.value.is_some() && new.value.is_none()) || (old.exported && !new.exported));
-            if gone && !state.baseline.owns(name) && !state.all_unknown {
-                self.line(&format!("\\unset {name} 2>/dev/null"));
-            }
-        }
-        for (name, variable) in state.variables.iter() {
-            if state.baseline.owns(name) || fresh(name) == Some(variable) {
-                continue;
-            }
-            // What follows sets these.
-            let is_later = matches!(name.as_str(), "OPTIND" | "OLDPWD");
-            if let Some(value) = variable.value.as_ref().filter(|_| !is_later) {
-                self.bytes(&[name.as_bytes(), b"=", &quote(value)].concat());
-            }
-            if variable.exported {
-                self.line(&format!("\\export {name}"));
-            }
+        for line in variables(self.state, |_| true) {
+            self.bytes(&line);
         }
     }
 
@@ -514,4 +492,39 @@ fn rest(frame_file: &str) -> String {
          if command -v cat >/dev/null 2>&1; then cat; else while IFS= read -r l; do printf '%s\\n' \"$l\"; done; fi <{frame_file}\n\
          command -p rm -f {frame_file} || : >{frame_file}; fi 2>/dev/null"
     )
+}
+
+/// Commands that leave in the environment of a fresh shell what `state` has there, each on a line of its own.
+pub fn exports(state: &State) -> Vec<u8> {
+    // Before a shell has told what it exports, any variable may be one of those.
+    bstr::join("\n", variables(state, |variable| variable.exported || !state.has_baseline()))
+}
+
+/// Commands that assign and export what differs from a fresh shell, and unset what is gone, of the variables that are wanted.
+fn variables(state: &State, is_wanted: impl Fn(&Variable) -> bool) -> Vec<Vec<u8>> {
+    let mut lines = Vec::new();
+    let told = state.has_baseline().then_some(&state.baseline.variables);
+    for (name, old) in told.into_iter().flatten().filter(|(_, old)| is_wanted(old)) {
+        let gone = state
+            .variables
+            .get(name)
+            .is_none_or(|new| (old.value.is_some() && new.value.is_none()) || (old.exported && !new.exported));
+        if gone && !state.baseline.owns(name) && !state.all_unknown {
+            lines.push(format!("\\unset {name} 2>/dev/null").into_bytes());
+        }
+    }
+    for (name, variable) in state.variables.iter().filter(|(_, variable)| is_wanted(variable)) {
+        if state.baseline.owns(name) || state.fresh(name) == Some(variable) {
+            continue;
+        }
+        // What follows sets these.
+        let is_later = matches!(name.as_str(), "OPTIND" | "OLDPWD");
+        if let Some(value) = variable.value.as_ref().filter(|_| !is_later) {
+            lines.push([name.as_bytes(), b"=", &quote(value)].concat());
+        }
+        if variable.exported {
+            lines.push(format!("\\export {name}").into_bytes());
+        }
+    }
+    lines
 }

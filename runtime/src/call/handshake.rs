@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 use super::{Called, watchdog::WATCH};
-use crate::ledger::READY;
+use crate::ledger::{EXPORTS, READY};
 
 /// Prints one line, `NONCE PROCESS WORD`, and becomes the command. The engine's own exit code for a program that
 /// cannot be started does not tell missing from not executable, so the shell looks first (POSIX 2.8.2), also for the
@@ -14,6 +14,7 @@ use crate::ledger::READY;
 const WRAPPER: &str = r#"__ce_n=$1 __ce_w=$2 __ce_i=$3 __ce_d=$4 __ce_m=$5; shift 5
 __ce_end() { printf '%s %s %s\n' "$__ce_n" "$$" "$1"; exit "$2"; }
 case $__ce_w in ?*) __ce_h=; IFS= read -r __ce_h 2>/dev/null <@READY@; [ "$__ce_h" = "$__ce_w" ] || __ce_end stale 125;; esac
+[ ! -r @EXPORTS@ ] || . @EXPORTS@
 cd "$__ce_d" 2>/dev/null || __ce_end elsewhere 125
 unset OLDPWD
 case $1 in
@@ -66,7 +67,7 @@ impl<'w> Words<'w> {
 
 /// The text of the shell that starts a command; its parameters are [`Words::parameters`] and the command's words.
 pub(super) fn wrapper() -> String {
-    WRAPPER.replace("@READY@", READY).replace("@WATCH@", WATCH)
+    WRAPPER.replace("@READY@", READY).replace("@EXPORTS@", EXPORTS).replace("@WATCH@", WATCH)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

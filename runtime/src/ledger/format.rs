@@ -8,6 +8,9 @@ pub const FILE: &str = "/var/lib/compeval/state.toml";
 /// Holds the fingerprint of the last stage while a finished setup stands.
 pub const READY: &str = "/var/lib/compeval/ready";
 
+/// Holds what the setup exported outside of stages, as commands for the shell that starts a call's command.
+pub const EXPORTS: &str = "/var/lib/compeval/exports";
+
 /// The version of the ledger's form that this program writes.
 pub(super) const SCHEMA: u32 = 2;
 

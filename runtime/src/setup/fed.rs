@@ -24,7 +24,7 @@ pub(crate) struct FedShell<'e> {
     greeting: Greeting,
     is_usable: bool,
     /// Commands to run before the next program: by themselves they would cost a way there and back.
-    first: String,
+    first: Vec<u8>,
 }
 
 impl<'e> FedShell<'e> {
@@ -38,7 +38,7 @@ impl<'e> FedShell<'e> {
             greeting: Greeting::new(&nonce),
             nonce,
             is_usable: true,
-            first: String::new(),
+            first: Vec::new(),
         })
     }
 
@@ -59,14 +59,14 @@ impl<'e> FedShell<'e> {
     }
 
     /// Has it run shell commands of ours before the command that it is to become.
-    pub(super) fn run_first(&mut self, commands: &str) {
-        self.first.push_str(commands);
-        self.first.push('\n');
+    pub(super) fn run_first(&mut self, commands: &[u8]) {
+        self.first.extend_from_slice(commands);
+        self.first.push(b'\n');
     }
 
     fn program(&mut self, verb: Verb, commands: &[u8]) -> Vec<u8> {
         let (nonce, first) = (nonce(), std::mem::take(&mut self.first));
-        feed::fed(verb, &feed::input(&[first.as_bytes(), commands].concat(), &nonce), &nonce)
+        feed::fed(verb, &feed::input(&[&first, commands].concat(), &nonce), &nonce)
     }
 
     /// Has it run a program, and gives that one's exit status. `begun` is told the process that leads its group. What it

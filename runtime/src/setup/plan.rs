@@ -7,6 +7,7 @@ use compeval_interpreter::{
     Place, Settings, State,
     dispatch::{Kind, dry_run::DryRun},
     execute::{End, Event, Observer, Outcome},
+    program::exports,
     run,
     stage::{self, Chain, fingerprint::DependencyKind},
 };
@@ -223,16 +224,26 @@ pub(super) fn accept(
     }
 }
 
-/// The fingerprint that a finished setup ends with, when the script has nothing but stages and it can be told without
-/// running any of it.
-pub(crate) fn ready_fingerprint(environment: &Environment, mounts: &Mounts, base: String) -> Option<String> {
+/// What can be told of a finished setup without running any of it, where the script has nothing but stages.
+pub(crate) struct Settled {
+    /// The fingerprint that it ends with.
+    pub(crate) fingerprint: String,
+    /// What it leaves for later calls: a hash of that, and of what the script exports.
+    pub(crate) ready: String,
+}
+
+/// What a finished setup will be; `None` when that is not sure.
+pub(crate) fn settled(environment: &Environment, mounts: &Mounts, base: String) -> Option<Settled> {
     let none = Records::default();
     let mut ledger = AllApplied(Recorded { environment, base, ledger: &none });
     let mut steps = Steps::default();
     let outcome = run(&environment.script, &settings(mounts), &mut ledger, &mut DryRun, &mut steps).ok()?;
     let only_applied = steps.steps.iter().all(|step| step.fate == Fate::Applied);
     let is_still = only_applied && outcome.end == End::Finished && outcome.state.exit_trap.is_none();
-    is_still.then_some(outcome.fingerprint)
+    let exports = String::from_utf8_lossy(&exports(&outcome.state)).into_owned();
+    let fingerprint = outcome.fingerprint;
+    let ready = identity::hash(&[vec![fingerprint.clone(), exports]]);
+    is_still.then_some(Settled { fingerprint, ready })
 }
 
 /// What a setup leaves for later calls whose script runs commands on every call: a hash of all that the script says and

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     engine::{Container, EngineError, Exec, LONGEST_FILE, Sink, Stream},
     interrupt::Interrupt,
-    ledger::{DIRECTORY, FILE, LedgerError, READY, Record, Records, format},
+    ledger::{DIRECTORY, EXPORTS, FILE, LedgerError, READY, Record, Records, format},
 };
 
 /// How much is kept of what a shell complains of, in bytes.
@@ -157,13 +157,22 @@ impl<'e> Session<'_, 'e> {
     /// fed ends or becomes a command.
     pub(super) fn set_ready(&self, ready: &str) -> Result<(), SetupError> {
         let commands = format!("printf '%s\\n' {} >{READY}", quoted(ready));
-        match self.shell.and_then(fed::usable) {
-            Some(mut shell) => {
-                shell.run_first(&commands);
-                Ok(())
-            }
+        match self.shell {
+            Some(shell) => self.before_the_command(shell, commands.as_bytes()),
             None => self.in_shell(&commands).map(drop),
         }
+    }
+
+    /// Puts down what the setup exports, for the commands of calls, as late as [`Session::set_ready`].
+    pub(super) fn set_exports(&self, shell: &Slot<'e>, exports: &[u8]) -> Result<(), SetupError> {
+        let commands = [&b"printf '%s\\n' "[..], &quote(exports), b" >", EXPORTS.as_bytes()].concat();
+        self.before_the_command(shell, &commands)
+    }
+
+    fn before_the_command(&self, shell: &Slot<'e>, commands: &[u8]) -> Result<(), SetupError> {
+        let task = || format!("start a shell in container `{}`", self.container.name);
+        fed::usable_or_new(shell, self.site, &self.container.id).map_err(doing(task()))?.run_first(commands);
+        Ok(())
     }
 
     fn read(&self) -> Result<Option<Said>, SetupError> {

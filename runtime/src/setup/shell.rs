@@ -51,6 +51,8 @@ pub(super) struct ContainerShell<'a, 'e, 'w> {
     pub(super) interrupt: &'a Interrupt,
     /// The stage that was stopped because it took too long.
     pub(super) overran: Option<Kind>,
+    /// Whether a stage changed what is exported.
+    pub(super) stages_export: bool,
 }
 
 impl ContainerShell<'_, '_, '_> {
@@ -120,6 +122,8 @@ impl Dispatcher for ContainerShell<'_, '_, '_> {
             engine.exec(&container, &exec, &mut tell).map_err(failed)?;
         }
         let Ended { stdout, stderr, response } = output.finish(request, status);
+        let may_apply = request.kind != Kind::Everytime && !request.chains.is_empty();
+        self.stages_export |= may_apply && response.changes_exports(request.state);
         self.watcher.borrow_mut().output(Stream::Stdout, &stdout);
         self.watcher.borrow_mut().output(Stream::Stderr, &stderr);
         if matches!(request.kind, Kind::Stage(_)) {
