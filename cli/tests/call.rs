@@ -349,3 +349,21 @@ fn calls_side_by_side_find_the_same_exports() {
     assert!(first.wait().unwrap().success());
     assert_eq!(second, [format!("A={}", computation.lines("first").concat())]);
 }
+
+#[test]
+fn variables_of_the_image_stand_in_values_of_docker_conf() {
+    let Some(computation) = computation("env", Kind::Dash, "next_stage && true\n") else { return };
+    let image = fs::read_to_string(computation.path("docker.conf")).unwrap();
+    let of_image = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    computation.write("docker.conf", format!("{image}path = [\"/opt/bin\"]\nenv = {{ A = \"$${{B}} ${{PATH}}\" }}\n"));
+    let expected = [format!("A=${{B}} {of_image}"), format!("PATH=/opt/bin:{of_image}")];
+    assert_eq!(environment(&computation, &["A", "PATH"]), expected);
+    computation.write("docker.conf", format!("{image}env = {{ PATH = \"/opt/bin:$PATH\" }}\n"));
+    let run = computation.call(&["true"]);
+    let said = "docker.conf:2:26: `$PATH` is not replaced";
+    assert!(run.status == Some(125) && run.stderr.contains(said), "{}", run.stderr);
+    computation.write("docker.conf", format!("{image}platform = \"linux/s390x\"\n"));
+    let run = computation.call(&["true"]);
+    let said = "`platform` in docker.conf says linux/s390x\n  help: run `docker pull --platform linux/s390x compeval-test/dash:1`";
+    assert!(run.status == Some(125) && run.stderr.contains(said), "{}", run.stderr);
+}

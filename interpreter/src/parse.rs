@@ -97,6 +97,8 @@ struct Problems {
     unclosed_count: usize,
     /// Nothing is told of the rest of this complete command, since it may be a consequence of what was told.
     muted: bool,
+    /// Between the lines of a conflict that Git has marked.
+    in_conflict: bool,
     /// Nothing is told of the rest of the text: it is read a second time, for the commands in it.
     rereading: bool,
     /// Nesting was too deep, or there were too many errors: nothing more is read.

@@ -186,7 +186,7 @@ impl Setup<'_> {
             let container = container.into_inner();
             match end {
                 Ok(AttemptEnd::Ready { shell, changed }) => {
-                    let user = site.spec.user.clone().or(site.image_user.clone());
+                    let user = site.spec.user.clone().or(site.image_user());
                     return Ok(Ready { container: container.id, user, shell, changed, lock });
                 }
                 Ok(AttemptEnd::Unusable(reason)) => {

@@ -15,10 +15,14 @@ use crate::{
     language::{is_name, reserved::Reserved},
 };
 
+/// What further lines of a conflict begin with.
+const CONFLICT_MARKERS: [&[u8]; 3] = [b"|||||||", b"=======", b">>>>>>> "];
+
 impl Reader<'_> {
     /// Gathers the lexemes of one complete command: up to a separator outside all delimiters. True at `end`.
     pub(super) fn complete_command(&mut self, end: ListEnd, command: &mut CompleteCommand) -> Result<bool, Broken> {
         loop {
+            self.conflict_marker();
             self.blanks_and_comment();
             let ended = match self.peek() {
                 None => {
@@ -42,6 +46,26 @@ impl Reader<'_> {
                     command.expect = Expect::Operator;
                 }
             }
+        }
+    }
+
+    /// Skips a line that Git has put between two versions of the text. Of a conflict, the first one is reported; what is
+    /// in both versions is read.
+    fn conflict_marker(&mut self) {
+        let is_line_start = self.position == 0 || self.text.get(self.position - 1) == Some(&b'\n');
+        if !is_line_start || !matches!(self.peek(), Some(b'<' | b'|' | b'=' | b'>')) {
+            return;
+        }
+        let end = self.line_end(self.position);
+        let line = self.text.get(self.position..end).unwrap_or_default();
+        if line.starts_with(b"<<<<<<< ") {
+            self.report(explain::unfinished_merge(self.span(self.position, end)));
+            self.problems.in_conflict = true;
+            self.position = end;
+        } else if self.problems.in_conflict && CONFLICT_MARKERS.iter().any(|marker| line.starts_with(marker)) {
+            self.problems.count += 1;
+            self.problems.in_conflict = line.first() != Some(&b'>');
+            self.position = end;
         }
     }
 

@@ -306,6 +306,12 @@ pub(super) fn function_body(span: Span, is_redirection: bool) -> Diagnostic {
     })
 }
 
+/// The first line of a conflict that Git has marked.
+pub(super) fn unfinished_merge(span: Span) -> Diagnostic {
+    Diagnostic::syntax_error(span, "a merge was not finished: two versions of the text are here")
+        .help("keep what is right of them, and remove the lines `<<<<<<<`, `=======` and `>>>>>>>`")
+}
+
 /// A redirection's operator with no word behind it.
 pub(super) fn no_target(operator: RedirectionOperator, span: Span, rest: &[u8]) -> Diagnostic {
     use RedirectionOperator as Operator;

@@ -2,6 +2,7 @@
 
 pub mod error;
 mod field;
+pub(crate) mod template;
 
 use std::{
     path::{Path, PathBuf},
@@ -37,8 +38,11 @@ pub struct Description {
     pub workdir: Option<String>,
     /// `shell`: the program that understands `docker-setup.sh`; default: `/bin/sh`.
     pub shell: String,
-    /// `env`: further environment variables, sorted by name.
+    /// `env`: further environment variables, sorted by name; in a value, `${NAME}` is the image's own variable, and `$$` a
+    /// `$`.
     pub env: Vec<(String, String)>,
+    /// `path`: directories that commands are looked for in before those of `PATH`.
+    pub path: Vec<String>,
     /// `network`: the daemon's network, as in `none`; default: the daemon's.
     pub network: Option<String>,
     /// `limits`: `memory` (bytes, or with `k`, `m`, `g`), `cpus` (may be a fraction), `pids`.
@@ -141,6 +145,7 @@ impl Description {
             workdir: None,
             shell: "/bin/sh".into(),
             env: Vec::new(),
+            path: Vec::new(),
             network: None,
             limits: Limits::default(),
             shm_size: None,
@@ -178,6 +183,21 @@ impl Description {
         self.mounts.iter().map(resolve).collect()
     }
 
+    /// The variables that `env` and `path` ask for; values are as they are written.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let mut variables = self.env.clone();
+        if !self.path.is_empty() {
+            // A literal `$` stays one.
+            let first = self.path.join(":").replace('$', "$$");
+            match variables.iter_mut().find(|(name, _)| name == "PATH") {
+                Some((_, path)) => *path = format!("{first}:{path}"),
+                None => variables.push(("PATH".to_owned(), format!("{first}:${{PATH}}"))),
+            }
+        }
+        variables
+    }
+
     fn set(&mut self, field: &Field<'_>) -> Result<(), DescriptionError> {
         match field.key {
             "image" => self.image = field.word("an image's name", "image = \"debian:13\"")?,
@@ -190,6 +210,7 @@ impl Description {
             "gpus" => self.gpus = Some(field.gpus()?),
             "init" => self.init = field.boolean()?,
             "env" => self.env = field.table(|variable| variable.variable())?,
+            "path" => self.path = field.absolute_paths()?,
             "limits" => self.limits = field.limits()?,
             "mounts" => self.mounts = field.mounts()?,
             "caches" => self.caches = field.table(|cache| cache.cache())?,
@@ -257,6 +278,7 @@ mod tests {
             keep = 1
             everytime = "always"
             mounts = [{ source = "data", target = "/data" }, { source = "out", target = "/out", read-only = false }]
+            path = ["/opt/bin"]
             [env]
             LANG = "C"
             B = ""
@@ -282,6 +304,7 @@ mod tests {
             workdir: Some("/root".into()),
             shell: "/bin/bash".into(),
             env: vec![("B".into(), String::new()), ("LANG".into(), "C".into())],
+            path: vec!["/opt/bin".into()],
             network: Some("none".into()),
             limits: Limits { memory: Some(2_147_483_648), nano_cpus: Some(1_500_000_000), pids: Some(100) },
             shm_size: Some(67_108_864),
@@ -312,7 +335,7 @@ mod tests {
             complaint("image = \"x\"\nlimits = { memroy = 1 }\n"),
             "align/docker.conf:2:12: unknown key `memroy`\nhelp: did you mean `memory`?"
         );
-        assert!(complaint("volume = 1").ends_with("help: the keys are `image`, `platform`, `pull`, `user`, `workdir`, `shell`, `env`, `network`, `limits`, `shm-size`, `gpus`, `init`, `mounts`, `caches`, `retries`, `stage-timeout`, `update`, `keep`, `everytime`"));
+        assert!(complaint("volume = 1").ends_with("help: the keys are `image`, `platform`, `pull`, `user`, `workdir`, `shell`, `env`, `path`, `network`, `limits`, `shm-size`, `gpus`, `init`, `mounts`, `caches`, `retries`, `stage-timeout`, `update`, `keep`, `everytime`"));
     }
 
     #[test]
@@ -324,6 +347,11 @@ mod tests {
             ("image=debian:13 # base", "1:1: the value of `image` is not quoted"),
             ("image debian:13", "1:1: no `=` after `image`"),
         ];
+        assert_eq!(
+            complaint("image = \"a\"\n<<<<<<< HEAD\nuser = \"b\"\n=======\n>>>>>>> other\n"),
+            "align/docker.conf:2:1: a merge was not finished: two versions of the text are here\n\
+             help: keep what is right of them, and remove the lines `<<<<<<<`, `=======` and `>>>>>>>`"
+        );
         for (text, message) in cases {
             let expected = format!("align/docker.conf:{message}\nhelp: write `image = \"debian:13\"`");
             assert_eq!(complaint(text), expected, "{text}");
@@ -332,6 +360,14 @@ mod tests {
             complaint("image = \"x\"\n  user = 1000:1000\n"),
             "align/docker.conf:2:3: the value of `user` is not quoted\nhelp: write `user = \"1000:1000\"`"
         );
+    }
+
+    #[test]
+    fn directories_of_path_come_before_those_of_the_image_or_of_env() {
+        let variables = |text: &str| parse(&format!("image = \"x\"\n{text}\n")).unwrap().variables();
+        let path = |value: &str| vec![("PATH".to_owned(), value.to_owned())];
+        assert_eq!(variables("path = [\"/opt/$a\", \"/b\"]"), path("/opt/$$a:/b:${PATH}"));
+        assert_eq!(variables("path = [\"/a\"]\nenv = { PATH = \"/b\" }"), path("/a:/b"));
     }
 
     #[test]
@@ -365,6 +401,20 @@ mod tests {
             ("gpus = true", "1:8: `gpus` must be `\"all\"` or how many, not a boolean"),
             ("env = { A = 1 }", "1:13: `A` must be a string, not an integer\nhelp: write `A = \"1\"`"),
             ("env = { COMPDIR = \"/\" }", "1:9: `COMPDIR` is set by ce-run"),
+            (
+                "env = { P = \"/opt/bin:$PATH\" }",
+                "1:23: `$PATH` is not replaced\nhelp: write `${PATH}` for the image's variable, or `$$` for a `$`",
+            ),
+            (
+                "env = { PATH = \"bin\" }",
+                "1:16: `PATH` names no absolute directory: the setup would find no program\nhelp: write it as in `PATH = \"/opt/bin:${PATH}\"`",
+            ),
+            (
+                "path = \"/opt/bin\"",
+                "1:8: `path` must be an array of directories, not a string\nhelp: write it as in `path = [\"/opt/bin\"]`",
+            ),
+            ("path = [\"bin\"]", "1:9: `path` must be an absolute path in the container, without `..`"),
+            ("path = [\"/a:/b\"]", "1:9: a directory of `path` cannot have a `:` in its name"),
             ("network = \"container:x\"", "1:11: a computation cannot use the network of another container"),
             ("stage-timeout = 0", "1:17: `stage-timeout` must be a time such as `\"90s\"`, `\"30m\"` or `\"2h\"`"),
             (

@@ -22,7 +22,7 @@ pub fn container_spec(description: &Description, directory: &Path, mounts: &Moun
     Ok(ContainerSpec {
         platform: description.platform.clone(),
         command: vec![description.shell.clone(), "-c".to_owned(), IDLE.to_owned()],
-        env: description.env.iter().cloned().chain(mounts.env()).collect(),
+        env: description.variables().into_iter().chain(mounts.env()).collect(),
         user: description.user.clone(),
         working_dir: description.workdir.clone(),
         network: description.network.clone(),

@@ -113,6 +113,16 @@ pub enum SetupError {
         /// Why the last of its containers is not what the script says, if there is one.
         because: Option<Reason>,
     },
+    /// The image is of another platform than docker.conf says.
+    #[error("image `{image}` is for {found}, and `platform` in docker.conf says {wanted}")]
+    WrongPlatform {
+        /// Its name.
+        image: String,
+        /// What docker.conf says.
+        wanted: String,
+        /// What it is.
+        found: String,
+    },
     /// Calls run in the container for too long.
     #[error("waited {} s for {calls} that {run} in container `{container}`", waited.as_secs(), calls = calls_of(*calls), run = if *calls == 1 { "runs" } else { "run" })]
     InUse {
@@ -237,6 +247,9 @@ impl SetupError {
                  `git worktree add` gives another directory to work in"
                     .to_owned(),
             ),
+            SetupError::WrongPlatform { image, wanted, .. } => Some(format!(
+                "run `docker pull --platform {wanted} {image}`, or change `platform` in docker.conf"
+            )),
             SetupError::InUse { .. } => Some(
                 "what the setup runs must not run beside them: call again when they have ended, or with a longer \
                  `--lock-timeout`"

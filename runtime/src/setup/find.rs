@@ -75,7 +75,7 @@ pub(super) fn create(
     let ancestor = start.map(|start| start.ancestor.clone()).unwrap_or_default();
     let labels = identity.all_labels(&made, &ancestor, &chain, &computation.key());
     let image = if ancestor.snapshot.is_empty() { made.image_id } else { ancestor.snapshot };
-    let spec = ContainerSpec { image, labels, ..site.spec.clone() };
+    let spec = ContainerSpec { image, labels, ..site.filled_spec() };
     let stages = start.map_or(0, |start| start.stages);
     let version = computation.key().chars().take(7).collect::<String>();
     let task = || doing(format!("create a container for computation `{}` at commit {version}", computation.name));

@@ -2,13 +2,13 @@
 
 use super::error::{SetupError, doing};
 use crate::{
-    computation::environment::Environment,
+    computation::{description::template, environment::Environment},
     container::{
         identity::{self, Identity, MadeOf},
         mounts::Mounts,
         spec::container_spec,
     },
-    engine::{Container, ContainerSpec, Engine, EngineError},
+    engine::{Container, ContainerSpec, Engine, EngineError, Image},
 };
 
 /// A computation and the engine its container lives on.
@@ -18,10 +18,8 @@ pub(crate) struct Site<'a> {
     pub(super) mounts: &'a Mounts,
     /// What its container is made of, but for the image's id and the labels.
     pub(super) spec: ContainerSpec,
-    /// The id of the image that the description names; `None` when it is not there.
-    image_id: Option<String>,
-    /// The user that image's commands run as; empty for root.
-    pub(super) image_user: Option<String>,
+    /// The image that the description names; `None` when it is not there.
+    image: Option<Image>,
     /// Whether a container in which a stage failed is to be used.
     pub(super) retry: bool,
 }
@@ -40,8 +38,13 @@ impl<'a> Site<'a> {
             Err(EngineError::NoSuchImage { .. }) => None,
             Err(error) => return Err(doing("look for the image")(error)),
         };
-        let (image_id, image_user) = image.map(|image| (image.id, image.user)).unzip();
-        Ok(Self { engine, environment, mounts, spec, image_id, image_user, retry })
+        if let (Some(Image { platform: found, .. }), Some(wanted)) = (&image, &environment.description.platform)
+            && !is_same_platform(found, wanted)
+        {
+            let (image, wanted, found) = (environment.description.image.clone(), wanted.clone(), found.clone());
+            return Err(SetupError::WrongPlatform { image, wanted, found });
+        }
+        Ok(Self { engine, environment, mounts, spec, image, retry })
     }
 
     pub(super) fn identity(&self) -> Identity {
@@ -54,8 +57,8 @@ impl<'a> Site<'a> {
     /// When the image is not there.
     pub(super) fn made(&self) -> Result<MadeOf, SetupError> {
         let image = &self.environment.description.image;
-        match &self.image_id {
-            Some(id) => Ok(self.made_from(id)),
+        match &self.image {
+            Some(image) => Ok(self.made_from(&image.id)),
             None => {
                 let task = format!("create a container for computation `{}`", self.environment.computation.name);
                 Err(doing(task)(EngineError::NoSuchImage { reference: image.clone() }))
@@ -69,7 +72,19 @@ impl<'a> Site<'a> {
         let made = MadeOf::of(container);
         let is_same_name = made.image == self.environment.description.image;
         let former = is_same_name.then_some(made.image_id.as_str());
-        self.made_from(self.image_id.as_deref().or(former).unwrap_or_default())
+        self.made_from(self.image.as_ref().map(|image| image.id.as_str()).or(former).unwrap_or_default())
+    }
+
+    /// The user that the image's commands run as; empty for root, `None` when that is not known.
+    pub(super) fn image_user(&self) -> Option<String> {
+        self.image.as_ref().map(|image| image.user.clone())
+    }
+
+    /// What the engine is told to create, with the image's own variables put into the values of others.
+    pub(super) fn filled_spec(&self) -> ContainerSpec {
+        let image = self.image.as_ref().map(|image| image.env.as_slice()).unwrap_or_default();
+        let fill = |(name, value): &(String, String)| (name.clone(), template::fill(value, image));
+        ContainerSpec { env: self.spec.env.iter().map(fill).collect(), ..self.spec.clone() }
     }
 
     fn made_from(&self, image_id: &str) -> MadeOf {
@@ -81,4 +96,9 @@ impl<'a> Site<'a> {
             image_id: image_id.to_owned(),
         }
     }
+}
+
+/// Whether an image is of a platform; where one of them names no variant, any is right.
+fn is_same_platform(image: &str, wanted: &str) -> bool {
+    image.split('/').zip(wanted.split('/')).all(|(image, wanted)| image == wanted)
 }

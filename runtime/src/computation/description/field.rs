@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::{
     CacheMount,
     error::{DescriptionError, Excerpt},
+    template::{self, Fragment, Wrong},
 };
 use crate::engine::containers::{Cache, Gpus, Limits};
 
@@ -22,6 +23,7 @@ pub(super) const KEYS: &[&str] = &[
     "workdir",
     "shell",
     "env",
+    "path",
     "network",
     "limits",
     "shm-size",
@@ -107,12 +109,17 @@ impl<'a> File<'a> {
         let Some(place) = &plain.place else {
             return plain;
         };
+        let line_start =
+            self.text.get(..span.start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+        if place.line_text.starts_with("<<<<<<< ") {
+            let help = "keep what is right of them, and remove the lines `<<<<<<<`, `=======` and `>>>>>>>`";
+            let message = "a merge was not finished: two versions of the text are here";
+            return self.error(line_start..span.end, message.into(), Some(help.into()));
+        }
         let Some((key, separator, value)) = other_form(&place.line_text) else {
             return plain;
         };
         let indent = place.line_text.len() - place.line_text.trim_start().len();
-        let line_start =
-            self.text.get(..span.start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
         let start = line_start + indent;
         let message = match separator {
             "=" => format!("the value of `{key}` is not quoted"),
@@ -344,7 +351,58 @@ impl<'a> Field<'a> {
         if OUR_VARIABLES.contains(&self.key) {
             return wrong_name(format!("`{}` is set by ce-run", self.key));
         }
-        Ok((self.key.to_owned(), self.string()?.to_owned()))
+        let value = self.string()?;
+        let parts = template::parts(value).map_err(|wrong| self.wrong_template(value, wrong))?;
+        let finds_programs = |part: &Fragment<'_>| match part {
+            Fragment::Text(text) => text.split(':').any(|directory| directory.starts_with('/')),
+            Fragment::Variable(_) => true,
+        };
+        if self.key == "PATH" && !parts.iter().any(finds_programs) {
+            let message = "`PATH` names no absolute directory: the setup would find no program".to_owned();
+            return Err(self.error(message, Some("write it as in `PATH = \"/opt/bin:${PATH}\"`")));
+        }
+        Ok((self.key.to_owned(), value.to_owned()))
+    }
+
+    /// Points at the place in a value, where that is written as it is.
+    fn wrong_template(&self, value: &str, wrong: Wrong) -> DescriptionError {
+        let written = self.file.text.get(self.value_span.clone()).unwrap_or_default();
+        let span = match written.find(value) {
+            Some(at) => {
+                let start = self.value_span.start + at;
+                start + wrong.at.start..start + wrong.at.end
+            }
+            None => self.value_span.clone(),
+        };
+        self.file.error(span, wrong.message, Some(wrong.help))
+    }
+
+    /// Directories of the container.
+    pub(super) fn absolute_paths(&self) -> Result<Vec<String>, DescriptionError> {
+        let example = "write it as in `path = [\"/opt/bin\"]`";
+        let wrong_type =
+            || DescriptionError { help: Some(example.into()), ..self.wrong_type("an array of directories") };
+        let array = self.value.as_array().ok_or_else(wrong_type)?;
+        let path = |element: &'a Spanned<DeValue<'a>>| {
+            let element = self.element(element);
+            let path = element.absolute_path()?;
+            match path.contains(':') {
+                true => Err(element.error("a directory of `path` cannot have a `:` in its name".into(), None)),
+                false => Ok(path),
+            }
+        };
+        array.iter().map(path).collect()
+    }
+
+    /// An element of an array as a field of its own.
+    fn element(&self, element: &'a Spanned<DeValue<'a>>) -> Field<'a> {
+        Field {
+            file: self.file,
+            key: self.key,
+            key_span: self.key_span.clone(),
+            value: element.get_ref(),
+            value_span: element.span(),
+        }
     }
 
     pub(super) fn cache(&self) -> Result<CacheMount, DescriptionError> {
@@ -376,13 +434,7 @@ impl<'a> Field<'a> {
     }
 
     fn mount(&self, element: &'a Spanned<DeValue<'a>>) -> Result<Mount, DescriptionError> {
-        let whole = Field {
-            file: self.file,
-            key: self.key,
-            key_span: self.key_span.clone(),
-            value: element.get_ref(),
-            value_span: element.span(),
-        };
+        let whole = self.element(element);
         let (mut source, mut target, mut read_only) = (None, None, true);
         whole.table(|field| {
             match field.key {
