@@ -430,7 +430,8 @@ impl Setup<'_> {
         let computation = self.environment.computation.name.clone();
         let cause = outcome.cause.map(Box::new);
         match outcome.end {
-            End::Finished => Ok(None),
+            // A stage that the plan was not sure of may have been the last one.
+            End::Finished => Ok(plan::removed(self.environment, ledger, outcome.hits)),
             End::Exited if outcome.status == 0 => Ok(None),
             End::Exited => Err(SetupError::SetupExited { computation, status: outcome.status, cause }),
             End::Lost { .. } | End::Cancelled => {

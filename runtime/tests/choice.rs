@@ -226,6 +226,18 @@ fn a_stage_that_is_missing_where_calls_run_is_applied_elsewhere_when_that_is_soo
 }
 
 #[test]
+fn a_stage_that_is_gone_behind_one_that_was_not_sure_is_seen() {
+    let unsure = "next_stage && echo one >>log\nif [ -e flag ]; then next_stage && echo two >>log; fi\n";
+    let world = World::new(&format!("{unsure}next_stage && echo three >>log\n"));
+    let first = world.set_up(&mut Unwatched).unwrap();
+    assert_eq!(world.file(&first, "log"), "one\nthree\n");
+    world.commit(unsure);
+    let second = world.set_up(&mut Unwatched).unwrap();
+    assert_eq!(world.file(&second, "log"), "one\n");
+    assert_eq!(world.file(&first, "log"), "one\nthree\n");
+}
+
+#[test]
 fn a_later_stage_that_is_edited_runs_on_a_snapshot_of_the_stages_before_it() {
     let script = |third: &str, fourth: &str| {
         format!(

@@ -278,17 +278,21 @@ pub(crate) fn fit(environment: &Environment, mounts: &Mounts, base: &str, ledger
     let is_said = |one: &RepeatedRecord| is_ours(&one.script) || steps.repeated.contains_key(&one.fingerprint);
     let gone = ledger.repeated().find(|one| !is_said(one) && !is_past(one));
     let is_sure = steps.steps.iter().all(|step| !matches!(step.fate, Fate::Perhaps(_)));
-    let last_is_ours = ledger.stage(ledger.applied()).is_some_and(|record| is_ours(&record.script));
     let pending = match outcome {
         Ok(Outcome { end: End::Diverged { number, chain }, .. }) => Err(edited(ledger, number, &chain)),
         _ if gone.is_some() => Err(Reason::RepeatedGone { text: gone.map(|one| one.text.clone()).unwrap_or_default() }),
-        // What the same script did before tells nothing of it.
-        Ok(Outcome { hits, .. }) if is_sure && hits < ledger.applied() && !last_is_ours => {
-            Err(Reason::StageRemoved(hits + 1))
-        }
+        Ok(Outcome { hits, .. }) if is_sure => removed(environment, ledger, hits).map_or(Ok(steps.pending), Err),
         _ => Ok(steps.pending),
     };
     Fit { steps: steps.steps, pending, stages: steps.stages, repeated: steps.repeated }
+}
+
+/// Why a container is not used in which more stages are applied than the script has, which hits so many. What the same
+/// script did before tells nothing of that.
+pub(super) fn removed(environment: &Environment, ledger: &Records, hits: u32) -> Option<Reason> {
+    let last = ledger.stage(ledger.applied());
+    let last_is_ours = last.is_some_and(|record| record.script.as_ref() == Some(&environment.script_hash));
+    (hits < ledger.applied() && !last_is_ours).then_some(Reason::StageRemoved(hits + 1))
 }
 
 /// The same steps in a container where the first so many stages are applied.
