@@ -18,14 +18,14 @@ use compeval_interpreter::{
 };
 use compeval_runtime::{
     Environment, Setup, SetupError,
-    call::{Call, Called, Input, arguments::Translator, caller::caller},
+    call::{Call, Called, Input, arguments::Translator, caller::caller, terminal},
     computation::{self, Computation, environment::EnvironmentError},
     container::mounts::{COMPUTATION, MountError, Mounts},
     engine::{
         EngineError, Stream,
         docker::{self, Docker},
     },
-    interrupt::{self, Interrupt, Signal},
+    interrupt::{self, Interrupt, Running, Signal},
     setup::{OnEdit, error::age, snapshot::Worth},
 };
 use signal_hook::{consts, iterator::Signals, low_level};
@@ -67,6 +67,10 @@ pub struct RunArguments {
     /// Let the command read what ce-run reads on its standard input; without, it reads nothing.
     #[arg(short, long)]
     interactive: bool,
+
+    /// Give the command a terminal, where ce-run has one. `-it` is for programs that one types into.
+    #[arg(short, long)]
+    tty: bool,
 
     /// Pass the arguments on as they are.
     #[arg(long)]
@@ -391,6 +395,7 @@ fn command(arguments: &RunArguments, environment: &Environment, mounts: &Mounts)
         user: description.user.clone().or_else(|| Some(caller())),
         directory: translator.directory().to_owned(),
         input: if arguments.interactive { Input::Inherited } else { Input::Nothing },
+        terminal: if arguments.tty { terminal::size() } else { None },
     }
 }
 
@@ -442,10 +447,17 @@ fn take_signals(interrupt: Interrupt, shell: String) {
 
 /// Passes a signal on to the command that runs, if there is one. Who is to stop, stops himself behind that.
 fn pass_on(interrupt: &Interrupt, shell: &str, signal: Signal) {
-    if let Some(running) = interrupt.running().filter(|running| running.stretch.is_none())
-        && let Ok(docker) = Docker::connect()
-    {
-        let _ = interrupt::send(&docker, shell, &running, signal.name);
+    match interrupt.running().filter(|running| running.stretch.is_none()) {
+        // Its own terminal tells it.
+        Some(Running { terminal: Some(resize), .. }) if signal.number == consts::SIGWINCH => {
+            terminal::size().into_iter().for_each(|size| resize.to(size));
+        }
+        Some(running) => {
+            if let Ok(docker) = Docker::connect() {
+                let _ = interrupt::send(&docker, shell, &running, signal.name);
+            }
+        }
+        None => {}
     }
     if signal.number == consts::SIGTSTP {
         // The order is on its way before this thread stops.
@@ -466,6 +478,7 @@ fn stop(interrupt: Interrupt, shell: String, signal: Signal) {
 
 /// Ends ce-run while something else of it waits.
 fn end(signal: Signal) -> ! {
+    terminal::restore();
     let _ = writeln!(io::stderr(), "ce-run: interrupted");
     std::process::exit(128 + signal.number)
 }

@@ -3,9 +3,11 @@
 pub mod arguments;
 pub mod caller;
 mod handshake;
+pub mod terminal;
 mod watchdog;
 
 use std::{
+    env,
     ffi::{OsStr, OsString},
     io,
     os::unix::ffi::OsStrExt,
@@ -15,13 +17,14 @@ use compeval_interpreter::{language::quoting::quote, text::nonce};
 
 use crate::{
     container::{in_use::CALL, mounts::COMPUTATION},
-    engine::{Conversation, EngineError, Exec, Stream},
+    engine::{Conversation, EngineError, Exec, Stream, TerminalSize},
     interrupt::Running,
     setup::{Ready, SET_UP, Setup, error::SetupError, fed::FedShell, find::has_ended, notice::Watcher},
 };
 
 use self::{
     handshake::{Handshake, Started, Words, wrapper},
+    terminal::Raw,
     watchdog::Watchdog,
 };
 
@@ -44,6 +47,9 @@ pub struct Call {
     pub directory: OsString,
     /// What it reads on its standard input.
     pub input: Input,
+    /// When given, its streams are a terminal of this size, of the kind that `TERM` here says; what this process reads is
+    /// read from a terminal that passes every byte on.
+    pub terminal: Option<TerminalSize>,
 }
 
 /// What a command reads on its standard input.
@@ -60,7 +66,7 @@ impl Call {
     /// A program without arguments, as the container's own user, in the computation's directory; it reads nothing.
     pub fn new(program: impl Into<OsString>) -> Call {
         let (argv, directory) = (vec![program.into()], COMPUTATION.into());
-        Call { argv, interpreter: None, user: None, directory, input: Input::Nothing }
+        Call { argv, interpreter: None, user: None, directory, input: Input::Nothing, terminal: None }
     }
 
     /// Whether an engine can be told of it: that takes text only.
@@ -68,9 +74,14 @@ impl Call {
         self.argv.iter().chain([&self.directory]).all(|word| word.to_str().is_some())
     }
 
+    /// Whether its standard input is there for its watchdog.
+    fn has_free_input(&self) -> bool {
+        self.input == Input::Nothing && self.terminal.is_none()
+    }
+
     fn words<'w>(&'w self, nonce: &'w str, ready: &'w str) -> Words<'w> {
         let interpreter = self.interpreter.as_deref().unwrap_or_default();
-        let is_watched = self.input == Input::Nothing;
+        let is_watched = self.has_free_input();
         Words { nonce, ready, interpreter, directory: &self.directory, is_watched }
     }
 }
@@ -133,7 +144,8 @@ impl Setup<'_> {
         }
         // All of a setup runs as root.
         let is_roots = command.user.as_ref().or(ready.user.as_ref()).is_some_and(|user| ROOT.contains(&user.as_str()));
-        if !is_roots {
+        // A terminal would show what it is fed.
+        if !is_roots || command.terminal.is_some() {
             ready.leave_shell()?;
         }
         let Ready { container, shell, lock, .. } = ready;
@@ -142,7 +154,9 @@ impl Setup<'_> {
         let mut begun = || drop(lock.take());
         let called = match shell {
             Some(shell) => self.feed(shell, &container, command, &mut begun, output),
-            None if command.is_text() => self.exec(&container, command, "", &mut begun, output),
+            None if command.is_text() || command.terminal.is_some() => {
+                self.exec(&container, command, "", &mut begun, output)
+            }
             None => {
                 let user = command.user.clone();
                 let shell = FedShell::start(&site, &container, user).map_err(failed)?;
@@ -184,11 +198,21 @@ impl Setup<'_> {
         output: &mut CallOutput<'_>,
     ) -> Result<Called, EngineError> {
         let (shell, wrapper, nonce) = (&self.environment.description.shell, wrapper(), nonce());
+        if let Some(word) = command.argv.iter().find(|word| word.to_str().is_none()) {
+            return Err(EngineError::NotText { word: word.to_string_lossy().into_owned() });
+        }
         let text = |word: &OsStr| word.to_string_lossy().into_owned();
         let words = command.words(&nonce, ready).parameters().map(text);
         let words = [shell, "-c", &wrapper, CALL].map(str::to_owned).into_iter().chain(words);
         let argv = words.chain(command.argv.iter().map(|word| text(word)));
-        let exec = Exec { user: command.user.clone(), ..Exec::new(argv) };
+        let kind = env::var("TERM").ok().filter(|_| command.terminal.is_some());
+        let (user, terminal) = (command.user.clone(), command.terminal);
+        let exec = Exec {
+            user,
+            terminal,
+            env: kind.map(|kind| ("TERM".to_owned(), kind)).into_iter().collect(),
+            ..Exec::new(argv)
+        };
         self.watched(container, command, |watchdog| {
             let talk = self.engine.converse(container, &exec)?;
             self.follow(talk, Handshake::new(nonce), container, command, watchdog, begun, output)
@@ -197,13 +221,11 @@ impl Setup<'_> {
 
     /// Runs something with a watchdog beside it, where the command itself reads what could tell it of our end.
     fn watched<T>(&self, container: &str, command: &Call, run: impl FnOnce(Option<&Watchdog>) -> T) -> T {
-        match command.input {
-            Input::Nothing => run(None),
-            Input::Inherited => {
-                let exec = watchdog::exec(&self.environment.description.shell, command.user.as_deref());
-                Watchdog::beside(self.engine, container, &exec, |watchdog| run(Some(watchdog)))
-            }
+        if command.has_free_input() {
+            return run(None);
         }
+        let exec = watchdog::exec(&self.environment.description.shell, command.user.as_deref());
+        Watchdog::beside(self.engine, container, &exec, |watchdog| run(Some(watchdog)))
     }
 
     /// Passes a command's output on, byte for byte, until it ends.
@@ -218,6 +240,7 @@ impl Setup<'_> {
         begun: &mut dyn FnMut(),
         output: &mut CallOutput<'_>,
     ) -> Result<Called, EngineError> {
+        let mut raw = None;
         let mut run = || {
             while let Some((stream, bytes)) = talk.receive()? {
                 let bytes = if stream == Stream::Stdout { handshake.take(&bytes) } else { &bytes };
@@ -225,8 +248,10 @@ impl Setup<'_> {
                     let orders = watchdog.map_or_else(|| talk.orders(), Watchdog::orders);
                     watchdog.into_iter().for_each(|watchdog| watchdog.guard(process, &scratch));
                     let container = container.to_owned();
-                    self.interrupt.begins(Running { container, process, stretch: None, orders: Some(orders) });
+                    let (orders, terminal) = (Some(orders), command.terminal.map(|_| talk.resize()));
+                    self.interrupt.begins(Running { container, process, stretch: None, orders, terminal });
                     begun();
+                    raw = command.terminal.map(|_| Raw::begin());
                     if command.input == Input::Inherited {
                         // What was read for a command that did not run would be lost to the next one.
                         talk.pass_input()?;
@@ -239,6 +264,7 @@ impl Setup<'_> {
             talk.status()
         };
         let status = run();
+        drop(raw);
         if let (Err(EngineError::Output(_)), Some(Running { orders: Some(orders), .. })) =
             (&status, self.interrupt.running())
         {

@@ -14,7 +14,9 @@ pub use containers::{
     BindMount, Cache, Container, ContainerSpec, ContainerState, Containers, Gpus, LONGEST_FILE, Limits,
 };
 pub use error::EngineError;
-pub use exec::{Conversation, Exec, Execs, LONGEST_ARGUMENT, LONGEST_COMMAND, Orders, Sink, Stream};
+pub use exec::{
+    Conversation, Exec, Execs, LONGEST_ARGUMENT, LONGEST_COMMAND, Orders, Resize, Sink, Stream, TerminalSize,
+};
 pub use images::{Image, Images};
 
 /// The few container verbs this crate needs, each one finished when it returns.

@@ -11,7 +11,7 @@ use std::{
 
 use compeval_interpreter::dispatch::{Cancel, Kind};
 
-use crate::engine::{Engine, EngineError, Exec, Orders};
+use crate::engine::{Engine, EngineError, Exec, Orders, Resize};
 
 /// How long a stretch of the setup may take to end by itself before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -42,6 +42,8 @@ pub struct Running {
     pub stretch: Option<Kind>,
     /// Who passes signals on to it, by their names; without, that takes a shell of its own.
     pub orders: Option<Orders>,
+    /// Its terminal, if it has one.
+    pub terminal: Option<Resize>,
 }
 
 /// What a thread that takes signals shares with the one that sets up and calls.
@@ -230,8 +232,13 @@ mod tests {
                     Ok(ControlFlow::Continue(()))
                 })
             });
-            let running =
-                Running { container: container.clone(), process: told.recv().unwrap(), stretch, orders: None };
+            let running = Running {
+                container: container.clone(),
+                process: told.recv().unwrap(),
+                stretch,
+                orders: None,
+                terminal: None,
+            };
             task(&memory, &running);
             command.join().unwrap().unwrap()
         })
@@ -297,7 +304,13 @@ mod tests {
                 memory.exec(&container, &Exec::new(["sh", "-c", script]), &mut |_, bytes| {
                     if let Ok(process) = String::from_utf8_lossy(bytes).trim().parse() {
                         let stretch = Some(Kind::Stage(1));
-                        interrupt.begins(Running { container: container.clone(), process, stretch, orders: None });
+                        interrupt.begins(Running {
+                            container: container.clone(),
+                            process,
+                            stretch,
+                            orders: None,
+                            terminal: None,
+                        });
                     }
                     Ok(ControlFlow::Continue(()))
                 })

@@ -11,6 +11,7 @@ mod help;
 mod image;
 mod stdin;
 mod talk;
+mod terminal;
 
 use std::path::PathBuf;
 

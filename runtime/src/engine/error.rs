@@ -72,6 +72,12 @@ pub enum EngineError {
         /// What it may be.
         limit: usize,
     },
+    /// An engine takes text only for what runs with a terminal.
+    #[error("`{word}` is not UTF-8 text, and cannot be passed to a command with a terminal")]
+    NotText {
+        /// The argument, as far as it can be shown.
+        word: String,
+    },
     /// A file in a container is longer than any that is read from one.
     #[error("`{}` in the container is too long", path.display())]
     FileTooLong {

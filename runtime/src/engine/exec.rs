@@ -64,6 +64,9 @@ pub trait Conversation {
     /// Sends to its standard input from another thread while this one receives.
     fn orders(&mut self) -> Orders;
 
+    /// Gives its terminal another size, from any thread.
+    fn resize(&self) -> Resize;
+
     /// Its exit status, when its output has ended.
     ///
     /// # Errors
@@ -103,6 +106,38 @@ impl PartialEq for Orders {
 
 impl Eq for Orders {}
 
+/// A way to give a command's terminal another size, from any thread; for one that has none, it does nothing.
+#[derive(Clone)]
+pub struct Resize(Arc<ResizeTo>);
+
+type ResizeTo = dyn Fn(TerminalSize) + Send + Sync;
+
+impl Resize {
+    /// What does it, as well as it can.
+    pub fn new(resize: impl Fn(TerminalSize) + Send + Sync + 'static) -> Resize {
+        Resize(Arc::new(resize))
+    }
+
+    /// Does it.
+    pub fn to(&self, size: TerminalSize) {
+        (self.0)(size);
+    }
+}
+
+impl fmt::Debug for Resize {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Resize")
+    }
+}
+
+impl PartialEq for Resize {
+    fn eq(&self, other: &Resize) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Resize {}
+
 /// Takes a command's output, piece by piece, and tells whether more is awaited; see [`Execs::exec`].
 pub type Sink<'a> = dyn FnMut(Stream, &[u8]) -> io::Result<ControlFlow<()>> + 'a;
 
@@ -117,6 +152,18 @@ pub struct Exec {
     pub user: Option<String>,
     /// The directory it starts in; `None` means the container's.
     pub working_dir: Option<String>,
+    /// When given, its streams are a terminal of this size, and all that it prints is standard output; for
+    /// [`Execs::converse`] alone.
+    pub terminal: Option<TerminalSize>,
+}
+
+/// How large a terminal is, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalSize {
+    /// Its width.
+    pub columns: u16,
+    /// Its height.
+    pub rows: u16,
 }
 
 /// One of a command's two outputs.

@@ -141,7 +141,7 @@ impl ContainerShell<'_, '_, '_> {
         let mut shell = fed::usable_or_new(self.shell, self.site, &container)?;
         let mut begun = |process| {
             let container = container.clone();
-            self.interrupt.begins(Running { container, process, stretch: Some(kind), orders: None });
+            self.interrupt.begins(Running { container, process, stretch: Some(kind), orders: None, terminal: None });
         };
         shell.run(&program.fed(), &mut begun, &mut |stream, bytes| {
             let shown = match stream {

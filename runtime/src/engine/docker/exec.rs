@@ -36,15 +36,26 @@ impl Execs for Docker {
         exec.check_length()?;
         // The connection lives as long as its event loop.
         let runtime = event_loop()?;
-        let attached = runtime.block_on(self.start(id, exec, true))?;
-        Ok(Box::new(ExecTalk::new(self, id, runtime, attached)))
+        let attached = match exec.terminal {
+            None => runtime.block_on(self.start(id, exec, true))?,
+            Some(_) => runtime.block_on(self.start_terminal(id, exec))?,
+        };
+        let talk = ExecTalk::new(self, id, runtime, attached);
+        if let Some(size) = exec.terminal {
+            talk.resize().to(size);
+        }
+        Ok(Box::new(talk))
     }
 }
 
 impl Docker {
-    async fn start(&self, id: &str, exec: &Exec, reads: bool) -> Result<Attached, EngineError> {
+    pub(super) async fn create_exec(&self, id: &str, exec: &Exec, reads: bool) -> Result<String, EngineError> {
         let created = self.client.create_exec(id, exec_options(exec, reads)).await;
-        let exec_id = created.map_err(|error| self.container_error(error, id, "run a command in"))?.id;
+        Ok(created.map_err(|error| self.container_error(error, id, "run a command in"))?.id)
+    }
+
+    async fn start(&self, id: &str, exec: &Exec, reads: bool) -> Result<Attached, EngineError> {
+        let exec_id = self.create_exec(id, exec, reads).await?;
         let options = bollard::exec::StartExecOptions { output_capacity: Some(CHUNK), ..Default::default() };
         let started = self.client.start_exec(&exec_id, Some(options)).await;
         match started.map_err(|error| self.container_error(error, id, "run a command in"))? {

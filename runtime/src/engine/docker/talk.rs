@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, pin::Pin};
 
-use bollard::container::LogOutput;
+use bollard::{container::LogOutput, query_parameters::ResizeExecOptionsBuilder};
 use futures_util::{
     Stream as Pieces, StreamExt,
     future::{Either, select},
@@ -11,15 +11,16 @@ use tokio::{io::AsyncWriteExt, runtime::Runtime, sync::mpsc};
 
 use super::{
     Docker,
+    connect::block_on,
     stdin::{Feed, Writer},
 };
 use crate::engine::{
     error::EngineError,
-    exec::{Conversation, Orders, Stream},
+    exec::{Conversation, Orders, Resize, Stream, TerminalSize},
 };
 
 /// What a command prints.
-type Printed = Pin<Box<dyn Pieces<Item = Result<LogOutput, bollard::errors::Error>> + Send>>;
+pub(super) type Printed = Pin<Box<dyn Pieces<Item = Result<LogOutput, bollard::errors::Error>> + Send>>;
 
 /// A command that runs, and its streams.
 pub(super) struct Attached {
@@ -110,6 +111,18 @@ impl Conversation for ExecTalk<'_> {
         self.orders = Some(orders);
         // Who has gone needs no orders.
         Orders::new(move |bytes| drop(sender.send(bytes.to_vec())))
+    }
+
+    fn resize(&self) -> Resize {
+        let (client, exec_id) = (self.docker.client.clone(), self.attached.exec_id.clone());
+        Resize::new(move |TerminalSize { columns, rows }| {
+            let (client, exec_id) = (client.clone(), exec_id.clone());
+            // The daemon answers when the process is there. A size that does not come through is no reason to end.
+            std::thread::spawn(move || {
+                let options = ResizeExecOptionsBuilder::default().w(columns.into()).h(rows.into()).build();
+                block_on(client.resize_exec(&exec_id, options))
+            });
+        })
     }
 
     fn status(&mut self) -> Result<i32, EngineError> {

@@ -15,7 +15,7 @@ use rustix::process::Pid;
 use super::{AFTERLIFE, Held, Memory, TICK, exit_code, pieces};
 use crate::engine::{
     error::EngineError,
-    exec::{Conversation, Exec, Orders, Stream},
+    exec::{Conversation, Exec, Orders, Resize, Stream},
 };
 
 /// More pieces than a test's command writes while it is sent something.
@@ -79,6 +79,10 @@ impl Conversation for ChildTalk<'_> {
     fn orders(&mut self) -> Orders {
         let input = Arc::clone(&self.input);
         Orders::new(move |bytes| write(&input, bytes))
+    }
+
+    fn resize(&self) -> Resize {
+        Resize::new(|_| ())
     }
 
     fn status(&mut self) -> Result<i32, EngineError> {
