@@ -25,7 +25,7 @@ use compeval_runtime::{
         EngineError, Stream,
         docker::{self, Docker},
     },
-    interrupt::{self, Interrupt, Running, Signal},
+    interrupt::{Interrupt, Running, Signal},
     setup::{OnEdit, error::age, snapshot::Worth},
 };
 use signal_hook::{consts, iterator::Signals, low_level};
@@ -42,11 +42,8 @@ use crate::{
 /// The container is the one of the computation's commit. It is made from the image that docker.conf names, and set up
 /// as docker-setup.sh says: stages (`next_stage && ...`) once, `everytime && ...` on every call. Then `exec ARG...`
 /// runs in it. Arguments that name files below the global file storage or the computation are translated.
-///
-/// The exit status is the command's own; 125 when it could not be run at all, 126 when it is there but cannot be
-/// executed, 127 when it is not there, 128+N when it died of signal N.
 #[derive(Debug, Parser)]
-#[command(name = "ce-run", version)]
+#[command(name = "ce-run", version, after_help = EXIT_STATUSES)]
 pub struct RunArguments {
     /// The computation's directory, or one inside it.
     #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
@@ -135,10 +132,21 @@ impl From<EditPolicy> for OnEdit {
     }
 }
 
+/// What the exit status says; each row is a test.
+const EXIT_STATUSES: &str = "\
+Exit status:
+  N      the command's own
+  125    ce-run itself failed, wrong usage included
+  126    the command is there, and cannot be executed
+  127    the command is not there
+  128+N  the command died of signal N; so did ce-run, if that was interrupted before the command ran";
+
 /// Our own failures, as with `docker run`.
 const FAILED: u8 = 125;
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
+/// 128 and the number of SIGKILL.
+const KILLED: u8 = 137;
 /// Nobody reads our output any more: 128 and the number of SIGPIPE.
 const BROKEN_PIPE: u8 = 141;
 
@@ -340,8 +348,14 @@ fn attempt(arguments: &RunArguments, directory: &Path, reporter: &mut Reporter) 
         setup.set_up(reporter)?;
         return Ok(0);
     }
-    let called = setup.call(&command, reporter, &mut write_out);
-    let called = called?;
+    let called = setup.call(&command, reporter, &mut write_out)?;
+    if let Called::Ended(status) = called
+        && let Some(signal) = words::death(status)
+        && !setup.interrupt.has_passed_on()
+        && command.terminal.is_none()
+    {
+        tell(&format!("the command ended with status {status}: it, or what it ran last, was killed by {signal}"));
+    }
     Ok(exit_status(called, &command))
 }
 
@@ -375,10 +389,21 @@ fn exit_status(called: Called, command: &Call) -> u8 {
             (format!("`{program}` cannot be executed in the container: {why}"), NOT_EXECUTABLE)
         }
         Called::NoShell { said } => (format!("the container's shell cannot be started: {said}"), FAILED),
+        Called::OutOfMemory { limit } => {
+            let limit = limit.map(|bytes| format!(", of which docker.conf gives it {}", words::size(bytes)));
+            let limit = limit.unwrap_or_default();
+            (format!("the command was killed: the container had no more memory{limit}"), KILLED)
+        }
         Called::Stale => ("the container was changed by somebody else meanwhile; run again".to_owned(), FAILED),
     };
-    let _ = writeln!(io::stderr(), "ce-run: {}", report::printable(&complaint));
+    tell(&complaint);
     status
+}
+
+/// Says something about the command.
+fn tell(text: &str) {
+    // Where standard error is gone, the exit status has to do.
+    let _ = writeln!(io::stderr(), "ce-run: {}", report::printable(text));
 }
 
 /// What to run, as the container sees it.
@@ -434,7 +459,7 @@ fn take_signals(interrupt: Interrupt, shell: String) {
             match running {
                 Some(running) if running.stretch.is_none() || interrupts > 1 => {
                     if let Ok(docker) = Docker::connect() {
-                        let _ = interrupt::send(&docker, &shell, &running, name);
+                        let _ = interrupt.pass_on(&docker, &shell, &running, name);
                     }
                 }
                 // Being stopped already.
@@ -454,7 +479,7 @@ fn pass_on(interrupt: &Interrupt, shell: &str, signal: Signal) {
         }
         Some(running) => {
             if let Ok(docker) = Docker::connect() {
-                let _ = interrupt::send(&docker, shell, &running, signal.name);
+                let _ = interrupt.pass_on(&docker, shell, &running, signal.name);
             }
         }
         None => {}

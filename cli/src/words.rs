@@ -144,6 +144,35 @@ pub fn state(state: ContainerState) -> &'static str {
     }
 }
 
+/// The signal that a status of 128 and more stands for, where a person did not ask for it: neither an interrupt nor the end of
+/// a pipe is told.
+pub fn death(status: i32) -> Option<String> {
+    let names = [
+        (1, "HUP"),
+        (3, "QUIT"),
+        (4, "ILL"),
+        (6, "ABRT"),
+        (7, "BUS"),
+        (8, "FPE"),
+        (9, "KILL"),
+        (11, "SEGV"),
+        (14, "ALRM"),
+        (15, "TERM"),
+        (24, "XCPU"),
+        (25, "XFSZ"),
+        (31, "SYS"),
+    ];
+    let (number, name) = names.into_iter().find(|(number, _)| 128 + number == status)?;
+    Some(format!("signal {number} ({name})"))
+}
+
+/// So many bytes, as docker.conf has them.
+pub fn size(bytes: u64) -> String {
+    let unit =
+        [(30, "g"), (20, "m"), (10, "k")].into_iter().find(|(shift, _)| bytes > 0 && bytes.is_multiple_of(1 << shift));
+    unit.map_or_else(|| bytes.to_string(), |(shift, unit)| format!("{}{unit}", bytes >> shift))
+}
+
 /// An error on one line.
 fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();

@@ -367,3 +367,25 @@ fn variables_of_the_image_stand_in_values_of_docker_conf() {
     let said = "`platform` in docker.conf says linux/s390x\n  help: run `docker pull --platform linux/s390x compeval-test/dash:1`";
     assert!(run.status == Some(125) && run.stderr.contains(said), "{}", run.stderr);
 }
+
+#[test]
+fn a_command_that_was_killed_is_told_so() {
+    let Some(computation) = computation("deaths", Kind::Bash, "next_stage && true\n") else { return };
+    let image = fs::read_to_string(computation.path("docker.conf")).unwrap();
+    computation.write("docker.conf", format!("{image}limits = {{ memory = \"20m\" }}\n"));
+    let called = |script: &str| computation.call(&["--progress=quiet", "--entrypoint", "sh", "--", "-c", script]);
+    for (script, status, said) in [
+        (
+            "x=; while :; do x=$x$x................; done",
+            137,
+            "was killed: the container had no more memory, of which docker.conf gives it 20m\n",
+        ),
+        ("kill -9 $$", 137, "ended with status 137: it, or what it ran last, was killed by signal 9 (KILL)\n"),
+        ("kill -SEGV $$", 139, "was killed by signal 11 (SEGV)\n"),
+        ("kill -PIPE $$", 141, "docker.conf\n"),
+        ("exit 3", 3, "docker.conf\n"),
+    ] {
+        let run = called(script);
+        assert!(run.status == Some(status) && run.stderr.ends_with(said), "{script}: {run:?}");
+    }
+}

@@ -72,6 +72,10 @@ fn input_reaches_the_command_to_its_end() {
 #[test]
 fn the_exit_status_is_the_commands_own_or_says_why_there_is_none() {
     let Some(computation) = computation("exit statuses", "") else { return };
+    let killed = |status: i32, signal: &str| {
+        let what = "it, or what it ran last, was killed by signal";
+        format!("ce-run: the command ended with status {status}: {what} {signal}\n")
+    };
     let cases: &[(&[&str], i32, &str)] = &[
         (&["true"], 0, ""),
         (&["sh", "-c", "exit 1"], 1, ""),
@@ -79,8 +83,8 @@ fn the_exit_status_is_the_commands_own_or_says_why_there_is_none() {
         (&["sh", "-c", "exit 126"], 126, ""),
         (&["sh", "-c", "exit 127"], 127, ""),
         (&["sh", "-c", "exit 255"], 255, ""),
-        (&["--entrypoint", "sh", "--", "-c", "kill -9 $$"], 137, ""),
-        (&["--entrypoint", "sh", "--", "-c", "kill -15 $$"], 143, ""),
+        (&["--entrypoint", "sh", "--", "-c", "kill -9 $$"], 137, &killed(137, "9 (KILL)")),
+        (&["--entrypoint", "sh", "--", "-c", "kill -15 $$"], 143, &killed(143, "15 (TERM)")),
         (&["--entrypoint", "no-such-program"], 127, "ce-run: `no-such-program` is not there in the container\n"),
         (&["--entrypoint", "/no/such/program"], 127, "ce-run: `/no/such/program` is not there in the container\n"),
         (

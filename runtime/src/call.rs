@@ -14,6 +14,7 @@ use std::{
 };
 
 use compeval_interpreter::{language::quoting::quote, text::nonce};
+use jiff::Timestamp;
 
 use crate::{
     container::{in_use::CALL, mounts::COMPUTATION},
@@ -91,6 +92,11 @@ impl Call {
 pub enum Called {
     /// It ran, and ended with this status: 128+N when it died of signal N.
     Ended(i32),
+    /// It was killed: the container had no more memory.
+    OutOfMemory {
+        /// What it may use, in bytes, where docker.conf says that.
+        limit: Option<u64>,
+    },
     /// The container is not set up as it should be; nothing was run.
     Stale,
     /// The directory that it is to start in is not there, or not for its user.
@@ -124,7 +130,7 @@ impl Setup<'_> {
             doing: format!("run the command of computation `{}`", self.environment.computation.name),
             source,
         };
-        let site = self.site()?;
+        let (site, begin) = (self.site()?, Timestamp::now());
         if command.is_text()
             && let Some((container, ready)) = self.probably_ready(&site)?
         {
@@ -135,7 +141,7 @@ impl Setup<'_> {
                 Err(
                     EngineError::NotRunning { .. } | EngineError::Paused { .. } | EngineError::NoSuchContainer { .. },
                 ) => {}
-                called => return self.finished(&container.id, called.map_err(failed)?),
+                called => return self.finished(&container.id, begin, called.map_err(failed)?),
             }
         }
         let mut ready = self.set_up_at(&site, watcher)?;
@@ -163,7 +169,7 @@ impl Setup<'_> {
                 self.feed(shell, &container, command, &mut begun, output)
             }
         };
-        self.finished(&container, called.map_err(failed)?)
+        self.finished(&container, begin, called.map_err(failed)?)
     }
 
     /// Runs a command in a shell that is fed.
@@ -277,12 +283,16 @@ impl Setup<'_> {
     }
 
     /// A command has ended in a container: what came of it is the commit's only if that is still there.
-    fn finished(&self, container: &str, called: Called) -> Result<Called, SetupError> {
+    fn finished(&self, container: &str, since: Timestamp, called: Called) -> Result<Called, SetupError> {
         if let Called::Ended(status) = called {
             self.check_unmoved("its command ran")?;
             // What ends with its container is killed, and cannot say why.
             if status == KILLED && has_ended(self.engine, container) {
                 return Err(SetupError::Vanished { computation: self.environment.computation.name.clone() });
+            }
+            // An engine that does not tell leaves the bare status.
+            if status == KILLED && self.engine.ran_out_of_memory(container, since).unwrap_or(false) {
+                return Ok(Called::OutOfMemory { limit: self.environment.description.limits.memory });
             }
         }
         Ok(called)

@@ -58,9 +58,30 @@ struct Interruption {
     signal: Option<Signal>,
     running: Option<Running>,
     stopped: Option<Kind>,
+    has_passed_on: bool,
 }
 
 impl Interrupt {
+    /// Sends what runs a signal that came; see [`send`].
+    ///
+    /// # Errors
+    /// As [`send`].
+    pub fn pass_on(
+        &self,
+        engine: &dyn Engine,
+        shell: &str,
+        running: &Running,
+        signal: &str,
+    ) -> Result<(), EngineError> {
+        self.state().has_passed_on = true;
+        send(engine, shell, running, signal)
+    }
+
+    /// Whether what runs was sent a signal that came.
+    pub fn has_passed_on(&self) -> bool {
+        self.state().has_passed_on
+    }
+
     /// The signal that ends the setup, if one came.
     pub fn signal(&self) -> Option<Signal> {
         self.state().signal

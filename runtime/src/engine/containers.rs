@@ -60,6 +60,13 @@ pub trait Containers {
     /// [`EngineError::NoSuchContainer`], or the daemon's refusal.
     fn processes(&self, id: &str) -> Result<usize, EngineError>;
 
+    /// Whether something in a container was killed since then because all of it together came up against its limit of
+    /// memory.
+    ///
+    /// # Errors
+    /// Whatever kept the daemon from answering.
+    fn ran_out_of_memory(&self, id: &str, since: jiff::Timestamp) -> Result<bool, EngineError>;
+
     /// Removes a container with its anonymous volumes, killing what runs in it. One that is gone is no error.
     ///
     /// # Errors

@@ -239,6 +239,10 @@ impl Containers for Memory {
         Ok(self.called("commands").find(id)?.commands.iter().map(|(_, argv)| argv.clone()).collect())
     }
 
+    fn ran_out_of_memory(&self, _: &str, _: jiff::Timestamp) -> Result<bool, EngineError> {
+        Ok(false)
+    }
+
     fn processes(&self, id: &str) -> Result<usize, EngineError> {
         let mut state = self.called("processes");
         let held = state.find(id)?;

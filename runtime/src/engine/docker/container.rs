@@ -100,6 +100,16 @@ impl Containers for Docker {
         })?
     }
 
+    fn ran_out_of_memory(&self, id: &str, since: jiff::Timestamp) -> Result<bool, EngineError> {
+        let asked = [("container", id), ("type", "container"), ("event", "oom")];
+        let filters = asked.map(|(name, value)| (name.to_owned(), vec![value.to_owned()])).into();
+        let seconds = |time: jiff::Timestamp| Some(format!("{}.{:09}", time.as_second(), time.subsec_nanosecond()));
+        let (since, until) = (seconds(since), seconds(jiff::Timestamp::now()));
+        let options = query::EventsOptions { since, until, filters: Some(filters) };
+        let first = block_on(async { Box::pin(self.client.events(Some(options))).next().await })?;
+        first.transpose().map(|event| event.is_some()).map_err(|error| self.refusal(error, "tell what happened".into()))
+    }
+
     fn processes(&self, id: &str) -> Result<usize, EngineError> {
         match block_on(self.client.top_processes(id, None::<query::TopOptions>))? {
             Ok(told) => Ok(told.processes.unwrap_or_default().len()),

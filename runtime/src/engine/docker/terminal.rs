@@ -46,10 +46,10 @@ async fn read_head(stream: &mut UnixStream) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&head).into_owned())
 }
 
-type Shown = Result<LogOutput, bollard::errors::Error>;
+type Screen = Result<LogOutput, bollard::errors::Error>;
 
 /// The next piece of what a terminal shows; nothing comes behind a failure.
-async fn next(reader: Option<ReadHalf<UnixStream>>) -> Option<(Shown, Option<ReadHalf<UnixStream>>)> {
+async fn next(reader: Option<ReadHalf<UnixStream>>) -> Option<(Screen, Option<ReadHalf<UnixStream>>)> {
     let mut reader = reader?;
     let mut bytes = vec![0; CHUNK];
     match reader.read(&mut bytes).await {
