@@ -13,7 +13,7 @@ use bstr::ByteSlice;
 use clap::ValueEnum;
 use compeval_interpreter::{dispatch::Kind, execute::Event, syntax::print};
 use compeval_runtime::{
-    engine::Stream,
+    engine::{Pulling, Stream},
     setup::{
         error::{age, stretch_name},
         notice::{Notice, Watcher},
@@ -122,6 +122,11 @@ impl Watcher for Reporter {
             Notice::WaitingForStretch { stretch, running } => {
                 let (name, age) = (stretch_name(stretch), age(running));
                 self.say(&format!("waiting for {name}, which has been running for {age}"));
+            }
+            Notice::Pulling { image, so_far: None } => self.say(&format!("pulling image {image}")),
+            Notice::Pulling { image, so_far: Some(Pulling { done, total }) } => {
+                const MEGABYTE: u64 = 1_000_000;
+                self.say(&format!("pulling image {image}: {} of {} MB", done / MEGABYTE, total.div_ceil(MEGABYTE)));
             }
             Notice::Creating { name, image, stages, because } => {
                 let from = words::origin(image, stages);

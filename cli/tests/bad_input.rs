@@ -166,7 +166,11 @@ fn as_nobody(computation: &Computation) -> Command {
 }
 
 const WITH_A_DAEMON: &[Case] = &[
-    ("no such image", |c| c.write("docker.conf", "image = \"compeval-test/none:1\"\n"), &["--progress=quiet"]),
+    (
+        "no such image",
+        |c| c.write("docker.conf", "image = \"compeval-test/none:1\"\npull = \"never\"\n"),
+        &["--progress=quiet"],
+    ),
     ("no such image, dry run", |c| c.write("docker.conf", "image = \"compeval-test/none:1\"\n"), &["-n"]),
     (
         "docker.conf mounts what is not there",

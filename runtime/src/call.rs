@@ -130,7 +130,7 @@ impl Setup<'_> {
             doing: format!("run the command of computation `{}`", self.environment.computation.name),
             source,
         };
-        let (site, begin) = (self.site()?, Timestamp::now());
+        let (site, begin) = (self.fresh_site(watcher)?, Timestamp::now());
         if command.is_text()
             && let Some((container, ready)) = self.probably_ready(&site)?
         {

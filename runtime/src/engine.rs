@@ -17,7 +17,7 @@ pub use error::EngineError;
 pub use exec::{
     Conversation, Exec, Execs, LONGEST_ARGUMENT, LONGEST_COMMAND, Orders, Resize, Sink, Stream, TerminalSize,
 };
-pub use images::{Image, Images};
+pub use images::{Image, Images, Pulling};
 
 /// The few container verbs this crate needs, each one finished when it returns.
 pub trait Engine: Images + Containers + Execs + Send + Sync {}

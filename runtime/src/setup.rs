@@ -26,6 +26,7 @@ pub(crate) mod find;
 mod keep;
 pub mod notice;
 pub mod plan;
+mod pull;
 pub mod reason;
 mod room;
 mod session;
@@ -148,7 +149,7 @@ impl Setup<'_> {
     /// # Errors
     /// When a chain fails, a signal comes, or the engine or the lock does not do its part.
     pub fn set_up(&self, watcher: &mut dyn Watcher) -> Result<Ready<'_>, SetupError> {
-        let site = self.site()?;
+        let site = self.fresh_site(watcher)?;
         let mut ready = self.set_up_at(&site, watcher)?;
         self.check_unmoved(SET_UP)?;
         ready.leave_shell()?;
@@ -255,6 +256,7 @@ impl Setup<'_> {
                 if let (OnEdit::Fail, Some(reason)) = (self.on_edit, edit) {
                     return Err(SetupError::Edited { reason: reason.clone() });
                 }
+                self.have_image(site, watcher)?;
                 let start = snapshot::nearest(site, refused)?;
                 match find::create(site, start.as_ref(), watcher, refused.because())? {
                     Some(container) => (container, true),

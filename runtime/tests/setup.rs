@@ -265,3 +265,30 @@ fn arguments_that_are_too_long_are_told_whichever_way_the_command_takes() {
         assert!(is_length, "{script:?}: {error:?}");
     }
 }
+
+#[test]
+fn an_image_is_pulled_when_docker_conf_says_so() {
+    for (pull, first, later) in [
+        ("", Some(2), 0),
+        ("pull = \"missing\"\n", Some(2), 0),
+        ("pull = \"always\"\n", Some(2), 1),
+        ("pull = \"never\"\n", None, 0),
+    ] {
+        let world = World::new("next_stage && echo one >>log\n");
+        fs::write(world.computation().join("docker.conf"), format!("image = \"far/away:1\"\n{pull}")).unwrap();
+        let mut told = Told::default();
+        let error = world.set_up(&mut told).unwrap_err();
+        assert!(matches!(error, SetupError::Engine { .. }), "{error:?}");
+        world.engine.offer_image("far/away:1");
+        let mut told = Told::default();
+        let container = world.set_up(&mut told);
+        assert_eq!(container.is_ok().then_some(told.0.len()), first, "{pull} {:?}", told.0);
+        // Whoever has a container needs no image.
+        let mut told = Told::default();
+        if container.is_ok() {
+            world.set_up(&mut told).unwrap();
+            assert_eq!(told.0.len(), later, "{pull} {:?}", told.0);
+        }
+        assert!(world.engine.calls().iter().filter(|call| *call == "pull").count() <= 3);
+    }
+}

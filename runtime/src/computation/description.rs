@@ -32,6 +32,8 @@ pub struct Description {
     pub image: String,
     /// `platform`: the platform of the image, as in `linux/arm64`; default: whichever the daemon has.
     pub platform: Option<String>,
+    /// `pull`: when the image is brought here; default: when it is missing.
+    pub pull: Pull,
     /// `user`: whom the setup and the calls run as, as in `root` or `1000:1000`; default: the image's, or the caller.
     pub user: Option<String>,
     /// `workdir`: the absolute path the setup and the calls start in; default: the image's.
@@ -68,6 +70,18 @@ pub struct Description {
     pub keep: u32,
     /// `everytime`: whether calls may share a run of the everytime chains; default: they may.
     pub everytime: Everytime,
+}
+
+/// When an image is brought here from its registry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pull {
+    /// When a container is to be made, and it is not here.
+    #[default]
+    Missing,
+    /// Before each call: its name may have come to mean another one.
+    Always,
+    /// It must be here.
+    Never,
 }
 
 /// A cache in the container.
@@ -141,6 +155,7 @@ impl Description {
         let mut description = Self {
             image: String::new(),
             platform: None,
+            pull: Pull::default(),
             user: None,
             workdir: None,
             shell: "/bin/sh".into(),
@@ -214,7 +229,10 @@ impl Description {
             "limits" => self.limits = field.limits()?,
             "mounts" => self.mounts = field.mounts()?,
             "caches" => self.caches = field.table(|cache| cache.cache())?,
-            "pull" if field.value.as_str() == Some("never") => {}
+            "pull" => {
+                let choices = [("missing", Pull::Missing), ("always", Pull::Always), ("never", Pull::Never)];
+                self.pull = field.choice(&choices)?;
+            }
             "retries" => self.retries = field.count()?,
             "stage-timeout" => self.stage_timeout = Some(field.duration()?),
             "update" => {
@@ -224,9 +242,6 @@ impl Description {
             "keep" => self.keep = field.count()?,
             "everytime" => {
                 self.everytime = field.choice(&[("shared", Everytime::Shared), ("always", Everytime::Always)])?;
-            }
-            "pull" => {
-                return Err(field.not_supported("pull the image with `docker pull`, and remove this line"));
             }
             _ => return Err(field.unknown(KEYS)),
         }
@@ -300,6 +315,7 @@ mod tests {
         let expected = Description {
             image: "debian:13".into(),
             platform: Some("linux/arm64/v8".into()),
+            pull: Pull::Never,
             user: Some("1000:1000".into()),
             workdir: Some("/root".into()),
             shell: "/bin/bash".into(),
@@ -424,10 +440,7 @@ mod tests {
             ("retries = -1", "1:11: `retries` must be a whole number, 0 or more"),
             ("update = \"newest\"", "1:10: `update` must be one of `\"nearest\"`, `\"in-place\"`, `\"build\"`"),
             ("everytime = true", "1:13: `everytime` must be one of `\"shared\"`, `\"always\"`, not a boolean"),
-            (
-                "pull = \"always\"",
-                "1:1: `pull` is not supported yet\nhelp: pull the image with `docker pull`, and remove this line",
-            ),
+            ("pull = \"daily\"", "1:8: `pull` must be one of `\"missing\"`, `\"always\"`, `\"never\"`"),
         ];
         for (text, message) in cases {
             assert_eq!(complaint(text), format!("align/docker.conf:{message}"), "{text}");

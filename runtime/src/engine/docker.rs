@@ -9,6 +9,7 @@ mod convert;
 mod exec;
 mod help;
 mod image;
+mod pull;
 mod stdin;
 mod talk;
 mod terminal;

@@ -34,6 +34,14 @@ pub enum EngineError {
         /// What was asked for.
         reference: String,
     },
+    /// The image could not be brought here.
+    #[error("cannot pull image `{reference}`: {message}")]
+    NotPulled {
+        /// What was asked for.
+        reference: String,
+        /// The registry's words, or the engine's.
+        message: String,
+    },
     /// Something is made from the image.
     #[error("image `{reference}` is in use")]
     ImageInUse {

@@ -1,6 +1,6 @@
 //! The verbs about images, and what an image is.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use super::error::EngineError;
 
@@ -11,6 +11,18 @@ pub trait Images {
     /// # Errors
     /// [`EngineError::NoSuchImage`] when the daemon has none, and whatever kept it from answering.
     fn image(&self, reference: &str) -> Result<Image, EngineError>;
+
+    /// Brings an image here from its registry, with the user's credentials for that; one without a tag or digest is
+    /// `latest`. `progress` is told how far that is, and asked whether to go on, several times a second.
+    ///
+    /// # Errors
+    /// [`EngineError::NotPulled`] with the registry's or the daemon's words, and when `progress` said no.
+    fn pull(
+        &self,
+        reference: &str,
+        platform: Option<&str>,
+        progress: &mut dyn FnMut(Pulling) -> ControlFlow<()>,
+    ) -> Result<(), EngineError>;
 
     /// The images that carry all of `labels` (name and value), newest first.
     ///
@@ -35,6 +47,15 @@ pub trait Images {
     /// # Errors
     /// [`EngineError::ImageInUse`] when a container or another image is made from it, or the daemon's refusal.
     fn remove_image(&self, reference: &str) -> Result<(), EngineError>;
+}
+
+/// How much of an image has been brought here, as far as that is known yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pulling {
+    /// What is here, in bytes.
+    pub done: u64,
+    /// All of it, in bytes.
+    pub total: u64,
 }
 
 /// An image as the daemon has it.

@@ -8,6 +8,7 @@ mod talk;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -23,7 +24,7 @@ use super::{
     containers::{Container, ContainerSpec, ContainerState, Containers, LONGEST_FILE},
     error::EngineError,
     exec::{Conversation, Exec, Execs, Sink, Stream},
-    images::{Image, Images},
+    images::{Image, Images, Pulling},
 };
 use compeval_interpreter::text::hex;
 
@@ -42,6 +43,7 @@ pub struct Memory {
 #[derive(Default)]
 struct Shelf {
     images: BTreeMap<String, Image>,
+    offered: Vec<String>,
     containers: Vec<Held>,
     calls: Vec<String>,
     created: u32,
@@ -63,6 +65,11 @@ impl Memory {
     /// When no temporary directory can be made.
     pub fn new() -> io::Result<Self> {
         Ok(Self { root: tempfile::tempdir()?, state: Mutex::default() })
+    }
+
+    /// Has a registry offer an image, to be pulled.
+    pub fn offer_image(&self, reference: &str) {
+        self.state().offered.push(reference.to_owned());
     }
 
     /// Registers an image under `reference`, with an id made from that, and gives it.
@@ -124,6 +131,20 @@ impl Shelf {
 impl Images for Memory {
     fn image(&self, reference: &str) -> Result<Image, EngineError> {
         self.called("image").image(reference).cloned()
+    }
+
+    fn pull(
+        &self,
+        reference: &str,
+        _: Option<&str>,
+        progress: &mut dyn FnMut(Pulling) -> ControlFlow<()>,
+    ) -> Result<(), EngineError> {
+        let is_offered = self.called("pull").offered.iter().any(|offered| offered == reference);
+        if !is_offered || progress(Pulling::default()).is_break() {
+            return Err(EngineError::NotPulled { reference: reference.to_owned(), message: "no such image".into() });
+        }
+        self.add_image(reference);
+        Ok(())
     }
 
     fn images(&self, labels: &[(&str, &str)]) -> Result<Vec<Image>, EngineError> {

@@ -7,7 +7,7 @@ use compeval_interpreter::{dispatch::Kind, execute::Event};
 use super::reason::Reason;
 use crate::{
     container::mapping::MappingError,
-    engine::{EngineError, Stream},
+    engine::{EngineError, Pulling, Stream},
 };
 
 /// Something that happens between the call and the command.
@@ -19,6 +19,13 @@ pub enum Notice<'n> {
     WaitingForCache {
         /// The volume's name.
         name: &'n str,
+    },
+    /// The image is brought here from its registry.
+    Pulling {
+        /// Its name.
+        image: &'n str,
+        /// How far that is, once it has gone on for a while.
+        so_far: Option<Pulling>,
     },
     /// A new container is made.
     Creating {

@@ -1,5 +1,7 @@
 //! What every part of a setup works on: a computation, what its container is made of, and the engine.
 
+use std::cell::OnceCell;
+
 use super::error::{SetupError, doing};
 use crate::{
     computation::{description::template, environment::Environment},
@@ -19,7 +21,7 @@ pub(crate) struct Site<'a> {
     /// What its container is made of, but for the image's id and the labels.
     pub(super) spec: ContainerSpec,
     /// The image that the description names; `None` when it is not there.
-    image: Option<Image>,
+    image: OnceCell<Image>,
     /// Whether a container in which a stage failed is to be used.
     pub(super) retry: bool,
 }
@@ -33,18 +35,34 @@ impl<'a> Site<'a> {
     ) -> Result<Self, SetupError> {
         let spec = container_spec(&environment.description, &environment.computation.directory, mounts)
             .map_err(|path| SetupError::MountSource { path })?;
-        let image = match engine.image(&environment.description.image) {
-            Ok(image) => Some(image),
-            Err(EngineError::NoSuchImage { .. }) => None,
+        let site = Self { engine, environment, mounts, spec, image: OnceCell::new(), retry };
+        site.look_for_image()?;
+        Ok(site)
+    }
+
+    /// Whether the image is here.
+    pub(super) fn has_image(&self) -> bool {
+        self.image.get().is_some()
+    }
+
+    /// Looks for the image.
+    pub(super) fn look_for_image(&self) -> Result<(), SetupError> {
+        let description = &self.environment.description;
+        let image = match self.engine.image(&description.image) {
+            Ok(image) => image,
+            Err(EngineError::NoSuchImage { .. }) => return Ok(()),
             Err(error) => return Err(doing("look for the image")(error)),
         };
-        if let (Some(Image { platform: found, .. }), Some(wanted)) = (&image, &environment.description.platform)
-            && !is_same_platform(found, wanted)
-        {
-            let (image, wanted, found) = (environment.description.image.clone(), wanted.clone(), found.clone());
-            return Err(SetupError::WrongPlatform { image, wanted, found });
+        match &description.platform {
+            Some(wanted) if !is_same_platform(&image.platform, wanted) => {
+                let (image, wanted, found) = (description.image.clone(), wanted.clone(), image.platform);
+                Err(SetupError::WrongPlatform { image, wanted, found })
+            }
+            _ => {
+                self.image.get_or_init(|| image);
+                Ok(())
+            }
         }
-        Ok(Self { engine, environment, mounts, spec, image, retry })
     }
 
     pub(super) fn identity(&self) -> Identity {
@@ -57,7 +75,7 @@ impl<'a> Site<'a> {
     /// When the image is not there.
     pub(super) fn made(&self) -> Result<MadeOf, SetupError> {
         let image = &self.environment.description.image;
-        match &self.image {
+        match self.image.get() {
             Some(image) => Ok(self.made_from(&image.id)),
             None => {
                 let task = format!("create a container for computation `{}`", self.environment.computation.name);
@@ -72,17 +90,17 @@ impl<'a> Site<'a> {
         let made = MadeOf::of(container);
         let is_same_name = made.image == self.environment.description.image;
         let former = is_same_name.then_some(made.image_id.as_str());
-        self.made_from(self.image.as_ref().map(|image| image.id.as_str()).or(former).unwrap_or_default())
+        self.made_from(self.image.get().map(|image| image.id.as_str()).or(former).unwrap_or_default())
     }
 
     /// The user that the image's commands run as; empty for root, `None` when that is not known.
     pub(super) fn image_user(&self) -> Option<String> {
-        self.image.as_ref().map(|image| image.user.clone())
+        self.image.get().map(|image| image.user.clone())
     }
 
     /// What the engine is told to create, with the image's own variables put into the values of others.
     pub(super) fn filled_spec(&self) -> ContainerSpec {
-        let image = self.image.as_ref().map(|image| image.env.as_slice()).unwrap_or_default();
+        let image = self.image.get().map(|image| image.env.as_slice()).unwrap_or_default();
         let fill = |(name, value): &(String, String)| (name.clone(), template::fill(value, image));
         ContainerSpec { env: self.spec.env.iter().map(fill).collect(), ..self.spec.clone() }
     }

@@ -141,6 +141,7 @@ impl Watcher for Told {
             Notice::WaitingForCache { name } => self.0.push(format!("waiting for {name}")),
             Notice::Retrying { left } => self.0.push(format!("retrying {left}")),
             Notice::Accepted { number, others, .. } => self.0.push(format!("accepted {number} and {others}")),
+            Notice::Pulling { image, .. } => self.0.push(format!("pulling {image}")),
             Notice::Kept { .. } => self.0.push("kept".to_owned()),
             Notice::Snapshot => self.0.push("snapshot".to_owned()),
             Notice::WaitingForSetup | Notice::Removing { .. } | Notice::Setup(_) => {}

@@ -165,10 +165,6 @@ impl<'a> Field<'a> {
         self.file.error(self.key_span.clone(), format!("unknown key `{}`", self.key), Some(help))
     }
 
-    pub(super) fn not_supported(&self, help: &str) -> DescriptionError {
-        self.file.error(self.key_span.clone(), format!("`{}` is not supported yet", self.key), Some(help.to_owned()))
-    }
-
     fn wrong_type(&self, expected: &str) -> DescriptionError {
         let written = self.file.text.get(self.value_span.clone()).unwrap_or_default();
         let is_scalar = !self.value.is_table() && !self.value.is_array();

@@ -18,6 +18,11 @@ pub fn help(error: &EngineError) -> Option<String> {
         EngineError::NoSuchImage { reference } => {
             format!("run `docker pull {reference}`, or change `image` in docker.conf")
         }
+        EngineError::NotPulled { .. } => {
+            "check the name in docker.conf, and that its registry can be reached; one that is not for all needs a \
+             `docker login`"
+                .into()
+        }
         EngineError::Paused { id } => format!("run `docker unpause {id}`"),
         EngineError::NameTaken { name } => format!("rename that one (`docker rename {name} NAME`), or remove it"),
         EngineError::ArgumentTooLong { .. } => "put the data into a file and pass its name".into(),

@@ -1,6 +1,6 @@
 //! The verbs about images, as requests.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use bollard::{models, query_parameters as query};
 use futures_util::StreamExt;
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::engine::{
     error::EngineError,
-    images::{Image, Images},
+    images::{Image, Images, Pulling},
 };
 
 impl Docker {
@@ -55,6 +55,15 @@ impl Images for Docker {
             env: config.env.unwrap_or_default(),
             labels: config.labels.unwrap_or_default().into_iter().collect(),
         })
+    }
+
+    fn pull(
+        &self,
+        reference: &str,
+        platform: Option<&str>,
+        progress: &mut dyn FnMut(Pulling) -> ControlFlow<()>,
+    ) -> Result<(), EngineError> {
+        self.pull_image(reference, platform, progress)
     }
 
     fn images(&self, labels: &[(&str, &str)]) -> Result<Vec<Image>, EngineError> {
