@@ -15,7 +15,7 @@ use compeval_interpreter::{dispatch::Kind, execute::Event, syntax::print};
 use compeval_runtime::{
     engine::{Pulling, Stream},
     setup::{
-        error::{age, stretch_name},
+        error::{LEAVE_NOTHING, age, stretch_name},
         notice::{Notice, Watcher},
     },
 };
@@ -156,6 +156,10 @@ impl Watcher for Reporter {
                 "container {name} is kept, stopped, for a look: docker start {name} && docker exec -it {name} sh"
             )),
             Notice::Removing { name } => self.say(&format!("removing container {name}, which is not needed any more")),
+            Notice::Left { left, others } => {
+                let text = format!("{}; {LEAVE_NOTHING}", words::left(left, others));
+                let _ = writeln!(io::stderr(), "ce-run: warning: {}", printable(&text));
+            }
             Notice::Warning(warning) => {
                 let _ = writeln!(io::stderr(), "ce-run: warning: {}", printable(&words::warning(warning)));
             }

@@ -19,7 +19,7 @@ use compeval_interpreter::{
 use compeval_runtime::{
     Environment, Setup, SetupError,
     call::{Call, Called, Input, arguments::Translator, caller::caller, terminal},
-    computation::{self, Computation, environment::EnvironmentError},
+    computation::{self, Computation, description::Purity, environment::EnvironmentError},
     container::mounts::{COMPUTATION, MountError, Mounts},
     engine::{
         EngineError, Stream,
@@ -68,6 +68,11 @@ pub struct RunArguments {
     /// Give the command a terminal, where ce-run has one. `-it` is for programs that one types into.
     #[arg(short, long)]
     tty: bool,
+
+    /// Look what the command leaves in the container, where later calls would find it: `warn` of it, `fail`, or be `off`
+    /// [default: what `pure` in docker.conf says, else `warn`, but not more often than once an hour].
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pure: Option<PurePolicy>,
 
     /// Pass the arguments on as they are.
     #[arg(long)]
@@ -140,6 +145,38 @@ Exit status:
   126    the command is there, and cannot be executed
   127    the command is not there
   128+N  the command died of signal N; so did ce-run, if that was interrupted before the command ran";
+
+/// [`Purity`], as it is said.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PurePolicy {
+    Warn,
+    Fail,
+    Off,
+}
+
+impl From<PurePolicy> for Purity {
+    fn from(policy: PurePolicy) -> Purity {
+        match policy {
+            PurePolicy::Warn => Purity::Warn,
+            PurePolicy::Fail => Purity::Fail,
+            PurePolicy::Off => Purity::Off,
+        }
+    }
+}
+
+/// What becomes of a call that leaves something behind. Looking costs as much as a call: where nobody asked for it, it is
+/// done now and then.
+fn purity(arguments: &RunArguments, environment: &Environment) -> Purity {
+    let said = arguments.pure.map(Purity::from).or(environment.description.pure);
+    let now_and_then = || match state_directory::is_due(&environment.computation.directory, "purity", BETWEEN_LOOKS) {
+        true => Purity::Warn,
+        false => Purity::Off,
+    };
+    said.unwrap_or_else(now_and_then)
+}
+
+/// How often to look what a call leaves, where nobody asked for it.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(3600);
 
 /// Our own failures, as with `docker run`.
 const FAILED: u8 = 125;
@@ -246,6 +283,10 @@ impl Failure {
                 let reason = format!("of the container at hand, {}", words::reason(reason));
                 format!("{}\n", report::printable(&reason)) + &report::failure("ce-run", error, error.help().as_deref())
             }
+            Failure::Setup(error @ SetupError::Impure { left, others, .. }) => {
+                let left = words::left(left, *others);
+                format!("{}\n", report::printable(&left)) + &report::failure("ce-run", error, error.help().as_deref())
+            }
             Failure::Setup(error @ SetupError::Engine { source, .. }) => {
                 report::failure("ce-run", error, docker::help(source).as_deref())
             }
@@ -285,19 +326,16 @@ fn cause_of(Cause { source, finding }: &Cause, colored: bool) -> String {
 /// Says once that what is run is none of the commits.
 fn tell_uncommitted(computation: &Computation) {
     let paths = computation.changes.paths();
-    let more = match paths.len().saturating_sub(MOST_NAMED) {
+    let more = match paths.len().saturating_sub(words::MOST_NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let names: Vec<String> = paths.take(MOST_NAMED).map(|path| path.display().to_string()).collect();
+    let names: Vec<String> = paths.take(words::MOST_NAMED).map(|path| path.display().to_string()).collect();
     if !names.is_empty() {
         let text = format!("uncommitted changes: {}{more}", names.join(", "));
         let _ = writeln!(io::stderr(), "ce-run: warning: {}", report::printable(&text));
     }
 }
-
-/// How many files are named.
-const MOST_NAMED: usize = 8;
 
 /// The last lines of the setup's output, and where the rest is.
 fn output_of(reporter: &Reporter) -> String {
@@ -314,8 +352,8 @@ fn attempt(arguments: &RunArguments, directory: &Path, reporter: &mut Reporter) 
     let gfs = arguments.gfs.clone().or_else(|| env::var_os("GFSDIR").filter(|value| !value.is_empty()).map(Into::into));
     let environment = Environment::read(directory)?;
     let mounts = Mounts::new(&environment.computation.directory, gfs.as_deref())?;
-    let runs_exec = !arguments.setup_only && !arguments.dry_run && arguments.entrypoint.is_none();
-    if runs_exec {
+    let runs = !arguments.setup_only && !arguments.dry_run;
+    if runs && arguments.entrypoint.is_none() {
         environment.computation.check_exec().map_err(EnvironmentError::from)?;
     }
     let command = command(arguments, &environment, &mounts);
@@ -331,6 +369,7 @@ fn attempt(arguments: &RunArguments, directory: &Path, reporter: &mut Reporter) 
         retry: arguments.retry,
         on_edit: arguments.on_edit.into(),
         worth: arguments.snapshot_after.map(Duration::from_secs).map(Worth::after).unwrap_or_default(),
+        purity: if runs { purity(arguments, &environment) } else { Purity::Off },
         interrupt: Interrupt::default(),
     };
     if arguments.dry_run {

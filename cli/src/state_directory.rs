@@ -1,9 +1,9 @@
-//! Where this user keeps what ce-run writes beside computations: logs.
+//! Where this user keeps what ce-run writes beside computations: logs, and when something was done last.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use compeval_runtime::container::identity::plain;
@@ -11,10 +11,15 @@ use compeval_runtime::container::identity::plain;
 /// Where the log of this process will be. Its name tells the computation, the time and the process; of what the
 /// directory is called, only plain characters get into it.
 pub fn log(directory: &Path) -> PathBuf {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    logs(directory).join(format!("{time}-{}.log", std::process::id()))
+}
+
+/// The directory of a computation's logs.
+fn logs(directory: &Path) -> PathBuf {
     let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
     let name = directory.file_name().map_or_else(|| "computation".into(), |name| plain(&name.to_string_lossy()));
-    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    state_directory().join("logs").join(name).join(format!("{time}-{}.log", std::process::id()))
+    state_directory().join("logs").join(name)
 }
 
 /// `$XDG_STATE_HOME/compeval`, or its default in the home directory.
@@ -23,6 +28,15 @@ fn state_directory() -> PathBuf {
     let base = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
     // Without a home, the engine's socket is all that says who this is: only root has that everywhere.
     base.unwrap_or_else(|| PathBuf::from("/var/lib")).join("compeval")
+}
+
+/// Whether something was not done for so long for the computation in a directory; from now on it was. Where that cannot be
+/// known, it is not due.
+pub fn is_due(directory: &Path, what: &str, every: Duration) -> bool {
+    let mark = logs(directory).with_extension(what);
+    let age = |mark: &Path| mark.metadata().ok()?.modified().ok()?.elapsed().ok();
+    let is_due = age(&mark).is_none_or(|age| age >= every);
+    is_due && mark.parent().is_some_and(|parent| fs::create_dir_all(parent).is_ok()) && fs::write(&mark, "").is_ok()
 }
 
 /// How many logs of a computation stay.

@@ -8,7 +8,7 @@ use compeval_interpreter::{
     syntax::print,
 };
 use compeval_runtime::{
-    engine::ContainerState,
+    engine::{ContainerState, FileChange, FileChangeKind},
     setup::{notice::Warning, reason::Reason},
 };
 
@@ -143,6 +143,32 @@ pub fn state(state: ContainerState) -> &'static str {
         _ => "stopped",
     }
 }
+
+/// What a command has left in its container, and who else may have.
+pub fn left(left: &[FileChange], others: usize) -> String {
+    let change = |change: &FileChange| {
+        let how = match change.kind {
+            FileChangeKind::Added => "new",
+            FileChangeKind::Modified => "changed",
+            FileChangeKind::Deleted => "gone",
+        };
+        format!("{} ({how})", change.path)
+    };
+    let named: Vec<String> = left.iter().take(MOST_NAMED).map(change).collect();
+    let more = match left.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let who = match others {
+        0 => "the command".to_owned(),
+        1 => "the command, or one beside it,".to_owned(),
+        others => format!("the command, or one of {others} beside it,"),
+    };
+    format!("{who} left in the container: {}{more}", named.join(", "))
+}
+
+/// How many of a list of files are named.
+pub const MOST_NAMED: usize = 8;
 
 /// The signal that a status of 128 and more stands for, where a person did not ask for it: neither an interrupt nor the end of
 /// a pipe is told.

@@ -389,3 +389,28 @@ fn a_command_that_was_killed_is_told_so() {
         assert!(run.status == Some(status) && run.stderr.ends_with(said), "{script}: {run:?}");
     }
 }
+
+#[test]
+fn what_a_command_leaves_in_the_container_is_told() {
+    let Some(computation) = computation("purity", Kind::Dash, "next_stage && mkdir /made\n") else { return };
+    let called = |options: &[&str], script: &str| {
+        computation.call(&[options, &["--progress=quiet", "--entrypoint", "sh", "--", "-c", script]].concat())
+    };
+    computation.call(&["--setup-only"]).text();
+    let advice = "; results belong into $GFSDIR, all else into $TMPDIR: later calls find what is left elsewhere\n";
+    let first = called(&[], "echo >/tmp/x; echo >/made/a; rm /etc/passwd; echo >$GFSDIR/out");
+    let left = "ce-run: warning: the command left in the container: /etc/passwd (gone), /made/a (new)";
+    assert_eq!(first.stderr, format!("{left}{advice}"));
+    assert_eq!(called(&[], "echo >/made/b").stderr, "", "not again within the hour");
+    let second = called(&["--pure=warn"], "echo >/made/c; echo >/made/a");
+    assert_eq!(second.stderr, format!("ce-run: warning: the command left in the container: /made/c (new){advice}"));
+    assert_eq!(called(&["--pure=off"], "echo >/made/d").stderr, "");
+    let image = fs::read_to_string(computation.path("docker.conf")).unwrap();
+    computation.write("docker.conf", format!("{image}pure = \"fail\"\n"));
+    computation.commit("pure");
+    let refused = called(&[], "echo >/made/e");
+    let said = "the command left in the container: /made/e (new)\n\
+                ce-run: the command of computation `align` left something in its container\n  help: results belong";
+    assert!(refused.status == Some(125) && refused.stderr.starts_with(said), "{}", refused.stderr);
+    assert_eq!(called(&[], "echo >/tmp/y").status, Some(0));
+}

@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod caller;
 mod handshake;
+mod purity;
 pub mod terminal;
 mod watchdog;
 
@@ -18,7 +19,7 @@ use jiff::Timestamp;
 
 use crate::{
     container::{in_use::CALL, mounts::COMPUTATION},
-    engine::{Conversation, EngineError, Exec, Stream, TerminalSize},
+    engine::{Conversation, EngineError, Exec, FileChange, Stream, TerminalSize},
     interrupt::Running,
     setup::{Ready, SET_UP, Setup, error::SetupError, fed::FedShell, find::has_ended, notice::Watcher},
 };
@@ -134,6 +135,7 @@ impl Setup<'_> {
         if command.is_text()
             && let Some((container, ready)) = self.probably_ready(&site)?
         {
+            let before = self.before(&container.id);
             let mut begun = || self.remember(&container, watcher);
             match self.exec(&container.id, command, &ready, &mut begun, output) {
                 Ok(Called::Stale) => {}
@@ -141,7 +143,10 @@ impl Setup<'_> {
                 Err(
                     EngineError::NotRunning { .. } | EngineError::Paused { .. } | EngineError::NoSuchContainer { .. },
                 ) => {}
-                called => return self.finished(&container.id, begin, called.map_err(failed)?),
+                called => {
+                    let before = before.map_err(failed)?;
+                    return self.finished(&container.id, begin, called.map_err(failed)?, before, watcher);
+                }
             }
         }
         let mut ready = self.set_up_at(&site, watcher)?;
@@ -155,6 +160,7 @@ impl Setup<'_> {
             ready.leave_shell()?;
         }
         let Ready { container, shell, lock, .. } = ready;
+        let before = self.before(&container).map_err(failed)?;
         // Another setup must not begin before it can see that this call runs.
         let mut lock = Some(lock);
         let mut begun = || drop(lock.take());
@@ -169,7 +175,7 @@ impl Setup<'_> {
                 self.feed(shell, &container, command, &mut begun, output)
             }
         };
-        self.finished(&container, begin, called.map_err(failed)?)
+        self.finished(&container, begin, called.map_err(failed)?, before, watcher)
     }
 
     /// Runs a command in a shell that is fed.
@@ -283,7 +289,14 @@ impl Setup<'_> {
     }
 
     /// A command has ended in a container: what came of it is the commit's only if that is still there.
-    fn finished(&self, container: &str, since: Timestamp, called: Called) -> Result<Called, SetupError> {
+    fn finished(
+        &self,
+        container: &str,
+        since: Timestamp,
+        called: Called,
+        before: Option<Vec<FileChange>>,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Called, SetupError> {
         if let Called::Ended(status) = called {
             self.check_unmoved("its command ran")?;
             // What ends with its container is killed, and cannot say why.
@@ -294,6 +307,7 @@ impl Setup<'_> {
             if status == KILLED && self.engine.ran_out_of_memory(container, since).unwrap_or(false) {
                 return Ok(Called::OutOfMemory { limit: self.environment.description.limits.memory });
             }
+            self.check_left(container, before, watcher)?;
         }
         Ok(called)
     }

@@ -11,7 +11,8 @@ pub mod images;
 pub mod memory;
 
 pub use containers::{
-    BindMount, Cache, Container, ContainerSpec, ContainerState, Containers, Gpus, LONGEST_FILE, Limits,
+    BindMount, Cache, Container, ContainerSpec, ContainerState, Containers, FileChange, FileChangeKind, Gpus,
+    LONGEST_FILE, Limits,
 };
 pub use error::EngineError;
 pub use exec::{

@@ -7,6 +7,7 @@
 //! use compeval_runtime::{
 //!     Environment, Setup,
 //!     call::{Called, Call},
+//!     computation::description::Purity,
 //!     container::mounts::Mounts,
 //!     engine::docker::Docker,
 //!     interrupt::Interrupt,
@@ -24,6 +25,7 @@
 //!     worth: Worth::default(),
 //!     retry: false,
 //!     on_edit: OnEdit::Run,
+//!     purity: Purity::Off,
 //!     interrupt: Interrupt::default(),
 //! };
 //! let command = Call { argv: vec!["uname".into(), "-a".into()], ..Call::new("") };

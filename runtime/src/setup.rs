@@ -11,7 +11,10 @@ use compeval_interpreter::{
 };
 
 use crate::{
-    computation::{description::Update, environment::Environment},
+    computation::{
+        description::{Purity, Update},
+        environment::Environment,
+    },
     container::{identity::Ancestor, lock::Lock, mounts::Mounts},
     engine::{Container, ContainerState, Engine},
     interrupt::Interrupt,
@@ -66,6 +69,8 @@ pub struct Setup<'a> {
     pub retry: bool,
     /// What becomes of stages that are not as they were when they were applied.
     pub on_edit: OnEdit,
+    /// What becomes of a call that leaves something in its container.
+    pub purity: Purity,
     /// What ends a setup before its time.
     pub interrupt: Interrupt,
 }

@@ -70,6 +70,8 @@ pub struct Description {
     pub keep: u32,
     /// `everytime`: whether calls may share a run of the everytime chains; default: they may.
     pub everytime: Everytime,
+    /// `pure`: what becomes of a call that leaves something in the container; default: for who calls to say.
+    pub pure: Option<Purity>,
 }
 
 /// When an image is brought here from its registry.
@@ -82,6 +84,18 @@ pub enum Pull {
     Always,
     /// It must be here.
     Never,
+}
+
+/// What becomes of a call that leaves something in its container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purity {
+    /// Nothing: nobody looks.
+    #[default]
+    Off,
+    /// It is told.
+    Warn,
+    /// The call has failed.
+    Fail,
 }
 
 /// A cache in the container.
@@ -173,6 +187,7 @@ impl Description {
             update: Update::default(),
             keep: 3,
             everytime: Everytime::default(),
+            pure: None,
         };
         for field in file.fields(table.get_ref()) {
             description.set(&field)?;
@@ -243,6 +258,10 @@ impl Description {
             "everytime" => {
                 self.everytime = field.choice(&[("shared", Everytime::Shared), ("always", Everytime::Always)])?;
             }
+            "pure" => {
+                let choices = [("warn", Purity::Warn), ("fail", Purity::Fail), ("off", Purity::Off)];
+                self.pure = Some(field.choice(&choices)?);
+            }
             _ => return Err(field.unknown(KEYS)),
         }
         Ok(())
@@ -292,6 +311,7 @@ mod tests {
             update = "build"
             keep = 1
             everytime = "always"
+            pure = "fail"
             mounts = [{ source = "data", target = "/data" }, { source = "out", target = "/out", read-only = false }]
             path = ["/opt/bin"]
             [env]
@@ -333,6 +353,7 @@ mod tests {
             update: Update::Build,
             keep: 1,
             everytime: Everytime::Always,
+            pure: Some(Purity::Fail),
         };
         assert_eq!(description, Ok(expected));
     }
@@ -351,7 +372,7 @@ mod tests {
             complaint("image = \"x\"\nlimits = { memroy = 1 }\n"),
             "align/docker.conf:2:12: unknown key `memroy`\nhelp: did you mean `memory`?"
         );
-        assert!(complaint("volume = 1").ends_with("help: the keys are `image`, `platform`, `pull`, `user`, `workdir`, `shell`, `env`, `path`, `network`, `limits`, `shm-size`, `gpus`, `init`, `mounts`, `caches`, `retries`, `stage-timeout`, `update`, `keep`, `everytime`"));
+        assert!(complaint("volume = 1").ends_with("help: the keys are `image`, `platform`, `pull`, `user`, `workdir`, `shell`, `env`, `path`, `network`, `limits`, `shm-size`, `gpus`, `init`, `mounts`, `caches`, `retries`, `stage-timeout`, `update`, `keep`, `everytime`, `pure`"));
     }
 
     #[test]

@@ -67,6 +67,14 @@ pub trait Containers {
     /// Whatever kept the daemon from answering.
     fn ran_out_of_memory(&self, id: &str, since: jiff::Timestamp) -> Result<bool, EngineError>;
 
+    /// What differs in a container's own files from those of its image, sorted by path; what is mounted does not count. A
+    /// directory in which something differs is told, too. That something which differs already was changed once more
+    /// cannot be seen.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchContainer`], or the daemon's refusal.
+    fn changes(&self, id: &str) -> Result<Vec<FileChange>, EngineError>;
+
     /// Removes a container with its anonymous volumes, killing what runs in it. One that is gone is no error.
     ///
     /// # Errors
@@ -98,6 +106,26 @@ pub struct Container {
     pub created: jiff::Timestamp,
     /// When it was started last; `None` when it never was, or when it comes from a list.
     pub started: Option<jiff::Timestamp>,
+}
+
+/// A path in a container that differs from the image's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileChange {
+    /// The absolute path.
+    pub path: String,
+    /// How it differs.
+    pub kind: FileChangeKind,
+}
+
+/// How a path differs from the image's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileChangeKind {
+    /// It is another file, or a directory in which something differs.
+    Modified,
+    /// It is new.
+    Added,
+    /// It is gone.
+    Deleted,
 }
 
 /// What a container is doing.

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use self::talk::ChildTalk;
 use super::{
-    containers::{Container, ContainerSpec, ContainerState, Containers, LONGEST_FILE},
+    containers::{Container, ContainerSpec, ContainerState, Containers, FileChange, FileChangeKind, LONGEST_FILE},
     error::EngineError,
     exec::{Conversation, Exec, Execs, Sink, Stream},
     images::{Image, Images, Pulling},
@@ -262,6 +262,18 @@ impl Containers for Memory {
 
     fn ran_out_of_memory(&self, _: &str, _: jiff::Timestamp) -> Result<bool, EngineError> {
         Ok(false)
+    }
+
+    fn changes(&self, id: &str) -> Result<Vec<FileChange>, EngineError> {
+        let directory = self.called("changes").find(id)?.directory.clone();
+        let files = std::fs::read_dir(directory.join("root")).into_iter().flatten().flatten();
+        let added = |path: PathBuf| FileChange {
+            path: format!("/root/{}", path.file_name().unwrap_or_default().display()),
+            kind: FileChangeKind::Added,
+        };
+        let mut changes: Vec<FileChange> = files.map(|file| added(file.path())).collect();
+        changes.sort();
+        Ok(changes)
     }
 
     fn processes(&self, id: &str) -> Result<usize, EngineError> {

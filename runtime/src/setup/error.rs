@@ -13,7 +13,7 @@ use super::reason::Reason;
 use crate::{
     computation::{Moved, error::ComputationError},
     container::lock::LockError,
-    engine::EngineError,
+    engine::{EngineError, FileChange},
     interrupt::Signal,
     ledger::LedgerError,
 };
@@ -93,6 +93,16 @@ pub enum SetupError {
     Vanished {
         /// The computation.
         computation: String,
+    },
+    /// The command left something in its container, and that was to be an error.
+    #[error("the command of computation `{computation}` left something in its container")]
+    Impure {
+        /// The computation.
+        computation: String,
+        /// What, by path.
+        left: Vec<FileChange>,
+        /// How many other calls run there, which may have left it.
+        others: usize,
     },
     /// The state of the computation's directory cannot be read.
     #[error(transparent)]
@@ -242,6 +252,7 @@ impl SetupError {
             SetupError::Edited { .. } => Some("without `--on-edit fail` it runs in another container; see `--dry-run`".to_owned()),
             SetupError::NotEdited { .. } => Some("`--dry-run` shows what was; its number is that of the stage there".to_owned()),
             SetupError::Vanished { .. } => Some("the command was killed by that: call again".to_owned()),
+            SetupError::Impure { .. } => Some(LEAVE_NOTHING.to_owned()),
             SetupError::Moved { .. } => Some(
                 "what came of the call belongs to no commit: call again, and leave the computation as it is meanwhile; \
                  `git worktree add` gives another directory to work in"
@@ -263,6 +274,10 @@ impl SetupError {
         }
     }
 }
+
+/// What a command is to do with what it writes.
+pub const LEAVE_NOTHING: &str =
+    "results belong into $GFSDIR, all else into $TMPDIR: later calls find what is left elsewhere";
 
 /// Makes what the engine answered an error of what was being done.
 pub(super) fn doing(doing: impl Into<String>) -> impl FnOnce(EngineError) -> SetupError {

@@ -7,7 +7,7 @@ use compeval_interpreter::{dispatch::Kind, execute::Event};
 use super::reason::Reason;
 use crate::{
     container::mapping::MappingError,
-    engine::{EngineError, Pulling, Stream},
+    engine::{EngineError, FileChange, Pulling, Stream},
 };
 
 /// Something that happens between the call and the command.
@@ -82,6 +82,13 @@ pub enum Notice<'n> {
         stretch: Kind,
         /// For how long.
         running: Duration,
+    },
+    /// The command of a call has left something in its container.
+    Left {
+        /// What, by path.
+        left: &'n [FileChange],
+        /// How many other calls run there, which may have left it.
+        others: usize,
     },
     /// Something that does not stop the call, but should be known.
     Warning(Warning<'n>),

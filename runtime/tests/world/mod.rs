@@ -5,6 +5,7 @@ use std::{fs, path::PathBuf, process::Command as Process};
 use compeval_runtime::{
     Environment, Setup, SetupError,
     call::{Call, Called},
+    computation::description::Purity,
     container::mounts::Mounts,
     engine::{Stream, memory::Memory},
     interrupt::Interrupt,
@@ -25,6 +26,7 @@ pub(crate) struct World {
     pub(crate) worth: Worth,
     pub(crate) retry: bool,
     pub(crate) on_edit: OnEdit,
+    pub(crate) purity: Purity,
 }
 
 impl World {
@@ -35,6 +37,7 @@ impl World {
             worth: Worth::default(),
             retry: false,
             on_edit: OnEdit::Run,
+            purity: Purity::Off,
         };
         world.engine.add_image(IMAGE);
         fs::create_dir_all(world.computation()).unwrap();
@@ -83,6 +86,7 @@ impl World {
             worth: self.worth,
             retry: self.retry,
             on_edit: self.on_edit,
+            purity: self.purity,
             interrupt: Interrupt::default(),
         })
     }
@@ -142,6 +146,10 @@ impl Watcher for Told {
             Notice::Retrying { left } => self.0.push(format!("retrying {left}")),
             Notice::Accepted { number, others, .. } => self.0.push(format!("accepted {number} and {others}")),
             Notice::Pulling { image, .. } => self.0.push(format!("pulling {image}")),
+            Notice::Left { left, others } => {
+                let left: Vec<&str> = left.iter().map(|change| change.path.as_str()).collect();
+                self.0.push(format!("left {} beside {others}", left.join(" ")));
+            }
             Notice::Kept { .. } => self.0.push("kept".to_owned()),
             Notice::Snapshot => self.0.push("snapshot".to_owned()),
             Notice::WaitingForSetup | Notice::Removing { .. } | Notice::Setup(_) => {}

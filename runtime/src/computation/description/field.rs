@@ -36,6 +36,7 @@ pub(super) const KEYS: &[&str] = &[
     "update",
     "keep",
     "everytime",
+    "pure",
 ];
 const LIMITS_KEYS: &[&str] = &["memory", "cpus", "pids"];
 const MOUNT_KEYS: &[&str] = &["source", "target", "read-only"];

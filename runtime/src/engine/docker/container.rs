@@ -8,11 +8,11 @@ use futures_util::StreamExt;
 use super::{
     Docker,
     connect::{block_on, status},
-    convert::{create_body, inspected_container, label_filter, listed_container},
+    convert::{create_body, file_change, inspected_container, label_filter, listed_container},
 };
 use crate::{
     engine::{
-        containers::{Container, ContainerSpec, Containers, LONGEST_FILE},
+        containers::{Container, ContainerSpec, Containers, FileChange, LONGEST_FILE},
         error::EngineError,
     },
     file::Directory,
@@ -108,6 +108,14 @@ impl Containers for Docker {
         let options = query::EventsOptions { since, until, filters: Some(filters) };
         let first = block_on(async { Box::pin(self.client.events(Some(options))).next().await })?;
         first.transpose().map(|event| event.is_some()).map_err(|error| self.refusal(error, "tell what happened".into()))
+    }
+
+    fn changes(&self, id: &str) -> Result<Vec<FileChange>, EngineError> {
+        let told = block_on(self.client.container_changes(id))?;
+        let told = told.map_err(|error| self.container_error(error, id, "look into"))?.unwrap_or_default();
+        let mut changes: Vec<FileChange> = told.into_iter().map(file_change).collect();
+        changes.sort();
+        Ok(changes)
     }
 
     fn processes(&self, id: &str) -> Result<usize, EngineError> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bollard::models;
 
 use crate::engine::{
-    containers::{BindMount, Cache, Container, ContainerSpec, ContainerState, Gpus},
+    containers::{BindMount, Cache, Container, ContainerSpec, ContainerState, FileChange, FileChangeKind, Gpus},
     exec::Exec,
 };
 
@@ -127,6 +127,15 @@ pub(super) fn inspected_container(inspected: models::ContainerInspectResponse) -
             .and_then(|started| started.parse().ok())
             .filter(|started| *started > jiff::Timestamp::UNIX_EPOCH),
     }
+}
+
+pub(super) fn file_change(told: models::FilesystemChange) -> FileChange {
+    let kind = match told.kind {
+        models::ChangeType::_0 => FileChangeKind::Modified,
+        models::ChangeType::_1 => FileChangeKind::Added,
+        models::ChangeType::_2 => FileChangeKind::Deleted,
+    };
+    FileChange { path: told.path, kind }
 }
 
 fn without_slash(name: Option<String>) -> String {

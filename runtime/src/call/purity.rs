@@ -1,0 +1,105 @@
+//! Whether a call leaves its container as it found it: what it leaves there, later calls would find.
+
+use crate::{
+    computation::description::Purity,
+    container::in_use,
+    engine::{EngineError, FileChange},
+    ledger,
+    setup::{
+        Setup, SetupError,
+        notice::{Notice, Watcher},
+    },
+};
+
+/// Where a call may leave what it likes.
+const FREE: [&str; 6] = ["/tmp", "/var/tmp", "/run", "/var/run", "/dev", "/compeval"];
+
+impl Setup<'_> {
+    /// What differs in the container before the command runs, if somebody wants to know.
+    pub(super) fn before(&self, container: &str) -> Result<Option<Vec<FileChange>>, EngineError> {
+        match self.purity {
+            Purity::Off => Ok(None),
+            Purity::Warn | Purity::Fail => self.engine.changes(container).map(Some),
+        }
+    }
+
+    /// Looks what the command has left, if that is asked for.
+    pub(super) fn check_left(
+        &self,
+        container: &str,
+        before: Option<Vec<FileChange>>,
+        watcher: &mut dyn Watcher,
+    ) -> Result<(), SetupError> {
+        let Some(before) = before else { return Ok(()) };
+        let left = match self.engine.changes(container) {
+            Ok(now) => left(&before, now),
+            // Without its container, nothing is left.
+            Err(EngineError::NoSuchContainer { .. }) => return Ok(()),
+            Err(source) => {
+                let doing = format!("look what the command of `{}` left", self.environment.computation.name);
+                return Err(SetupError::Engine { doing, source });
+            }
+        };
+        let others = in_use::calls(self.engine, container, None).unwrap_or_default();
+        match (left.is_empty(), self.purity) {
+            (true, _) => {}
+            (false, Purity::Fail) => {
+                return Err(SetupError::Impure {
+                    computation: self.environment.computation.name.clone(),
+                    left,
+                    others,
+                });
+            }
+            (false, _) => watcher.notice(Notice::Left { left: &left, others }),
+        }
+        Ok(())
+    }
+}
+
+/// What differs now and did not before, but for what may, and for directories that only have it in them.
+fn left(before: &[FileChange], now: Vec<FileChange>) -> Vec<FileChange> {
+    let is_free = |path: &str| {
+        let is_below =
+            |directory: &str| path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        FREE.iter().any(|directory| is_below(directory)) || is_below(ledger::DIRECTORY)
+    };
+    let news: Vec<FileChange> =
+        now.into_iter().filter(|change| before.binary_search(change).is_err() && !is_free(&change.path)).collect();
+    let holds_others = |change: &FileChange| {
+        let inside = format!("{}/", change.path);
+        news.iter().any(|other| other.path.starts_with(&inside))
+            // Only what may be there changed in it.
+            || FREE.iter().chain([&ledger::DIRECTORY]).any(|directory| directory.starts_with(&inside))
+    };
+    news.iter().filter(|change| !holds_others(change)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::FileChangeKind::{Added, Deleted, Modified};
+
+    #[test]
+    fn what_is_left_is_what_was_not_there_before() {
+        let change = |path: &str, kind| FileChange { path: path.to_owned(), kind };
+        let before = [change("/etc", Modified), change("/etc/a", Added), change("/root", Modified)];
+        let mut now = before.to_vec();
+        now.extend([
+            change("/bin/x", Deleted),
+            change("/etc/b", Modified),
+            change("/root/new", Added),
+            change("/root/new/file", Added),
+            change("/tmp", Modified),
+            change("/tmp/x", Added),
+            change("/tmpx", Added),
+            change("/var", Modified),
+            change("/var/lib", Modified),
+            change("/var/lib/compeval/state.toml", Modified),
+            change("/var/log", Modified),
+            change("/var/log/y", Added),
+        ]);
+        now.sort();
+        let left: Vec<String> = left(&before, now).into_iter().map(|change| change.path).collect();
+        assert_eq!(left, ["/bin/x", "/etc/b", "/root/new/file", "/tmpx", "/var/log/y"]);
+    }
+}
