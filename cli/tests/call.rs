@@ -161,6 +161,33 @@ fn what_a_call_writes_belongs_to_its_caller() {
         .env("XDG_STATE_HOME", computation.directory().join(".state"))
         .env("DOCKER_HOST", format!("unix://{}", proxy.socket().display()));
     let home = Run::from(as_user.output().unwrap()).text();
+    // What his group may write to, he may.
+    support::sh(&computation.top(), "mkdir gfs/shared && chgrp 3456 gfs/shared && chmod 775 gfs/shared");
+    let mut of_group = Command::new("setpriv");
+    of_group.args([
+        "--reuid=1234",
+        "--regid=2345",
+        "--groups=3456",
+        "--",
+        "./ce-run",
+        "-C",
+        "align",
+        "--entrypoint",
+        "touch",
+    ]);
+    of_group
+        .args(["../gfs/shared/x"])
+        .current_dir(computation.top())
+        .stdin(Stdio::null())
+        .env("GFSDIR", computation.storage());
+    of_group.env("XDG_STATE_HOME", computation.directory().join(".state"));
+    of_group.env("DOCKER_HOST", format!("unix://{}", proxy.socket().display()));
+    // A container that is there keeps the groups it was made with.
+    let image = fs::read_to_string(computation.path("docker.conf")).unwrap();
+    computation.write("docker.conf", format!("{image}env = {{ A = \"1\" }}\n"));
+    let run = Run::from(of_group.output().unwrap());
+    assert_eq!(run.status, Some(0), "{}", run.stderr);
+    assert_eq!(owner("shared/x"), (1234, 2345));
     assert_eq!([owner("root"), owner("sudo"), owner("user")], [(0, 0), (1234, 2345), (1234, 2345)]);
     assert!(home.starts_with("/tmp/ce-"), "{home}");
 }

@@ -12,6 +12,7 @@ use std::{
 
 use thiserror::Error;
 
+use super::groups;
 use crate::engine::containers::BindMount;
 
 /// Where the computation's directory is inside, for reading only; the value of `COMPDIR` there.
@@ -36,6 +37,8 @@ pub struct Mounts {
     gfs: Seen,
     /// Where the caller is, named as he came there.
     current: PathBuf,
+    /// The caller's further groups that something of the storage belongs to.
+    groups: Vec<u32>,
 }
 
 /// A directory of this machine that is seen inside.
@@ -117,7 +120,15 @@ impl Mounts {
             Seen { given: lexical(&current.join(given)), real, inside, read_only }
         };
         let (computation, gfs) = (place(computation, COMPUTATION, true), place(gfs, GLOBAL_FILE_STORAGE, false));
-        Ok(Self { computation, gfs, current })
+        let groups = groups::of_caller_in(&gfs.real);
+        Ok(Self { computation, gfs, current, groups })
+    }
+
+    /// The caller's further groups that the storage or a directory directly in it belongs to, in ascending order: without
+    /// them, he could not write there from inside.
+    #[must_use]
+    pub fn groups(&self) -> &[u32] {
+        &self.groups
     }
 
     /// The same for a caller in another directory, absolute.

@@ -24,6 +24,7 @@ pub fn container_spec(description: &Description, directory: &Path, mounts: &Moun
         command: vec![description.shell.clone(), "-c".to_owned(), IDLE.to_owned()],
         env: description.variables().into_iter().chain(mounts.env()).collect(),
         user: description.user.clone(),
+        groups: mounts.groups().to_vec(),
         working_dir: description.workdir.clone(),
         network: description.network.clone(),
         mounts: bind_mounts,

@@ -160,6 +160,8 @@ pub struct ContainerSpec {
     pub env: Vec<(String, String)>,
     /// The user commands run as; `None` means the image's.
     pub user: Option<String>,
+    /// Further groups of all users there, whatever they are.
+    pub groups: Vec<u32>,
     /// The directory commands start in; `None` means the image's.
     pub working_dir: Option<String>,
     /// The network's name; `None` means the daemon's default.

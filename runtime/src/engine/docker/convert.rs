@@ -40,6 +40,7 @@ pub(super) fn create_body(spec: &ContainerSpec) -> models::ContainerCreateBody {
         open_stdin: Some(true),
         labels: Some(spec.labels.clone().into_iter().collect()),
         host_config: Some(models::HostConfig {
+            group_add: Some(spec.groups.iter().map(u32::to_string).collect()),
             init: Some(spec.init),
             network_mode: spec.network.clone(),
             mounts: Some(
