@@ -189,7 +189,7 @@ fn what_a_call_writes_belongs_to_its_caller() {
     assert_eq!(run.status, Some(0), "{}", run.stderr);
     assert_eq!(owner("shared/x"), (1234, 2345));
     assert_eq!([owner("root"), owner("sudo"), owner("user")], [(0, 0), (1234, 2345), (1234, 2345)]);
-    assert!(home.starts_with("/tmp/ce-"), "{home}");
+    assert!(home.starts_with("/compeval/scratch/ce-"), "{home}");
 }
 
 #[test]
@@ -199,8 +199,8 @@ fn a_call_has_a_directory_of_its_own_that_goes_with_it() {
         let script = "cd \"$TMPDIR\" && mkdir -p a/b && echo x >a/b/c && pwd";
         for arguments in [vec!["sh", "-c", script], vec!["-i", "sh", "-c", script]] {
             let (first, second) = (computation.call(&arguments).text(), computation.call(&arguments).text());
-            assert!(first.starts_with("/tmp/ce-") && first != second, "{first} {second}");
-            let left = || computation.call(&["sh", "-c", "ls -d /tmp/ce-* | grep -vx \"$TMPDIR\""]).stdout;
+            assert!(first.starts_with("/compeval/scratch/ce-") && first != second, "{first} {second}");
+            let left = || computation.call(&["sh", "-c", "ls -d /compeval/scratch/ce-* | grep -vx \"$TMPDIR\""]).stdout;
             wait_until("scratch directories", || left().is_empty());
         }
     }
@@ -249,7 +249,7 @@ fn whatever_ends_ce_run_ends_its_command() {
             assert!(seconds.start == 0 || seconds.contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
             assert!(!computation.storage().join("late").exists());
             assert_eq!(computation.lines("beside"), ["beside"]);
-            let left = computation.call(&["sh", "-c", "ls -d /tmp/ce-* | grep -vx \"$TMPDIR\""]);
+            let left = computation.call(&["sh", "-c", "ls -d /compeval/scratch/ce-* | grep -vx \"$TMPDIR\""]);
             assert!(left.stdout.is_empty(), "{left:?}");
         }
     }

@@ -295,7 +295,7 @@ impl Setup<'_> {
         let shell = &RefCell::new(Some(FedShell::start(site, &container.id, fed::root()).map_err(task)?));
         let session = Session { site, container, shell: Some(shell) };
         let waits = Waits { watcher, interrupt: &self.interrupt, timeout: self.lock_timeout };
-        let Some(Said { ledger, ready }) = session.settled(&waits)? else {
+        let Some(Said { ledger, ready, is_alone }) = session.settled(&waits)? else {
             return Ok(AttemptEnd::Unusable(Reason::LedgerDamaged));
         };
         let base = site.made_like(container).base;
@@ -308,18 +308,21 @@ impl Setup<'_> {
         let ready_then = settled.as_ref().map(|settled| settled.ready.clone());
         let left = ready_then.or_else(|| plan::settled_key(environment, &base));
         let runs_any = pending > 0 || fit.steps.iter().any(|step| !matches!(step.kind, Kind::Stage(_)));
-        let patience = self.patience(site, &ledger, pending, refused)?;
-        match runs_any
-            .then(|| self.make_room(&session, patience, left.as_ref() == Some(&ready), watcher))
-            .transpose()?
-        {
-            None | Some(Room::Free) => {}
-            Some(Room::Join) => {
+        let room = match runs_any && !is_alone {
+            true => {
+                let patience = self.patience(site, &ledger, pending, refused)?;
+                self.make_room(&session, patience, left.as_ref() == Some(&ready), watcher)?
+            }
+            false => Room::Free,
+        };
+        match room {
+            Room::Free => {}
+            Room::Join => {
                 session.set_ready(&ready)?;
                 keep::remember(&environment.computation, container, false, watcher);
                 return Ok(AttemptEnd::Ready { shell: shell.take(), changed: false });
             }
-            Some(Room::Taken(calls)) => {
+            Room::Taken(calls) => {
                 session.set_ready(&ready)?;
                 fed::close(shell).map_err(doing(format!("end a shell in container `{}`", container.name)))?;
                 return Ok(AttemptEnd::Unusable(Reason::InUse(calls)));

@@ -23,7 +23,7 @@ const ALL: &str = "1000000000";
 /// For `sh -c DRIVER NAME NONCE FEEDER`: a shell that is fed one program after the other, so that all of them together cost
 /// the start of one. It says which process it is, as the feeder does. Before each program it reads a line: `run NONCE
 /// LINES` (in a shell of its own, through the feeder), `eval NONCE LINES` (here, in a subshell) or `call NONCE LINES` (here:
-/// what it execs takes this shell's place); what is run here is short, and needs no other program to be read.
+/// what it execs takes this shell's place).
 /// Behind it, it prints [`Divider`]'s line: whether processes are there that were not when it began, and might print later.
 /// What it says itself of those it starts (that one was killed) is nobody's: standard error is descriptor 3 meanwhile.
 /// Its own variables are none that a container's environment could have, and what a shell adds to that is taken away.
@@ -34,13 +34,8 @@ trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM
 exec 3>&2 2>/dev/null
 printf '%s %s\n' "$__ce_n" "$$"
 __ce_get() {
-    __ce_p=
-    while IFS= read -r __ce_i; do
-        case $__ce_i in "#$__ce_o") return;; esac
-        __ce_p=$__ce_p$__ce_i"
-"
-    done
-    exit 125
+    __ce_p=$(set -- "$__ce_o" "$__ce_i"; @READ@)
+    case $__ce_p in *"#$__ce_o") ;; *) exit 125;; esac
 }
 while read -r __ce_k __ce_o __ce_i; do
     case $__ce_k in
@@ -78,7 +73,7 @@ pub fn input(text: &[u8], nonce: &str) -> Vec<u8> {
 
 /// What follows the name of the shell's program in a shell that is fed one program after the other, and is called `name`.
 pub fn driver_arguments(name: &str, nonce: &str) -> [String; 5] {
-    let driver = DRIVER.replace("@WORD@", WORD);
+    let driver = DRIVER.replace("@WORD@", WORD).replace("@READ@", READ);
     ["-c".to_owned(), driver, name.to_owned(), nonce.to_owned(), feeder()]
 }
 

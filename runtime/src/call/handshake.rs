@@ -3,7 +3,10 @@
 use std::ffi::OsStr;
 
 use super::{Called, watchdog::WATCH};
-use crate::ledger::{EXPORTS, READY};
+use crate::{
+    container::mounts::SCRATCH,
+    ledger::{EXPORTS, READY},
+};
 
 /// Prints one line, `NONCE PROCESS WORD`, and becomes the command. The engine's own exit code for a program that
 /// cannot be started does not tell missing from not executable, so the shell looks first (POSIX 2.8.2), also for the
@@ -23,15 +26,15 @@ case $1 in
      case $__ce_i in /*) [ -x "$__ce_i" ] || __ce_end denied 126;; esac;;
 *) command -v "$1" >/dev/null 2>&1 || __ce_end missing 127;;
 esac
-__ce_t=${TMPDIR:-/tmp}
-case $__ce_t in *[!a-zA-Z0-9_./-]*) __ce_t=/tmp;; esac
+__ce_t=${TMPDIR:-@SCRATCH@}
+case $__ce_t in *[!a-zA-Z0-9_./-]*) __ce_t=@SCRATCH@;; esac
 __ce_t=$__ce_t/ce-$__ce_n
-if (umask 77; mkdir "$__ce_t") 2>/dev/null; then
+if mkdir -m 700 "$__ce_t" || { __ce_t=/tmp/ce-$__ce_n; mkdir -m 700 "$__ce_t"; }; then
     export TMPDIR="$__ce_t"
     case ${HOME:-/} in /) HOME=;; esac
     { [ -d "$HOME" ] && [ -w "$HOME" ]; } || export HOME="$__ce_t"
 else __ce_t=
-fi
+fi 2>/dev/null
 case $__ce_m in watched)
 exec 3<&0 </dev/null
 __ce_g=$$
@@ -67,7 +70,11 @@ impl<'w> Words<'w> {
 
 /// The text of the shell that starts a command; its parameters are [`Words::parameters`] and the command's words.
 pub(super) fn wrapper() -> String {
-    WRAPPER.replace("@READY@", READY).replace("@EXPORTS@", EXPORTS).replace("@WATCH@", WATCH)
+    WRAPPER
+        .replace("@READY@", READY)
+        .replace("@EXPORTS@", EXPORTS)
+        .replace("@SCRATCH@", SCRATCH)
+        .replace("@WATCH@", WATCH)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

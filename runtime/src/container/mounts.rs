@@ -20,6 +20,10 @@ pub const COMPUTATION: &str = "/compeval/computation";
 /// Where the global file storage is inside; the value of `GFSDIR` there.
 pub const GLOBAL_FILE_STORAGE: &str = "/compeval/gfs";
 
+/// Where a volume of the container's own is inside, for what calls write while they run: in no snapshot, and on no layer
+/// over the image, where making a directory takes longer.
+pub const SCRATCH: &str = "/compeval/scratch";
+
 /// Directories that every image may have: what is mounted there would hide them.
 const OF_SYSTEM: &[&str] = &[
     "bin boot dev etc home lib lib32 lib64 libx32 media mnt opt proc root run sbin srv sys tmp usr var",

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::mounts::Mounts;
+use super::mounts::{Mounts, SCRATCH};
 use crate::{
     computation::description::Description,
     engine::containers::{BindMount, ContainerSpec},
@@ -29,6 +29,7 @@ pub fn container_spec(description: &Description, directory: &Path, mounts: &Moun
         network: description.network.clone(),
         mounts: bind_mounts,
         own_paths,
+        scratch: Some(SCRATCH.to_owned()),
         caches: description.caches.iter().map(|mount| mount.cache.clone()).collect(),
         init: description.init,
         limits: description.limits.clone(),

@@ -172,6 +172,8 @@ pub struct ContainerSpec {
     pub own_paths: Vec<BindMount>,
     /// Named volumes that are seen inside.
     pub caches: Vec<Cache>,
+    /// Where a volume of the container's own is seen inside, which goes with it.
+    pub scratch: Option<String>,
     /// Labels, on top of the image's.
     pub labels: BTreeMap<String, String>,
     /// Whether a small init reaps orphans before the first process.

@@ -17,6 +17,7 @@ use super::{
     site::Site,
 };
 use crate::{
+    container::mounts::SCRATCH,
     engine::{Container, EngineError, Exec, LONGEST_FILE, Sink, Stream},
     interrupt::Interrupt,
     ledger::{DIRECTORY, EXPORTS, FILE, LedgerError, READY, Record, Records, format},
@@ -73,6 +74,8 @@ pub(super) struct Said {
     pub(super) ledger: Records,
     /// What the last setup left for later calls, if it has ended well.
     pub(super) ready: String,
+    /// Nothing runs there but the shell that is fed: no call that the container was still ready for.
+    pub(super) is_alone: bool,
 }
 
 impl<'e> Session<'_, 'e> {
@@ -179,8 +182,10 @@ impl<'e> Session<'_, 'e> {
         let header = quoted(&format::header());
         let read = format!(
             "[ -d {DIRECTORY} ] || mkdir -p {DIRECTORY} || exit\n\
+             [ ! -d {SCRATCH} ] || [ -e {SCRATCH}/.open ] || {{ chmod 1777 {SCRATCH} && : >{SCRATCH}/.open; }}\n\
              r=; IFS= read -r r 2>/dev/null <{READY}; printf '%s\\n' \"$r\"\n\
-             : >{READY}; [ -f {FILE} ] || printf '%s' {header} >{FILE} || exit\n\
+             : >{READY}; set -- /proc/[0-9]*; printf '%s\\n' $#\n\
+             [ -f {FILE} ] || printf '%s' {header} >{FILE} || exit\n\
              if command -v cat >/dev/null; then exec cat {FILE}; fi\n\
              l=; while IFS= read -r l; do printf '%s\\n' \"$l\"; done <{FILE}; printf '%s' \"$l\""
         );
@@ -188,11 +193,20 @@ impl<'e> Session<'_, 'e> {
             Err(SetupError::Engine { source: EngineError::Output(_), .. }) => Ok(None),
             text => {
                 let text = text?;
-                let (ready, ledger) = text.split_once_str("\n").unwrap_or_default();
-                let said = |ledger| Said { ledger, ready: ready.to_str_lossy().into_owned() };
+                let (ready, rest) = text.split_once_str("\n").unwrap_or_default();
+                let (processes, ledger) = rest.split_once_str("\n").unwrap_or_default();
+                let processes = processes.to_str().ok().and_then(|number| number.parse().ok()).unwrap_or(usize::MAX);
+                let is_alone = self.shell.is_some() && processes <= self.of_shell();
+                let said = |ledger| Said { ledger, ready: ready.to_str_lossy().into_owned(), is_alone };
                 Ok(parse_ledger(self.container, ledger)?.map(said))
             }
         }
+    }
+
+    /// How many processes there are where nothing but a shell that is fed runs: the container's own, and while it evaluates
+    /// something, itself and a subshell.
+    fn of_shell(&self) -> usize {
+        3 + usize::from(self.site.spec.init)
     }
 
     /// Runs shell commands of ours in the container; gives what they print.

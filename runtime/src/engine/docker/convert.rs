@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bollard::models;
 
 use crate::engine::{
-    containers::{BindMount, Cache, Container, ContainerSpec, ContainerState, FileChange, FileChangeKind, Gpus},
+    containers::{BindMount, Container, ContainerSpec, ContainerState, FileChange, FileChangeKind, Gpus},
     exec::Exec,
 };
 
@@ -28,6 +28,9 @@ fn variables(env: &[(String, String)]) -> Vec<String> {
 }
 
 pub(super) fn create_body(spec: &ContainerSpec) -> models::ContainerCreateBody {
+    let caches = spec.caches.iter().map(|cache| volume(Some(cache.name.clone()), &cache.target));
+    // One without a name is the container's own.
+    let volumes = caches.chain(spec.scratch.iter().map(|target| volume(None, target)));
     models::ContainerCreateBody {
         image: Some(spec.image.clone()),
         // An empty entrypoint, as opposed to none, keeps the image's own from being put before the command.
@@ -43,14 +46,7 @@ pub(super) fn create_body(spec: &ContainerSpec) -> models::ContainerCreateBody {
             group_add: Some(spec.groups.iter().map(u32::to_string).collect()),
             init: Some(spec.init),
             network_mode: spec.network.clone(),
-            mounts: Some(
-                spec.mounts
-                    .iter()
-                    .chain(&spec.own_paths)
-                    .map(bind_mount)
-                    .chain(spec.caches.iter().map(volume))
-                    .collect(),
-            ),
+            mounts: Some(spec.mounts.iter().chain(&spec.own_paths).map(bind_mount).chain(volumes).collect()),
             memory: spec.limits.memory.map(saturating),
             nano_cpus: spec.limits.nano_cpus.map(saturating),
             pids_limit: spec.limits.pids.map(i64::from),
@@ -72,11 +68,11 @@ fn bind_mount(mount: &BindMount) -> models::Mount {
     }
 }
 
-fn volume(cache: &Cache) -> models::Mount {
+fn volume(name: Option<String>, target: &str) -> models::Mount {
     models::Mount {
         typ: Some(models::MountType::VOLUME),
-        source: Some(cache.name.clone()),
-        target: Some(cache.target.clone()),
+        source: name,
+        target: Some(target.to_owned()),
         ..Default::default()
     }
 }
