@@ -89,6 +89,11 @@ impl Registry {
 
 impl Drop for Registry {
     fn drop(&mut self) {
+        let of_it = format!(
+            "docker images --digests --format '{{{{.Repository}}}}@{{{{.Digest}}}}' | grep '^{}/'",
+            self.address
+        );
+        sh(Path::new("/"), &format!("{of_it} | xargs -r docker rmi -f >/dev/null 2>&1 || :"));
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
