@@ -5,5 +5,6 @@ pub mod plan_report;
 pub mod progress;
 pub mod report;
 pub mod run_command;
+pub mod signals;
 pub mod state_directory;
 pub mod words;

@@ -4,7 +4,6 @@ use std::{
     env,
     error::Error,
     ffi::OsString,
-    fs,
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -25,16 +24,15 @@ use compeval_runtime::{
         EngineError, Stream,
         docker::{self, Docker},
     },
-    interrupt::{Interrupt, Running, Signal},
+    interrupt::{Interrupt, Signal},
     setup::{OnEdit, error::age, snapshot::Worth},
 };
-use signal_hook::{consts, iterator::Signals, low_level};
 
 use crate::{
     plan_report,
     progress::{Progress, Reporter},
     report::{self, Color, Positions},
-    state_directory, words,
+    signals, state_directory, words,
 };
 
 /// Run a computation in a container of its own.
@@ -379,7 +377,7 @@ fn attempt(arguments: &RunArguments, directory: &Path, reporter: &mut Reporter) 
     }
     tell_uncommitted(&environment.computation);
     let shell = &environment.description.shell;
-    take_signals(setup.interrupt.clone(), shell.clone());
+    signals::take(setup.interrupt.clone(), shell.clone());
     if let Some(stage) = arguments.accept {
         setup.accept(stage, arguments.reason.as_deref().unwrap_or_default(), reporter)?;
     }
@@ -472,103 +470,4 @@ fn write_out(stream: Stream, bytes: &[u8]) -> io::Result<()> {
         }
         Stream::Stderr => io::stderr().write_all(bytes),
     }
-}
-
-/// Lets signals end a setup, and passes them on to the command once that runs. An interrupt that is sent again kills; the
-/// third one ends ce-run, whatever the engine does.
-fn take_signals(interrupt: Interrupt, shell: String) {
-    // Under `nohup`, it stays ignored.
-    let is_taken = |signal: &&Signal| signal.number != consts::SIGHUP || !is_ignored(consts::SIGHUP);
-    let signals = SIGNALS.iter().chain(&PASSED_ON).filter(is_taken);
-    let Ok(mut signals) = Signals::new(signals.map(|signal| signal.number)) else { return };
-    std::thread::spawn(move || {
-        let mut interrupts = 0;
-        for number in signals.forever() {
-            if let Some(signal) = PASSED_ON.iter().find(|signal| signal.number == number) {
-                pass_on(&interrupt, &shell, *signal);
-                continue;
-            }
-            let Some(signal) = SIGNALS.into_iter().find(|signal| signal.number == number) else { continue };
-            interrupts += usize::from(number == consts::SIGINT);
-            let running = interrupt.running();
-            if interrupts > 2 && running.as_ref().is_none_or(|running| running.stretch.is_some()) {
-                end(signal);
-            }
-            let name = if interrupts > 1 { "KILL" } else { signal.name };
-            match running {
-                Some(running) if running.stretch.is_none() || interrupts > 1 => {
-                    if let Ok(docker) = Docker::connect() {
-                        let _ = interrupt.pass_on(&docker, &shell, &running, name);
-                    }
-                }
-                // Being stopped already.
-                _ if interrupt.signal().is_some() => {}
-                _ => stop(interrupt.clone(), shell.clone(), signal),
-            }
-        }
-    });
-}
-
-/// Passes a signal on to the command that runs, if there is one. Who is to stop, stops himself behind that.
-fn pass_on(interrupt: &Interrupt, shell: &str, signal: Signal) {
-    match interrupt.running().filter(|running| running.stretch.is_none()) {
-        // Its own terminal tells it.
-        Some(Running { terminal: Some(resize), .. }) if signal.number == consts::SIGWINCH => {
-            terminal::size().into_iter().for_each(|size| resize.to(size));
-        }
-        Some(running) => {
-            if let Ok(docker) = Docker::connect() {
-                let _ = interrupt.pass_on(&docker, shell, &running, signal.name);
-            }
-        }
-        None => {}
-    }
-    if signal.number == consts::SIGTSTP {
-        // The order is on its way before this thread stops.
-        std::thread::sleep(Duration::from_millis(20));
-        let _ = low_level::emulate_default_handler(signal.number);
-    }
-}
-
-/// Ends the setup in a thread of its own.
-fn stop(interrupt: Interrupt, shell: String, signal: Signal) {
-    std::thread::spawn(move || {
-        let reached = Docker::connect().is_ok_and(|docker| interrupt.stop(&docker, &shell, signal));
-        if !reached {
-            end(signal);
-        }
-    });
-}
-
-/// Ends ce-run while something else of it waits.
-fn end(signal: Signal) -> ! {
-    terminal::restore();
-    let _ = writeln!(io::stderr(), "ce-run: interrupted");
-    std::process::exit(128 + signal.number)
-}
-
-/// The signals that end a setup, and are passed on to the command.
-const SIGNALS: [Signal; 6] = [
-    Signal { number: consts::SIGTERM, name: "TERM" },
-    Signal { number: consts::SIGINT, name: "INT" },
-    Signal { number: consts::SIGHUP, name: "HUP" },
-    Signal { number: consts::SIGQUIT, name: "QUIT" },
-    Signal { number: consts::SIGUSR1, name: "USR1" },
-    Signal { number: consts::SIGUSR2, name: "USR2" },
-];
-
-/// Those that end nothing, for the command alone. It is an orphan there, for which TSTP does nothing (POSIX 2.4.3 of the
-/// System Interfaces): it is stopped as the job would be.
-const PASSED_ON: [Signal; 3] = [
-    Signal { number: consts::SIGWINCH, name: "WINCH" },
-    Signal { number: consts::SIGTSTP, name: "STOP" },
-    Signal { number: consts::SIGCONT, name: "CONT" },
-];
-
-/// Whether this process was started with a signal ignored (proc(5), `SigIgn`: bit 0 is signal 1).
-fn is_ignored(signal: i32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
-    mask >> (signal - 1) & 1 == 1
 }
