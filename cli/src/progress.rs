@@ -132,6 +132,8 @@ impl Watcher for Reporter {
                 let from = words::origin(image, stages);
                 let reason = because.map(|reason| format!(": of the last one, {}", words::reason(reason)));
                 self.say(&format!("creating container {name} from {from}{}", reason.unwrap_or_default()));
+                // What a stage takes begins where it runs.
+                self.began = Instant::now();
             }
             Notice::Snapshot => self.say("taking a snapshot, for later setups to go on from"),
             Notice::WaitingForCalls { calls, container } => {

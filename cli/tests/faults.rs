@@ -537,3 +537,23 @@ fn a_computation_is_found_from_inside_it_and_wrong_usage_is_a_failure_of_ours() 
     assert_eq!(inside(&["--no-such-option"]).status, Some(125));
     assert_eq!(inside(&["--help"]).status, Some(0));
 }
+
+#[test]
+fn a_stage_whose_shell_is_ended_by_whatever_signal_is_not_applied() {
+    for kind in [Kind::Dash, Kind::Bash, Kind::Busybox] {
+        for signal in ["TERM", "HUP", "USR1"] {
+            let Some(docker) = docker_for_tests("foreign signals") else { return };
+            let image = ensure(&docker, kind).unwrap();
+            let killer = format!("(sleep 0.2; kill -{signal} $1) >/dev/null 2>&1 &");
+            let killed = format!("sh -c '[ -e \"$GFSDIR/mended\" ] || {{ {killer} }}' sh $$ && sleep 1");
+            let script = format!("next_stage && true && {killed}\nnext_stage && echo 2 >>$GFSDIR/ran\n");
+            let computation = Computation::new(docker, &image, &script);
+            let run = computation.call(&["true"]);
+            assert!(run.status == Some(125) && run.stderr.contains("by signal"), "{kind:?} {signal}: {run:?}");
+            assert_eq!(totals(&computation), "stages: 0 applied, 2 to apply", "{kind:?} {signal}");
+            fs::write(computation.storage().join("mended"), "").unwrap();
+            computation.call(&["true"]).text();
+            assert_eq!(computation.lines("ran"), ["2"], "{kind:?} {signal}");
+        }
+    }
+}

@@ -424,10 +424,13 @@ fn sets_verbose(text: &[u8]) -> bool {
 /// The action of the EXIT trap. `__ce_x` is the status, `__ce_j` the status a chain is judged by.
 fn epilogue(request: &Request<'_>, runs_text: bool, frame_file: &str) -> String {
     // With `-c`, bash gives 127 for an error in an expansion, where it gives 1 for a script in a file.
-    // A child that it starts may die of a signal before it has forgotten this trap: how it ends is not ours to say.
+    // A child that it starts may die of a signal before it has forgotten this trap: how it ends is not ours to say. Of a
+    // signal that ends bash itself this trap knows nothing but the status of the command before: no `exit` led here then,
+    // and bash goes on to die of it, as other shells do without a word.
     let mut text = String::from(
         "{ __ce_y=$$; \\set +efuvxC; \\set +a; \\unset -f command\n\
          case ${BASHPID-$$} in $$) ;; *) __ce_top || \\return 0;; esac\n\
+         case ${BASH_VERSION:+${__ce_done-},$__ce_x,$BASH_COMMAND} in ,0,*exit*|,0,'$'*|,0,'\"$'*) ;; ,0,?*) \\return 0;; esac\n\
          case ${BASH_VERSION:+:$SHELLOPTS:} in *:posix:*|\"\") ;; *) __ce_posix=1; \\command set -o posix;; esac; } 2>/dev/null\n\
          case ${BASH_VERSION:+$__ce_x,$__ce_ps,$__ce_o,$BASH_COMMAND} in *,*e*,*|*,*,*exit*) ;; 127,1,*) __ce_x=1;; esac\n\
          case ${__ce_done-} in 1) __ce_x=$__ce_s;; esac\n\
