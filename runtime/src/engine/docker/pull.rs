@@ -72,6 +72,7 @@ fn split(reference: &str) -> (&str, &str) {
 /// The registry in an image's name, as the configuration calls it.
 fn registry(name: &str) -> &str {
     match name.split_once('/') {
+        Some(("docker.io" | "index.docker.io", _)) => HUB,
         Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => first,
         _ => HUB,
     }
@@ -146,6 +147,7 @@ mod tests {
             ("debian", "debian", "latest", HUB),
             ("debian:13", "debian", "13", HUB),
             ("me/tool:1", "me/tool", "1", HUB),
+            ("docker.io/me/tool:1", "docker.io/me/tool", "1", HUB),
             ("debian@sha256:ab", "debian", "sha256:ab", HUB),
             ("localhost:5000/a/b", "localhost:5000/a/b", "latest", "localhost:5000"),
             ("127.0.0.1:5000/a:2", "127.0.0.1:5000/a", "2", "127.0.0.1:5000"),
