@@ -53,26 +53,33 @@ impl Translator<'_> {
     }
 
     fn absolute(&self, path: &OsStr) -> Option<OsString> {
-        self.mounts.inside(path).or_else(|| self.mounts.inside(plain(Path::new(path)).as_os_str()))
+        self.mounts.inside(path).or_else(|| self.mounts.inside(plain(Path::new(path))?.as_os_str()))
     }
 
     fn relative(&self, path: &OsStr) -> Option<OsString> {
         let named = self.mounts.current().join(path);
         let is_meant = || [&b"./"[..], b"../"].iter().any(|start| path.as_bytes().starts_with(start)) || named.exists();
         match self.is_callers {
-            // It goes up no further than what is seen of where it starts.
-            true if self.mounts.inside(named.as_os_str()).is_some() => None,
-            true => self.mounts.inside(plain(&named).as_os_str()),
+            true => {
+                let inside = self.mounts.inside(plain(&named)?.as_os_str())?;
+                // What it means where the command starts, it may go on meaning.
+                let is_same = lexical(&Path::new(&self.directory).join(path)) == lexical(Path::new(&inside));
+                let stays = self.mounts.inside(named.as_os_str()).is_some();
+                (!(is_same && stays)).then_some(inside)
+            }
             false if is_meant() => self.absolute(named.as_os_str()),
             false => None,
         }
     }
 }
 
-/// A path without `.` and `..`; that it ends with a `/` is kept.
-fn plain(path: &Path) -> PathBuf {
+/// A path without `.` and `..`; that it ends with a `/` is kept. `None` where it would lead elsewhere: behind a link, `..`
+/// is not what stands before that.
+fn plain(path: &Path) -> Option<PathBuf> {
+    let plain = lexical(path);
+    let leads = |path: &Path| path.canonicalize().or_else(|_| path.parent().unwrap_or(path).canonicalize()).ok();
     let ends_with_slash = path.as_os_str().as_bytes().ends_with(b"/");
-    if ends_with_slash { lexical(path).join("") } else { lexical(path) }
+    (leads(path) == leads(&plain)).then(|| if ends_with_slash { plain.join("") } else { plain })
 }
 
 /// An argument's `NAME=` or `--NAME=`, empty if there is none, and the rest.
@@ -199,6 +206,40 @@ mod tests {
         ] {
             assert_eq!(machine.translate(current, workdir, argument), expected, "{current} {workdir:?} {argument}");
         }
+    }
+
+    #[test]
+    fn of_two_directories_one_in_the_other_the_inner_is_meant() {
+        let machine = Machine::new();
+        let top = machine.top.path().canonicalize().unwrap();
+        fs::create_dir(top.join("comp/gfs")).unwrap();
+        let mounts = Mounts::new(&top.join("comp"), Some(&top.join("comp/gfs"))).unwrap();
+        for (current, argument, expected) in [
+            ("comp", "gfs/f", "/compeval/gfs/f"),
+            ("comp", "./gfs/f", "/compeval/gfs/f"),
+            ("comp", "data/x", "data/x"),
+            ("comp/gfs", "f/g", "f/g"),
+            ("comp/gfs", "../data/x", "/compeval/computation/data/x"),
+        ] {
+            let mounts = mounts.clone().with_current(top.join(current));
+            let translated = Translator::new(&mounts, None).translate(OsStr::new(argument));
+            assert_eq!(translated.to_string_lossy().replace("/./", "/"), expected, "{current} {argument}");
+        }
+    }
+
+    #[test]
+    fn behind_a_link_two_dots_are_not_what_stands_before_them() {
+        let machine = Machine::new();
+        let top = machine.top.path().canonicalize().unwrap();
+        fs::create_dir_all(top.join("real/sub")).unwrap();
+        symlink(top.join("real/sub"), top.join("link")).unwrap();
+        // On this machine, it is `real/gfs`.
+        let argument = "TOP/link/../gfs/c_align/out";
+        assert_eq!(machine.translate("comp", None, argument), argument);
+        fs::create_dir(top.join("real/gfs")).unwrap();
+        let mounts = Mounts::new(&top.join("comp"), Some(&top.join("link/../gfs"))).unwrap();
+        let gfs = mounts.inside(top.join("gfs/x").as_os_str());
+        assert_eq!((gfs, mounts.storage()), (None, top.join("real/gfs").as_path()));
     }
 
     #[test]

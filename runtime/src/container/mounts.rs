@@ -121,7 +121,8 @@ impl Mounts {
             // He may have come here by a link.
             let come_by = current.ancestors().find(|path| path.canonicalize().is_ok_and(|path| path == real));
             let given = if given == real { come_by.unwrap_or(given) } else { given };
-            Seen { given: lexical(&current.join(given)), real, inside, read_only }
+            let given = Some(lexical(&current.join(given))).filter(|given| leads_to(given, &real));
+            Seen { given: given.unwrap_or_else(|| real.clone()), real, inside, read_only }
         };
         let (computation, gfs) = (place(computation, COMPUTATION, true), place(gfs, GLOBAL_FILE_STORAGE, false));
         let groups = groups::of_caller_in(&gfs.real);
@@ -219,7 +220,12 @@ fn current_directory() -> PathBuf {
     named.filter(|path| path.canonicalize().is_ok_and(|path| path == real)).unwrap_or(real)
 }
 
-/// A path without `.`, `..` and doubled slashes, whatever is there.
+/// Whether a path leads to a real one: behind a symbolic link, `..` is not what stands before it.
+fn leads_to(path: &Path, real: &Path) -> bool {
+    path.canonicalize().is_ok_and(|path| path == real)
+}
+
+/// A path without `.`, `..` and doubled slashes, as it is written: links that `..` stands behind are not followed.
 pub(crate) fn lexical(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for component in path.components() {
