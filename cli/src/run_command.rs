@@ -32,7 +32,9 @@ use crate::{
     plan_report,
     progress::{Progress, Reporter},
     report::{self, Color, Positions},
-    signals, state_directory, words,
+    signals,
+    state_directory::{self, Mark},
+    words,
 };
 
 /// Run a computation in a container of its own.
@@ -166,11 +168,16 @@ impl From<PurePolicy> for Purity {
 /// done now and then.
 fn purity(arguments: &RunArguments, environment: &Environment) -> Purity {
     let said = arguments.pure.map(Purity::from).or(environment.description.pure);
-    let now_and_then = || match state_directory::is_due(&environment.computation.directory, "purity", BETWEEN_LOOKS) {
+    let now_and_then = || match looked(environment).is_due(BETWEEN_LOOKS) {
         true => Purity::Warn,
         false => Purity::Off,
     };
     said.unwrap_or_else(now_and_then)
+}
+
+/// When it was looked what a call left.
+fn looked(environment: &Environment) -> Mark {
+    Mark::new(&environment.computation.directory, "purity")
 }
 
 /// How often to look what a call leaves, where nobody asked for it.
@@ -386,6 +393,9 @@ fn attempt(arguments: &RunArguments, directory: &Path, reporter: &mut Reporter) 
         return Ok(0);
     }
     let called = setup.call(&command, reporter, &mut write_out)?;
+    if setup.purity != Purity::Off && matches!(called, Called::Ended(_)) {
+        looked(&environment).set();
+    }
     if let Called::Ended(status) = called
         && let Some(signal) = words::death(status)
         && !setup.interrupt.has_passed_on()
@@ -422,7 +432,10 @@ fn exit_status(called: Called, command: &Call) -> u8 {
         }
         Called::NotFound => (format!("`{program}` is not there in the container"), NOT_FOUND),
         Called::NotExecutable => {
-            let why = "it is no program, or the container lacks what its `#!` line names";
+            let why = match command.interpreter.as_deref().is_some_and(|name| name.ends_with('\r')) {
+                true => "its first line ends as on Windows: `sed -i 's/\\r$//' exec` makes it one for Unix",
+                false => "it is no program, or the container lacks what its `#!` line names",
+            };
             (format!("`{program}` cannot be executed in the container: {why}"), NOT_EXECUTABLE)
         }
         Called::NoShell { said } => (format!("the container's shell cannot be started: {said}"), FAILED),

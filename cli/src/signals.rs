@@ -62,9 +62,13 @@ fn pass_on(interrupt: &Interrupt, shell: &str, signal: Signal) {
         }
         None => {}
     }
+    if signal.number == consts::SIGCONT {
+        terminal::resume();
+    }
     if signal.number == consts::SIGTSTP {
         // The order is on its way before this thread stops.
         std::thread::sleep(Duration::from_millis(20));
+        terminal::suspend();
         let _ = low_level::emulate_default_handler(signal.number);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -30,13 +31,29 @@ fn state_directory() -> PathBuf {
     base.unwrap_or_else(|| PathBuf::from("/var/lib")).join("compeval")
 }
 
-/// Whether something was not done for so long for the computation in a directory; from now on it was. Where that cannot be
-/// known, it is not due.
-pub fn is_due(directory: &Path, what: &str, every: Duration) -> bool {
-    let mark = logs(directory).with_extension(what);
-    let age = |mark: &Path| mark.metadata().ok()?.modified().ok()?.elapsed().ok();
-    let is_due = age(&mark).is_none_or(|age| age >= every);
-    is_due && mark.parent().is_some_and(|parent| fs::create_dir_all(parent).is_ok()) && fs::write(&mark, "").is_ok()
+/// When something was done last for a computation.
+pub struct Mark(PathBuf);
+
+impl Mark {
+    /// The mark of what was done for the computation in a directory.
+    pub fn new(directory: &Path, what: &str) -> Mark {
+        let mut hash = DefaultHasher::new();
+        directory.canonicalize().unwrap_or_else(|_| directory.to_owned()).hash(&mut hash);
+        Mark(logs(directory).with_extension(format!("{:016x}.{what}", hash.finish())))
+    }
+
+    /// Whether it was not done for so long.
+    pub fn is_due(&self, every: Duration) -> bool {
+        let age = || self.0.metadata().ok()?.modified().ok()?.elapsed().ok();
+        age().is_none_or(|age| age >= every)
+    }
+
+    /// It is done now. Where that cannot be kept, it will be done again.
+    pub fn set(&self) {
+        if self.0.parent().is_some_and(|parent| fs::create_dir_all(parent).is_ok()) {
+            let _ = fs::write(&self.0, "");
+        }
+    }
 }
 
 /// How many logs of a computation stay.

@@ -437,7 +437,38 @@ fn what_a_command_leaves_in_the_container_is_told() {
     computation.commit("pure");
     let refused = called(&[], "echo >/made/e");
     let said = "the command left in the container: /made/e (new)\n\
-                ce-run: the command of computation `align` left something in its container\n  help: results belong";
+                ce-run: the command of computation `align`, which ended with status 0, left something in its container\n  help: results belong";
     assert!(refused.status == Some(125) && refused.stderr.starts_with(said), "{}", refused.stderr);
     assert_eq!(called(&[], "echo >/tmp/y").status, Some(0));
+}
+
+#[test]
+fn what_a_call_leaves_whose_container_is_stopped_goes_at_the_next_setup() {
+    let Some(computation) = computation("stopped containers", Kind::Dash, "everytime && true\n") else { return };
+    let mut child = started(&computation, &[], ":", "sleep 60");
+    let container = computation.container();
+    computation.ask(&container, "stop?t=0");
+    assert_eq!(child.wait().unwrap().code(), Some(125));
+    computation.call(&["true"]).text();
+    let left = computation.call(&["sh", "-c", "ls -d /compeval/scratch/ce-* | grep -vx \"$TMPDIR\""]);
+    assert!(left.stdout.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_script_that_was_written_on_windows_is_told_so() {
+    let Some(computation) = computation("line ends", Kind::Dash, "next_stage && true\n") else { return };
+    computation.write("exec", "#!/bin/sh\r\ntrue\r\n");
+    let run = computation.call(&["--progress=quiet"]);
+    assert!(run.status == Some(126) && run.stderr.contains("its first line ends as on Windows"), "{run:?}");
+}
+
+#[test]
+fn what_a_shell_complains_of_at_its_start_is_not_the_commands() {
+    let Some(computation) = computation("noise", Kind::Bash, "next_stage && true\n") else { return };
+    let image = fs::read_to_string(computation.path("docker.conf")).unwrap();
+    computation.write("docker.conf", format!("{image}user = \"1234\"\nenv = {{ LD_PRELOAD = \"/nope.so\" }}\n"));
+    let name = OsString::from_vec(b"\xff".to_vec());
+    let words = ["sh", "-c", "printf '%s\\n' \"$1\"", "sh"].map(OsString::from);
+    let run = from(&computation, &computation.directory(), &[&words[..], &[name]].concat());
+    assert_eq!((run.status, run.stdout), (Some(0), b"\xff\n".to_vec()), "{}", run.stderr);
 }

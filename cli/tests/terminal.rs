@@ -127,13 +127,24 @@ fn a_shell_at_a_terminal_is_typed_into() {
 }
 
 #[test]
+fn without_input_the_keyboard_interrupts_the_call() {
+    let Some(computation) = computation("a terminal to look at") else { return };
+    let terminal = Terminal::new(80, 24);
+    let mut child = terminal.run(&computation.command(&["-t", "sh", "-c", "echo ready; exec sleep 60"]));
+    terminal.awaits("ready");
+    terminal.types("\x03");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(terminal.is_as_it_was());
+}
+
+#[test]
 fn bytes_reach_a_terminal_as_they_are() {
     let Some(computation) = computation("bytes at a terminal") else { return };
     let terminal = Terminal::new(80, 24);
     // What looks like the head of a frame is none.
     let script =
         r"stty raw -echo; printf '\001abc\n'; sleep 0.2; printf '\002\000\000rest of it, long enough\n'; echo end";
-    let mut child = terminal.run(&computation.command(&["-t", "--entrypoint", "sh", "--", "-c", script]));
+    let mut child = terminal.run(&computation.command(&["-it", "--entrypoint", "sh", "--", "-c", script]));
     assert_eq!(child.wait().unwrap().code(), Some(0));
     terminal.awaits("\u{1}abc\n\u{2}\0\0rest of it, long enough\nend\n");
     assert!(terminal.is_as_it_was());

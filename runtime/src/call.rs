@@ -25,7 +25,7 @@ use crate::{
 };
 
 use self::{
-    handshake::{Handshake, Started, Words, wrapper},
+    handshake::{GO, Handshake, Started, Words, wrapper},
     terminal::Raw,
     watchdog::Watchdog,
 };
@@ -196,7 +196,15 @@ impl Setup<'_> {
         let program = [&b"set -- "[..], &bstr::join(" ", words), b"\n", wrapper().as_bytes(), b"\n"].concat();
         self.watched(container, command, |watchdog| {
             let talk = shell.call(&program)?;
-            self.follow(talk, Handshake::new(nonce), container, command, watchdog, begun, output)
+            self.follow(
+                talk,
+                Handshake::new(nonce, command.terminal.is_some()),
+                container,
+                command,
+                watchdog,
+                begun,
+                output,
+            )
         })
     }
 
@@ -218,16 +226,24 @@ impl Setup<'_> {
         let words = [shell, "-c", &wrapper, CALL].map(str::to_owned).into_iter().chain(words);
         let argv = words.chain(command.argv.iter().map(|word| text(word)));
         let kind = env::var("TERM").ok().filter(|_| command.terminal.is_some());
-        let (user, terminal) = (command.user.clone(), command.terminal);
+        let (user, has_terminal) = (command.user.clone(), command.terminal.is_some());
         let exec = Exec {
             user,
-            terminal,
+            has_terminal,
             env: kind.map(|kind| ("TERM".to_owned(), kind)).into_iter().collect(),
             ..Exec::new(argv)
         };
         self.watched(container, command, |watchdog| {
             let talk = self.engine.converse(container, &exec)?;
-            self.follow(talk, Handshake::new(nonce), container, command, watchdog, begun, output)
+            self.follow(
+                talk,
+                Handshake::new(nonce, command.terminal.is_some()),
+                container,
+                command,
+                watchdog,
+                begun,
+                output,
+            )
         })
     }
 
@@ -257,13 +273,21 @@ impl Setup<'_> {
             while let Some((stream, bytes)) = talk.receive()? {
                 let bytes = if stream == Stream::Stdout { handshake.take(&bytes) } else { &bytes };
                 if let Some(Started { process, scratch }) = handshake.started() {
-                    let orders = watchdog.map_or_else(|| talk.orders(), Watchdog::orders);
-                    watchdog.into_iter().for_each(|watchdog| watchdog.guard(process, &scratch));
+                    command.terminal.into_iter().for_each(|size| talk.resize().to(size));
+                    let orders = match watchdog {
+                        None => talk.orders(),
+                        Some(watchdog) => {
+                            watchdog.guard(process, &scratch);
+                            talk.send(GO)?;
+                            watchdog.orders()
+                        }
+                    };
                     let container = container.to_owned();
                     let (orders, terminal) = (Some(orders), command.terminal.map(|_| talk.resize()));
                     self.interrupt.begins(Running { container, process, stretch: None, orders, terminal });
                     begun();
-                    raw = command.terminal.map(|_| Raw::begin());
+                    // Without what is typed, `^C` is ours to pass on.
+                    raw = command.terminal.filter(|_| command.input == Input::Inherited).map(|_| Raw::begin());
                     if command.input == Input::Inherited {
                         // What was read for a command that did not run would be lost to the next one.
                         talk.pass_input()?;
@@ -281,8 +305,10 @@ impl Setup<'_> {
             (&status, self.interrupt.running())
         {
             // As for one that writes to a pipe itself; the watchdog does the rest.
-            orders.send(b"PIPE\n");
-            let _ = talk.receive();
+            match watchdog {
+                None => drop(talk.send(b"PIPE\n")),
+                Some(_) => orders.send(b"PIPE\n"),
+            }
         }
         self.interrupt.ends();
         Ok(handshake.ended(status?))
@@ -307,7 +333,7 @@ impl Setup<'_> {
             if status == KILLED && self.engine.ran_out_of_memory(container, since).unwrap_or(false) {
                 return Ok(Called::OutOfMemory { limit: self.environment.description.limits.memory });
             }
-            self.check_left(container, before, watcher)?;
+            self.check_left(container, before, status, watcher)?;
         }
         Ok(called)
     }

@@ -14,8 +14,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gix::bstr::ByteSlice;
-
 pub use self::checkout::Changes;
 use self::{checkout::Checkout, content::Contents, error::ComputationError};
 use crate::file;
@@ -163,7 +161,7 @@ impl Computation {
         const LONGEST_LINE: u64 = 256;
         let mut line = Vec::new();
         file::open(&self.exec()).ok()?.take(LONGEST_LINE).read_to_end(&mut line).ok()?;
-        let line = line.strip_prefix(b"#!")?.lines().next()?.trim_ascii_start();
+        let line = line.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?.trim_ascii_start();
         let name = line.split(|byte| matches!(byte, b' ' | b'\t')).next()?;
         String::from_utf8(name.to_vec()).ok()
     }

@@ -13,7 +13,7 @@ use crate::{
 /// interpreter that a script names. It does not read the script for that: built-ins know no end but that of a line.
 ///
 /// Behind the word `ok` stands the directory that was made for the command, if that was possible. `HOME` is that, too, where
-/// the user has none.
+/// the user has none. A command that reads what ce-run reads waits for [`GO`]: until its watchdog knows of it.
 const WRAPPER: &str = r#"__ce_n=$1 __ce_w=$2 __ce_i=$3 __ce_d=$4 __ce_m=$5; shift 5
 __ce_end() { printf '%s %s %s\n' "$__ce_n" "$$" "$1"; exit "$2"; }
 case $__ce_w in ?*) __ce_h=; IFS= read -r __ce_h 2>/dev/null <@READY@; [ "$__ce_h" = "$__ce_w" ] || __ce_end stale 125;; esac
@@ -27,7 +27,7 @@ case $1 in
 *) command -v "$1" >/dev/null 2>&1 || __ce_end missing 127;;
 esac
 __ce_t=${TMPDIR:-@SCRATCH@}
-case $__ce_t in *[!a-zA-Z0-9_./-]*) __ce_t=@SCRATCH@;; esac
+case $__ce_t in *[!a-zA-Z0-9_./-]* | [!/]*) __ce_t=@SCRATCH@;; esac
 __ce_t=$__ce_t/ce-$__ce_n
 if mkdir -m 700 "$__ce_t" || { __ce_t=/tmp/ce-$__ce_n; mkdir -m 700 "$__ce_t"; }; then
     export TMPDIR="$__ce_t"
@@ -44,7 +44,12 @@ __ce_g=$$
 exec 3<&-
 esac
 printf '%s %s ok %s\n' "$__ce_n" "$$" "$__ce_t"
+case $__ce_m in watched) ;; *) IFS= read -r __ce_x || exit 125;; esac
 exec "$@""#;
+
+/// What a command waits for whose watchdog is elsewhere, and what a terminal shows of it.
+pub(super) const GO: &[u8] = b"\n";
+pub(super) const ECHO: &[u8] = b"\r\n";
 
 /// What the shell that starts a command is told besides the command.
 pub(super) struct Words<'w> {
@@ -102,20 +107,23 @@ pub(super) struct Handshake {
     /// `None` while the line is on its way; then what it says, if it is ours.
     told: Option<Option<Verdict>>,
     started: Option<Started>,
+    /// How much of what comes behind the line is an echo.
+    echo: usize,
 }
 
 /// More than the line has, in bytes. What an engine says when it cannot start the shell comes in its place.
 const LONGEST_LINE: usize = 4096;
 
 impl Handshake {
-    pub(super) fn new(nonce: String) -> Self {
-        Self { nonce, line: Vec::new(), told: None, started: None }
+    pub(super) fn new(nonce: String, has_terminal: bool) -> Self {
+        let echo = if has_terminal { ECHO.len() } else { 0 };
+        Self { nonce, line: Vec::new(), told: None, started: None, echo }
     }
 
     /// The bytes that belong to the command.
     pub(super) fn take<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         match self.told {
-            Some(Some(_)) => return bytes,
+            Some(Some(_)) => return self.without_echo(bytes),
             Some(None) => {
                 self.keep(bytes);
                 return &[];
@@ -132,6 +140,12 @@ impl Handshake {
                 return &[];
             }
         }
+        self.without_echo(rest)
+    }
+
+    fn without_echo<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let (echo, rest) = bytes.split_at(self.echo.min(bytes.len()));
+        self.echo -= echo.len();
         rest
     }
 
@@ -187,7 +201,7 @@ mod tests {
 
     /// What is told, how much of it is the command's, and how much was kept.
     fn take(pieces: &[&[u8]]) -> (Result<Verdict, usize>, usize) {
-        let mut handshake = Handshake::new("ce1".to_owned());
+        let mut handshake = Handshake::new("ce1".to_owned(), false);
         let given = pieces.iter().map(|piece| handshake.take(piece).len()).sum();
         (handshake.finish().map_err(|line| line.len()), given)
     }

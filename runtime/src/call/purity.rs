@@ -3,7 +3,7 @@
 use crate::{
     computation::description::Purity,
     container::in_use,
-    engine::{EngineError, FileChange},
+    engine::{EngineError, FileChange, FileChangeKind},
     ledger,
     setup::{
         Setup, SetupError,
@@ -28,11 +28,12 @@ impl Setup<'_> {
         &self,
         container: &str,
         before: Option<Vec<FileChange>>,
+        status: i32,
         watcher: &mut dyn Watcher,
     ) -> Result<(), SetupError> {
         let Some(before) = before else { return Ok(()) };
         let left = match self.engine.changes(container) {
-            Ok(now) => left(&before, now),
+            Ok(now) => left(&before, &now),
             // Without its container, nothing is left.
             Err(EngineError::NoSuchContainer { .. }) => return Ok(()),
             Err(source) => {
@@ -44,11 +45,8 @@ impl Setup<'_> {
         match (left.is_empty(), self.purity) {
             (true, _) => {}
             (false, Purity::Fail) => {
-                return Err(SetupError::Impure {
-                    computation: self.environment.computation.name.clone(),
-                    left,
-                    others,
-                });
+                let computation = self.environment.computation.name.clone();
+                return Err(SetupError::Impure { computation, status, left, others });
             }
             (false, _) => watcher.notice(Notice::Left { left: &left, others }),
         }
@@ -57,14 +55,20 @@ impl Setup<'_> {
 }
 
 /// What differs now and did not before, but for what may, and for directories that only have it in them.
-fn left(before: &[FileChange], now: Vec<FileChange>) -> Vec<FileChange> {
+fn left(before: &[FileChange], now: &[FileChange]) -> Vec<FileChange> {
     let is_free = |path: &str| {
         let is_below =
             |directory: &str| path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         FREE.iter().any(|directory| is_below(directory)) || is_below(ledger::DIRECTORY)
     };
-    let news: Vec<FileChange> =
-        now.into_iter().filter(|change| before.binary_search(change).is_err() && !is_free(&change.path)).collect();
+    // What the setup had added, and is gone, is like the image's again.
+    let is_added = |change: &&FileChange| change.kind == FileChangeKind::Added;
+    let is_gone = |change: &&FileChange| now.binary_search_by(|other| other.path.cmp(&change.path)).is_err();
+    let deleted = before.iter().filter(is_added).filter(is_gone);
+    let deleted = deleted.map(|change| FileChange { kind: FileChangeKind::Deleted, ..change.clone() });
+    let others = now.iter().filter(|change| before.binary_search(change).is_err()).cloned();
+    let mut news: Vec<FileChange> = others.chain(deleted).filter(|change| !is_free(&change.path)).collect();
+    news.sort();
     let holds_others = |change: &FileChange| {
         let inside = format!("{}/", change.path);
         news.iter().any(|other| other.path.starts_with(&inside))
@@ -84,6 +88,7 @@ mod tests {
         let change = |path: &str, kind| FileChange { path: path.to_owned(), kind };
         let before = [change("/etc", Modified), change("/etc/a", Added), change("/root", Modified)];
         let mut now = before.to_vec();
+        now.retain(|change| change.path != "/etc/a");
         now.extend([
             change("/bin/x", Deleted),
             change("/etc/b", Modified),
@@ -99,7 +104,7 @@ mod tests {
             change("/var/log/y", Added),
         ]);
         now.sort();
-        let left: Vec<String> = left(&before, now).into_iter().map(|change| change.path).collect();
-        assert_eq!(left, ["/bin/x", "/etc/b", "/root/new/file", "/tmpx", "/var/log/y"]);
+        let left: Vec<String> = left(&before, &now).into_iter().map(|change| change.path).collect();
+        assert_eq!(left, ["/bin/x", "/etc/a", "/etc/b", "/root/new/file", "/tmpx", "/var/log/y"]);
     }
 }

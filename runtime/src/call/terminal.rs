@@ -30,14 +30,28 @@ pub(super) struct Raw;
 
 impl Raw {
     pub(super) fn begin() -> Raw {
+        // One that cannot be changed is used as it is.
         if let Ok(former) = tcgetattr(stdin()) {
-            let mut raw = former.clone();
-            raw.make_raw();
             former_locked().get_or_insert(former);
-            // One that cannot be changed is used as it is.
-            let _ = tcsetattr(stdin(), OptionalActions::Drain, &raw);
+            resume();
         }
         Raw
+    }
+}
+
+/// Makes the terminal what it was while this process is stopped.
+pub fn suspend() {
+    if let Some(former) = &*former_locked() {
+        let _ = tcsetattr(stdin(), OptionalActions::Drain, former);
+    }
+}
+
+/// Has it pass every byte on again, if it did before.
+pub fn resume() {
+    if let Some(former) = &*former_locked() {
+        let mut raw = former.clone();
+        raw.make_raw();
+        let _ = tcsetattr(stdin(), OptionalActions::Drain, &raw);
     }
 }
 

@@ -29,7 +29,7 @@ __ce_others() {
 }
 __ce_until() {
     __ce_i=0
-    while __ce_others "$1" && [ $__ce_i -lt 50 ]; do sleep 0.1 || sleep 1; __ce_i=$((__ce_i + 1)); done
+    while __ce_others "$1" && [ "$__ce_i" -lt 50 ]; do sleep 0.1 || sleep 1; __ce_i=$((__ce_i + 1)); done
 }
 while IFS= read -r __ce_k; do
     case $__ce_k in
@@ -52,6 +52,8 @@ IFS= read -r __ce_t || exit
 /// A watchdog in an exec of its own, for a command that reads what ce-run reads.
 pub(super) struct Watchdog {
     lines: mpsc::Sender<Vec<u8>>,
+    /// Told of each line that is sent.
+    sent: mpsc::Receiver<()>,
 }
 
 impl Watchdog {
@@ -59,23 +61,25 @@ impl Watchdog {
     /// watchdog ends with what is run, and is not waited for.
     pub(super) fn beside<T>(engine: &dyn Engine, container: &str, exec: &Exec, run: impl FnOnce(&Watchdog) -> T) -> T {
         let (lines, received) = mpsc::channel::<Vec<u8>>();
+        let (tell, sent) = mpsc::channel();
         thread::scope(|scope| {
-            scope.spawn(|| {
+            scope.spawn(move || {
                 // Without one, the command runs all the same.
                 if let Ok(mut talk) = engine.converse(container, exec) {
                     for line in received {
-                        let _ = talk.send(&line);
+                        let _ = talk.send(&line).is_ok_and(|()| tell.send(()).is_ok());
                     }
                 }
             });
-            run(&Watchdog { lines })
+            run(&Watchdog { lines, sent })
         })
     }
 
-    /// Tells it what to watch.
+    /// Tells it what to watch, and waits until that is on its way: from then on it comes there, whatever becomes of us.
     pub(super) fn guard(&self, process: u32, scratch: &str) {
         // Where it could not be started, there is nobody to tell.
         let _ = self.lines.send(format!("{process}\n{scratch}\n").into_bytes());
+        let _ = self.sent.recv();
     }
 
     /// Passes signals on through it.

@@ -64,7 +64,7 @@ pub trait Conversation {
     /// Sends to its standard input from another thread while this one receives.
     fn orders(&mut self) -> Orders;
 
-    /// Gives its terminal another size, from any thread.
+    /// Gives its terminal a size, once it runs, from any thread.
     fn resize(&self) -> Resize;
 
     /// Its exit status, when its output has ended.
@@ -152,9 +152,8 @@ pub struct Exec {
     pub user: Option<String>,
     /// The directory it starts in; `None` means the container's.
     pub working_dir: Option<String>,
-    /// When given, its streams are a terminal of this size, and all that it prints is standard output; for
-    /// [`Execs::converse`] alone.
-    pub terminal: Option<TerminalSize>,
+    /// Whether its streams are a terminal, so that all that it prints is standard output; for [`Execs::converse`] alone.
+    pub has_terminal: bool,
 }
 
 /// How large a terminal is, in characters.

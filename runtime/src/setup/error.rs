@@ -95,10 +95,14 @@ pub enum SetupError {
         computation: String,
     },
     /// The command left something in its container, and that was to be an error.
-    #[error("the command of computation `{computation}` left something in its container")]
+    #[error(
+        "the command of computation `{computation}`, which ended with status {status}, left something in its container"
+    )]
     Impure {
         /// The computation.
         computation: String,
+        /// How the command ended.
+        status: i32,
         /// What, by path.
         left: Vec<FileChange>,
         /// How many other calls run there, which may have left it.

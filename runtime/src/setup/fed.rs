@@ -112,9 +112,12 @@ impl<'e> FedShell<'e> {
     /// Has it run the last program, and gives what that one is to be talked to by.
     pub(crate) fn call(mut self, program: &[u8]) -> Result<Box<dyn Conversation + 'e>, EngineError> {
         while self.process().is_none()
-            && let Some((Stream::Stdout, bytes)) = self.talk.receive()?
+            && let Some((stream, bytes)) = self.talk.receive()?
         {
-            let _ = self.greeting.take(&bytes);
+            // What a shell complains of at its start is none of the command's.
+            if stream == Stream::Stdout {
+                let _ = self.greeting.take(&bytes);
+            }
         }
         let program = self.program(Verb::Call, program);
         self.talk.send(&program)?;

@@ -180,11 +180,14 @@ impl<'e> Session<'_, 'e> {
 
     fn read(&self) -> Result<Option<Said>, SetupError> {
         let header = quoted(&format::header());
+        // What calls have left that ended with the container is nobody's then.
+        let alone = if self.shell.is_some() { self.of_shell() } else { 0 };
         let read = format!(
             "[ -d {DIRECTORY} ] || mkdir -p {DIRECTORY} || exit\n\
              [ ! -d {SCRATCH} ] || [ -e {SCRATCH}/.open ] || {{ chmod 1777 {SCRATCH} && : >{SCRATCH}/.open; }}\n\
              r=; IFS= read -r r 2>/dev/null <{READY}; printf '%s\\n' \"$r\"\n\
              : >{READY}; set -- /proc/[0-9]*; printf '%s\\n' $#\n\
+             if [ $# -le {alone} ]; then set -- {SCRATCH}/ce-*; [ ! -e \"$1\" ] || rm -rf \"$@\"; fi\n\
              [ -f {FILE} ] || printf '%s' {header} >{FILE} || exit\n\
              if command -v cat >/dev/null; then exec cat {FILE}; fi\n\
              l=; while IFS= read -r l; do printf '%s\\n' \"$l\"; done <{FILE}; printf '%s' \"$l\""

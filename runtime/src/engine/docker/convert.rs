@@ -14,7 +14,7 @@ pub(super) fn exec_options(exec: &Exec, reads: bool) -> bollard::exec::CreateExe
         attach_stdin: Some(reads),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
-        tty: Some(exec.terminal.is_some()),
+        tty: Some(exec.has_terminal),
         cmd: Some(exec.argv.clone()),
         env: Some(variables(&exec.env)),
         user: exec.user.clone(),

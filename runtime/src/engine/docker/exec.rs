@@ -36,15 +36,11 @@ impl Execs for Docker {
         exec.check_length()?;
         // The connection lives as long as its event loop.
         let runtime = event_loop()?;
-        let attached = match exec.terminal {
-            None => runtime.block_on(self.start(id, exec, true))?,
-            Some(_) => runtime.block_on(self.start_terminal(id, exec))?,
+        let attached = match exec.has_terminal {
+            false => runtime.block_on(self.start(id, exec, true))?,
+            true => runtime.block_on(self.start_terminal(id, exec))?,
         };
-        let talk = ExecTalk::new(self, id, runtime, attached);
-        if let Some(size) = exec.terminal {
-            talk.resize().to(size);
-        }
-        Ok(Box::new(talk))
+        Ok(Box::new(ExecTalk::new(self, id, runtime, attached)))
     }
 }
 

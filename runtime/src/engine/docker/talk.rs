@@ -116,12 +116,9 @@ impl Conversation for ExecTalk<'_> {
     fn resize(&self) -> Resize {
         let (client, exec_id) = (self.docker.client.clone(), self.attached.exec_id.clone());
         Resize::new(move |TerminalSize { columns, rows }| {
-            let (client, exec_id) = (client.clone(), exec_id.clone());
-            // The daemon answers when the process is there. A size that does not come through is no reason to end.
-            std::thread::spawn(move || {
-                let options = ResizeExecOptionsBuilder::default().w(columns.into()).h(rows.into()).build();
-                block_on(client.resize_exec(&exec_id, options))
-            });
+            let options = ResizeExecOptionsBuilder::default().w(columns.into()).h(rows.into()).build();
+            // A size that does not come through is no reason to end.
+            let _ = block_on(client.resize_exec(&exec_id, options));
         })
     }
 
