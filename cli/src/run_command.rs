@@ -208,6 +208,10 @@ impl RunArguments {
 
 /// Does what the arguments say, and tells of failures on standard error.
 pub fn run(arguments: &RunArguments) -> ExitCode {
+    if env::current_dir().is_err() {
+        // It was removed: whatever else is named can be found all the same.
+        let _ = env::set_current_dir("/");
+    }
     let directory = computation::found_upwards(&arguments.directory);
     let mut reporter = Reporter::new(arguments.progress, state_directory::log(&directory));
     let failure = match attempt(arguments, &directory, &mut reporter) {

@@ -443,11 +443,11 @@ fn what_a_command_leaves_in_the_container_is_told() {
 }
 
 #[test]
-fn what_a_call_leaves_whose_container_is_stopped_goes_at_the_next_setup() {
-    let Some(computation) = computation("stopped containers", Kind::Dash, "everytime && true\n") else { return };
+fn what_a_call_leaves_whose_container_is_restarted_goes_at_the_next_setup() {
+    let Some(computation) = computation("restarted containers", Kind::Dash, "everytime && true\n") else { return };
     let mut child = started(&computation, &[], ":", "sleep 60");
     let container = computation.container();
-    computation.ask(&container, "stop?t=0");
+    computation.ask(&container, "restart?t=0");
     assert_eq!(child.wait().unwrap().code(), Some(125));
     computation.call(&["true"]).text();
     let left = computation.call(&["sh", "-c", "ls -d /compeval/scratch/ce-* | grep -vx \"$TMPDIR\""]);

@@ -196,15 +196,7 @@ impl Setup<'_> {
         let program = [&b"set -- "[..], &bstr::join(" ", words), b"\n", wrapper().as_bytes(), b"\n"].concat();
         self.watched(container, command, |watchdog| {
             let talk = shell.call(&program)?;
-            self.follow(
-                talk,
-                Handshake::new(nonce, command.terminal.is_some()),
-                container,
-                command,
-                watchdog,
-                begun,
-                output,
-            )
+            self.follow(talk, nonce, container, command, watchdog, begun, output)
         })
     }
 
@@ -235,15 +227,7 @@ impl Setup<'_> {
         };
         self.watched(container, command, |watchdog| {
             let talk = self.engine.converse(container, &exec)?;
-            self.follow(
-                talk,
-                Handshake::new(nonce, command.terminal.is_some()),
-                container,
-                command,
-                watchdog,
-                begun,
-                output,
-            )
+            self.follow(talk, nonce, container, command, watchdog, begun, output)
         })
     }
 
@@ -261,13 +245,14 @@ impl Setup<'_> {
     fn follow(
         &self,
         mut talk: Box<dyn Conversation + '_>,
-        mut handshake: Handshake,
+        nonce: String,
         container: &str,
         command: &Call,
         watchdog: Option<&Watchdog>,
         begun: &mut dyn FnMut(),
         output: &mut CallOutput<'_>,
     ) -> Result<Called, EngineError> {
+        let mut handshake = Handshake::new(nonce, command.terminal.is_some());
         let mut raw = None;
         let mut run = || {
             while let Some((stream, bytes)) = talk.receive()? {
@@ -326,7 +311,7 @@ impl Setup<'_> {
         if let Called::Ended(status) = called {
             self.check_unmoved("its command ran")?;
             // What ends with its container is killed, and cannot say why.
-            if status == KILLED && has_ended(self.engine, container) {
+            if status == KILLED && has_ended(self.engine, container, Some(since)) {
                 return Err(SetupError::Vanished { computation: self.environment.computation.name.clone() });
             }
             // An engine that does not tell leaves the bare status.

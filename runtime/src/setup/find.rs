@@ -2,6 +2,8 @@
 
 use std::{cell::RefCell, time::Duration};
 
+use jiff::Timestamp;
+
 use super::{
     choose,
     error::{SetupError, doing},
@@ -36,13 +38,16 @@ pub(super) fn start(site: &Site<'_>, container: &Container) -> Result<bool, Setu
 
 /// Whether what went wrong is that the container ended or was removed meanwhile: the engine says that in many ways.
 pub(super) fn is_gone(site: &Site<'_>, container: &Container, error: &SetupError) -> bool {
-    matches!(error, SetupError::Engine { .. } | SetupError::Dispatch(_)) && has_ended(site.engine, &container.id)
+    matches!(error, SetupError::Engine { .. } | SetupError::Dispatch(_)) && has_ended(site.engine, &container.id, None)
 }
 
-/// Whether a container in which something has just ended has ended with it, or was removed.
-pub(crate) fn has_ended(engine: &dyn Engine, container: &str) -> bool {
+/// Whether a container in which something has just ended has ended with it, or was removed; or was started anew since then,
+/// where that is told.
+pub(crate) fn has_ended(engine: &dyn Engine, container: &str, since: Option<Timestamp>) -> bool {
+    let is_newer = |started: Timestamp| since.is_some_and(|since| started > since);
+    let is_same = |now: &Container| now.state == ContainerState::Running && !now.started.is_some_and(is_newer);
     let is_running = || match engine.container(container) {
-        Ok(now) => now.is_some_and(|now| now.state == ContainerState::Running),
+        Ok(now) => now.as_ref().is_some_and(is_same),
         Err(_) => true,
     };
     // Its processes end before the engine says that it has.

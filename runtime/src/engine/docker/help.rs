@@ -28,6 +28,9 @@ pub fn help(error: &EngineError) -> Option<String> {
         EngineError::ArgumentTooLong { .. } => "put the data into a file and pass its name".into(),
         EngineError::Lost { .. } => "run again: what was done is read from the container".into(),
         EngineError::BadMount { source_path } => format!("create `{}`, or correct the path", source_path.display()),
+        EngineError::Refused { message, .. } if message.contains("unable to find user") => {
+            "correct `user` in docker.conf: the image knows a name only from its /etc/passwd, numbers always".into()
+        }
         _ => return None,
     })
 }
