@@ -131,11 +131,11 @@ impl Setup<'_> {
             doing: format!("run the command of computation `{}`", self.environment.computation.name),
             source,
         };
-        let (site, begin) = (self.fresh_site(watcher)?, Timestamp::now());
+        let site = self.fresh_site(watcher)?;
         if command.is_text()
             && let Some((container, ready)) = self.probably_ready(&site)?
         {
-            let before = self.before(&container.id);
+            let (begin, before) = (Timestamp::now(), self.before(&container.id));
             let mut begun = || self.remember(&container, watcher);
             match self.exec(&container.id, command, &ready, &mut begun, output) {
                 Ok(Called::Stale) => {}
@@ -160,7 +160,8 @@ impl Setup<'_> {
             ready.leave_shell()?;
         }
         let Ready { container, shell, lock, .. } = ready;
-        let before = self.before(&container).map_err(failed)?;
+        // From here on, the container has run already.
+        let (begin, before) = (Timestamp::now(), self.before(&container).map_err(failed)?);
         // Another setup must not begin before it can see that this call runs.
         let mut lock = Some(lock);
         let mut begun = || drop(lock.take());
