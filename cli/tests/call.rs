@@ -336,7 +336,7 @@ fn what_the_script_exports_outside_of_stages_reaches_the_command() {
             vec!["A=venv", "PATH=/venv:{}"],
         ),
         ("next_stage && export A=1\nexport B=2\n", vec!["B=2"]),
-        ("next_stage && export A=1\neverytime && export B=2$A\n", vec!["B=2"]),
+        ("next_stage && export A=1\neverytime && export B=2\n", vec!["B=2"]),
         ("export A=1\nunset A\neverytime && unset HOME && true\n", vec![]),
     ] {
         for kind in [Kind::Dash, Kind::Bash, Kind::Busybox] {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Source, syntax::FunctionDefinition};
 
+pub mod exports;
 mod saved;
 
 /// Options of `set` that are carried, as the letters of `$-`.
@@ -226,24 +227,6 @@ impl State {
             None if !self.baseline.complete => Value::Unknown,
             _ => Value::Unset,
         }
-    }
-
-    /// Whether this state, which a shell has told, has other variables exported, or with other values, than one before.
-    pub(crate) fn exports_differ(&self, before: &State) -> bool {
-        let fresh = &self.baseline.variables;
-        let exported =
-            |variable: &Variable, always: bool| variable.value.clone().filter(|_| variable.exported || always);
-        let now = |name: &str| exported(self.variables.get(name)?, false);
-        let then = |name: &str| match (before.variables.get(name), before.baseline.complete) {
-            (None, true) => None,
-            (None, false) => exported(fresh.get(name)?, false),
-            // What is assigned stays exported, whether that was known or not.
-            (Some(variable), told) => exported(variable, !told && fresh.get(name).is_some_and(|fresh| fresh.exported)),
-        };
-        let names = self.variables.keys().chain(before.variables.keys()).chain(fresh.keys());
-        // The last one is another where the stretch ran in another place than those before.
-        let is_own = |name: &str| self.baseline.owns(name) || matches!(name, "OLDPWD" | "OPTIND" | "HOSTNAME");
-        names.filter(|name| !is_own(name)).any(|name| now(name) != then(name))
     }
 
     /// Whether what sets the variable was not done.

@@ -8,6 +8,7 @@ use compeval_interpreter::{
     execute::{End, Event, Observer, Outcome},
     program::exports,
     run,
+    state::exports::StageExports,
 };
 
 use crate::{
@@ -125,15 +126,8 @@ struct WalkEnd {
     outcome: Outcome,
     /// The time that a stage had which took longer.
     overran: Option<Duration>,
-    /// Whether a stage changed what is exported.
-    stages_export: bool,
-}
-
-impl WalkEnd {
-    /// Whether nothing failed.
-    fn is_well(&self) -> bool {
-        matches!(self.outcome.end, End::Finished | End::Exited) && self.outcome.status == 0
-    }
+    /// What the script exports outside of stages, as commands.
+    exports: Vec<u8>,
 }
 
 /// What was done while a computation moved.
@@ -329,20 +323,11 @@ impl Setup<'_> {
             }
         }
         let _caches = if pending > 0 { self.lock_caches(watcher)? } else { Vec::new() };
-        let mut walked = self.walk(site, shell, current, base.clone(), &ledger, watcher)?;
-        let changed = walked.outcome.applied > ledger.applied();
-        if walked.is_well() && walked.stages_export {
-            // No call depends on whether it is the first one.
-            let container = &current.borrow().clone();
-            if let Some(said) = (Session { site, container, shell: Some(shell) }).settled(&waits)? {
-                walked = self.walk(site, shell, current, base, &said.ledger, watcher)?;
-            }
-        }
+        let WalkEnd { outcome, overran, exports } = self.walk(site, shell, current, base, &ledger, watcher)?;
+        let changed = outcome.applied > ledger.applied();
         // Only a walk that came to the end, over the stages as they stand in the script, needs no repeating.
-        let WalkEnd { outcome, overran, .. } = walked;
         let is_as_told = settled.is_none_or(|settled| settled.fingerprint == outcome.fingerprint);
         let reached = outcome.end == End::Finished && is_as_told;
-        let exports = exports(&outcome.state);
         if let Some(reason) = self.judge(outcome, overran, &ledger)? {
             return Ok(AttemptEnd::Unusable(reason));
         }
@@ -411,7 +396,7 @@ impl Setup<'_> {
             watcher,
             interrupt: &self.interrupt,
             overran: None,
-            stages_export: false,
+            stage_exports: StageExports::default(),
         };
         let settings = Settings { cancel: self.interrupt.cancel(), ..plan::settings(self.mounts) };
         let outcome = run(&environment.script, &settings, &mut recorded, &mut dispatcher, &mut Narrator(watcher));
@@ -421,13 +406,15 @@ impl Setup<'_> {
             Session { site, container, shell: None }.stage_has_failed(stopped, 128 + signal.number)?;
             return Err(SetupError::Interrupted { signal, stopped });
         }
-        let ContainerShell { overran, stages_export, .. } = dispatcher;
+        let ContainerShell { overran, stage_exports, .. } = dispatcher;
         if overran.is_some() {
             let container = &current.borrow();
             Session { site, container, shell: None }.stage_has_failed(overran, STOPPED)?;
         }
         let overran = overran.and(environment.description.stage_timeout);
-        Ok(WalkEnd { outcome: outcome?, overran, stages_export })
+        let outcome = outcome?;
+        let exports = exports(&stage_exports.without(&outcome.state));
+        Ok(WalkEnd { outcome, overran, exports })
     }
 
     /// What a walk's end means; the reason when this container cannot be brought up to date.

@@ -10,7 +10,11 @@ use std::{
 
 use bstr::BString;
 
-use crate::{Place, Source, stage::chain::Chain, state::State};
+use crate::{
+    Place, Source,
+    stage::chain::Chain,
+    state::{State, exports::StageExports},
+};
 
 /// What a stretch is to the script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,11 +182,13 @@ pub enum Response {
 }
 
 impl Response {
-    /// Whether the stretch left another environment for programs than it found: other variables are exported, or their
-    /// values are others.
-    pub fn changes_exports(&self, before: &State) -> bool {
-        let Response::Ran { told, .. } = self else { return false };
-        told.after.as_ref().is_some_and(|after| after.state.exports_differ(before))
+    /// Takes note of what a stretch that may apply stages exports, of the state that it found.
+    pub fn note_exports(&self, before: &State, exports: &mut StageExports) {
+        if let Response::Ran { told, .. } = self
+            && let Some(after) = &told.after
+        {
+            exports.note(before, &after.state);
+        }
     }
 }
 

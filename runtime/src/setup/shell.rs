@@ -11,6 +11,7 @@ use compeval_interpreter::{
     Dispatcher, Request, Response,
     dispatch::{DispatchError, Kind},
     program::{Ended, Hooks, Output, Program, RecordHook},
+    state::exports::StageExports,
 };
 
 use super::{
@@ -51,8 +52,8 @@ pub(super) struct ContainerShell<'a, 'e, 'w> {
     pub(super) interrupt: &'a Interrupt,
     /// The stage that was stopped because it took too long.
     pub(super) overran: Option<Kind>,
-    /// Whether a stage changed what is exported.
-    pub(super) stages_export: bool,
+    /// What stages changed of what is exported.
+    pub(super) stage_exports: StageExports,
 }
 
 impl ContainerShell<'_, '_, '_> {
@@ -123,7 +124,9 @@ impl Dispatcher for ContainerShell<'_, '_, '_> {
         }
         let Ended { stdout, stderr, response } = output.finish(request, status);
         let may_apply = request.kind != Kind::Everytime && !request.chains.is_empty();
-        self.stages_export |= may_apply && response.changes_exports(request.state);
+        if may_apply {
+            response.note_exports(request.state, &mut self.stage_exports);
+        }
         self.watcher.borrow_mut().output(Stream::Stdout, &stdout);
         self.watcher.borrow_mut().output(Stream::Stderr, &stderr);
         if matches!(request.kind, Kind::Stage(_)) {
