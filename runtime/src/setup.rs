@@ -299,14 +299,11 @@ impl Setup<'_> {
             Err(reason) => return Ok(AttemptEnd::Unusable(reason)),
         };
         let settled = plan::settled(environment, self.mounts, base.clone());
-        let ready_then = settled.as_ref().map(|settled| settled.ready.clone());
-        let left = ready_then.or_else(|| plan::settled_key(environment, &base));
+        let left = plan::left_then(settled.as_ref(), environment, &base);
         let runs_any = pending > 0 || fit.steps.iter().any(|step| !matches!(step.kind, Kind::Stage(_)));
+        let is_settled = left.as_ref() == Some(&ready);
         let room = match runs_any && !is_alone {
-            true => {
-                let patience = self.patience(site, &ledger, pending, refused)?;
-                self.make_room(&session, patience, left.as_ref() == Some(&ready), watcher)?
-            }
+            true => self.make_room(&session, self.patience(site, &ledger, pending, refused)?, is_settled, watcher)?,
             false => Room::Free,
         };
         match room {
@@ -337,14 +334,9 @@ impl Setup<'_> {
         if was_cut_off || changed || !was_running {
             keep::tidy(site, container, watcher)?;
         }
-        let session = Session { site, container, shell: Some(shell) };
-        session.set_exports(shell, &exports)?;
-        if let Some(left) = left.filter(|_| reached) {
-            session.set_ready(&left)?;
-        }
+        Session { site, container, shell: Some(shell) }.leave(shell, &exports, left.filter(|_| reached))?;
         keep::remember(&environment.computation, container, changed, watcher);
-        let can_go_on = fed::usable(shell).is_some();
-        Ok(AttemptEnd::Ready { shell: shell.take().filter(|_| can_go_on), changed })
+        Ok(AttemptEnd::Ready { shell: fed::take_usable(shell), changed })
     }
 
     /// How many stages are to be applied in a container that was looked into, or why another one is to be used.

@@ -158,7 +158,12 @@ pub(super) fn usable<'s, 'e>(slot: &'s Slot<'e>) -> Option<RefMut<'s, FedShell<'
     RefMut::filter_map(slot.borrow_mut(), Option::as_mut).ok()
 }
 
+/// The shell for its last program, if it can go on.
+pub(super) fn take_usable<'e>(slot: &Slot<'e>) -> Option<FedShell<'e>> {
+    slot.take().filter(|shell| shell.is_usable)
+}
+
 /// Ends the shell, if there is one; what was left running is not waited for.
 pub(super) fn close(slot: &Slot<'_>) -> Result<(), EngineError> {
-    slot.take().filter(|shell| shell.is_usable).map_or(Ok(()), FedShell::close)
+    take_usable(slot).map_or(Ok(()), FedShell::close)
 }

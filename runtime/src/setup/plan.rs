@@ -246,9 +246,14 @@ pub(crate) fn settled(environment: &Environment, mounts: &Mounts, base: String) 
     is_still.then_some(Settled { fingerprint, ready })
 }
 
+/// What a setup that ends as is expected leaves for later calls; `None` when nothing can be told of it.
+pub(crate) fn left_then(settled: Option<&Settled>, environment: &Environment, base: &str) -> Option<String> {
+    settled.map(|settled| settled.ready.clone()).or_else(|| settled_key(environment, base))
+}
+
 /// What a setup leaves for later calls whose script runs commands on every call: a hash of all that the script says and
 /// reads of the computation. `None` when that cannot be read.
-pub(crate) fn settled_key(environment: &Environment, base: &str) -> Option<String> {
+fn settled_key(environment: &Environment, base: &str) -> Option<String> {
     let version = environment.version()?;
     Some(format!("settled {}", identity::hash(&[vec![base.to_owned(), environment.script_hash.clone(), version]])))
 }

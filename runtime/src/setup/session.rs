@@ -166,8 +166,14 @@ impl<'e> Session<'_, 'e> {
         }
     }
 
+    /// Puts down all that a setup which has ended well leaves for calls; `ready` only if it needs no repeating.
+    pub(super) fn leave(&self, shell: &Slot<'e>, exports: &[u8], ready: Option<String>) -> Result<(), SetupError> {
+        self.set_exports(shell, exports)?;
+        ready.map_or(Ok(()), |ready| self.set_ready(&ready))
+    }
+
     /// Puts down what the setup exports, for the commands of calls, as late as [`Session::set_ready`].
-    pub(super) fn set_exports(&self, shell: &Slot<'e>, exports: &[u8]) -> Result<(), SetupError> {
+    fn set_exports(&self, shell: &Slot<'e>, exports: &[u8]) -> Result<(), SetupError> {
         let commands = [&b"printf '%s\\n' "[..], &quote(exports), b" >", EXPORTS.as_bytes()].concat();
         self.before_the_command(shell, &commands)
     }
