@@ -7,6 +7,7 @@ use super::{
     files::{Argument, Files},
     flow::{Flow, Known},
     functions::Functions,
+    mentions::Mentions,
     places::{self, Placed, Repetition},
     values::Values,
 };
@@ -65,7 +66,7 @@ pub struct CommandContext<'t> {
 /// places. Variables have the values that assignments of literal text surely gave them, where a command runs; in a
 /// function, nothing is known of what its callers did. Time is linear in the script's length.
 pub fn analyze(script: &Script) -> Vec<Facts<'_>> {
-    let mut functions = Functions::default();
+    let mut functions = Functions::<Mentions>::default();
     let definitions = definitions_in(&script.list);
     for definition in &definitions {
         let (number, source) = (definition.span.start, Arc::clone(&script.source));
@@ -85,7 +86,7 @@ pub fn analyze(script: &Script) -> Vec<Facts<'_>> {
 }
 
 /// What is known of commands, in the order of their places.
-fn known(script: &Script, walked: &[Placed<'_>], functions: &Functions) -> Vec<(Span, Known)> {
+fn known(script: &Script, walked: &[Placed<'_>], functions: &Functions<Mentions>) -> Vec<(Span, Known)> {
     let mut known = Vec::with_capacity(walked.len());
     let calls = |name: &str| functions.called(name);
     let mut told = |command: &SimpleCommand, about: Known| known.push((command.span, about));

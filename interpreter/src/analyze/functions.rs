@@ -9,48 +9,121 @@ use std::{
 use super::{
     definitions::Definitions,
     effects::{self, Effects},
-    flow::CalledFunction,
+    flow::{CalledFunction, Inputs},
     mentions::{self, Mentions},
     ties::{self, Ties},
 };
-use crate::{state::Function, syntax::ListItem};
+use crate::{
+    state::Function,
+    syntax::{FunctionDefinition, ListItem},
+};
 
-/// The functions of all texts of a run.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Functions {
+/// The functions of all texts of a run, and what is told of them beside their effects: `T`.
+#[derive(Clone, Debug)]
+pub(crate) struct Functions<T> {
     definitions: Definitions,
     /// How often one was added: what was told before may not be so any more.
     version: u64,
-    circles: RefCell<Circles>,
+    circles: RefCell<Circles<T>>,
     /// Names that were asked for and are none of a function: what was told counts on that.
     missing: RefCell<HashSet<String>>,
 }
 
 /// What a call comes to, all definitions of the function's name and all that they call taken together.
 #[derive(Debug)]
-pub(crate) struct Summary {
-    pub(crate) ties: Ties,
-    pub(crate) mentions: Mentions,
+pub(crate) struct Summary<T> {
+    pub(crate) told: T,
     pub(crate) called: Arc<CalledFunction>,
+}
+
+/// What can be told of a function by its text, and of several together.
+pub(crate) trait Aspect: Clone {
+    fn nothing() -> Self;
+
+    /// Of a function itself, and the names of commands in it that may be functions. `is_function` tells which are.
+    fn of(definition: &FunctionDefinition, is_function: &dyn Fn(&str) -> bool) -> (Self, BTreeSet<String>);
+
+    fn add(&mut self, other: &Self);
+
+    /// The same when nothing more will be added.
+    fn complete(self) -> Self {
+        self
+    }
+
+    /// What a call with these effects is to those who follow what commands do.
+    fn called(&self, effects: Effects) -> CalledFunction;
+}
+
+impl Aspect for Ties {
+    fn nothing() -> Ties {
+        Ties::default()
+    }
+
+    fn of(definition: &FunctionDefinition, _: &dyn Fn(&str) -> bool) -> (Ties, BTreeSet<String>) {
+        ties::of_body(&definition.body)
+    }
+
+    fn add(&mut self, other: &Ties) {
+        self.merge(*other);
+    }
+
+    fn called(&self, effects: Effects) -> CalledFunction {
+        CalledFunction { effects, variables: None, inputs: Inputs::default() }
+    }
+}
+
+impl Aspect for Mentions {
+    fn nothing() -> Mentions {
+        Mentions::none()
+    }
+
+    fn of(definition: &FunctionDefinition, is_function: &dyn Fn(&str) -> bool) -> (Mentions, BTreeSet<String>) {
+        let (mentions, calls) = mentions::of_function(definition, is_function);
+        (mentions.with_words(is_function), calls)
+    }
+
+    fn add(&mut self, other: &Mentions) {
+        self.merge(other);
+    }
+
+    fn complete(self) -> Mentions {
+        self.sealed()
+    }
+
+    fn called(&self, effects: Effects) -> CalledFunction {
+        CalledFunction { effects, variables: self.variables.clone(), inputs: self.inputs.clone() }
+    }
 }
 
 /// Functions that call one another in a circle come to the same; most are a circle of one. A circle is told when all that
 /// it calls is.
-#[derive(Clone, Debug, Default)]
-struct Circles {
+#[derive(Clone, Debug)]
+struct Circles<T> {
     of_names: HashMap<String, usize>,
-    told: Vec<Arc<Summary>>,
+    told: Vec<Arc<Summary<T>>>,
 }
 
 /// What functions come to themselves, without what they call.
 #[derive(Clone, Debug)]
-struct Direct {
+struct Direct<T> {
     effects: Effects,
-    ties: Ties,
-    mentions: Mentions,
+    told: T,
 }
 
-impl Functions {
+impl<T> Default for Functions<T> {
+    fn default() -> Functions<T> {
+        let (definitions, circles, missing) = Default::default();
+        Functions { definitions, version: 0, circles, missing }
+    }
+}
+
+impl<T> Default for Circles<T> {
+    fn default() -> Circles<T> {
+        Circles { of_names: HashMap::new(), told: Vec::new() }
+    }
+}
+
+impl<T: Aspect> Functions<T> {
     pub(crate) fn insert(&mut self, function: Function) {
         self.changes(&function.definition.name);
         self.definitions.insert(function);
@@ -103,7 +176,7 @@ impl Functions {
     }
 
     /// What a call of `name` comes to; `None` when no function has that name.
-    pub(crate) fn summary(&self, name: &str) -> Option<Arc<Summary>> {
+    pub(crate) fn summary(&self, name: &str) -> Option<Arc<Summary<T>>> {
         if !self.is_defined(name) {
             return None;
         }
@@ -128,26 +201,16 @@ impl Functions {
         effects
     }
 
-    /// What ties an and-or list to the shell it runs in, functions that it calls included.
-    pub(crate) fn ties_of(&self, item: &ListItem) -> Ties {
-        let (mut ties, calls) = ties::of_item(item);
-        calls.iter().filter_map(|name| self.summary(name)).for_each(|summary| ties.merge(summary.ties));
-        ties
-    }
-
     /// What the functions of a name come to themselves, and the functions that they call.
-    fn direct(&self, name: &str) -> (Direct, BTreeSet<String>) {
-        let mut direct = Direct { effects: Effects::none(), ties: Ties::default(), mentions: Mentions::none() };
+    fn direct(&self, name: &str) -> (Direct<T>, BTreeSet<String>) {
+        let mut direct = Direct { effects: Effects::none(), told: T::nothing() };
         let mut all_calls = BTreeSet::new();
         for function in self.definitions.named(name) {
-            let body = &function.definition.body;
-            let effects::Found { effects, calls } = effects::of_body(body);
-            let (ties, _) = ties::of_body(body);
-            let (mentions, mentioned) = mentions::of_function(&function.definition, &|name| self.is_called(name));
-            let mentions = mentions.with_words(|word| self.is_called(word));
-            direct.merge(&Direct { effects, ties, mentions });
+            let effects::Found { effects, calls } = effects::of_body(&function.definition.body);
+            let (told, others) = T::of(&function.definition, &|name| self.is_called(name));
+            direct.merge(&Direct { effects, told });
             // What runs in a subshell is called there too, only without effect on this shell.
-            all_calls.extend(calls.into_iter().chain(mentioned).filter(|called| self.is_called(called)));
+            all_calls.extend(calls.into_iter().chain(others).filter(|called| self.is_called(called)));
         }
         (direct, all_calls)
     }
@@ -155,7 +218,7 @@ impl Functions {
     /// Finds the circles of `name` and of every function that it may call (the algorithm of Tarjan, without recursion:
     /// scripts may nest calls as deeply as they like).
     fn find_circles(&self, name: &str) {
-        let mut search = Search::default();
+        let mut search = Search::new();
         search.enter(name, self.direct(name));
         while let Some((at, called)) = search.next() {
             let Some(called) = called else {
@@ -172,40 +235,47 @@ impl Functions {
     }
 }
 
-impl Direct {
+impl Functions<Ties> {
+    /// What ties an and-or list to the shell it runs in, functions that it calls included.
+    pub(crate) fn ties_of(&self, item: &ListItem) -> Ties {
+        let (mut ties, calls) = ties::of_item(item);
+        calls.iter().filter_map(|name| self.summary(name)).for_each(|summary| ties.merge(summary.told));
+        ties
+    }
+}
+
+impl<T: Aspect> Direct<T> {
     /// What a circle comes to with what it calls, which was told before.
-    fn with_calls<'s>(mut self, calls: impl Iterator<Item = &'s Summary>) -> Summary {
+    fn with_calls<'s>(mut self, calls: impl Iterator<Item = &'s Summary<T>>) -> Summary<T>
+    where
+        T: 's,
+    {
         for called in calls {
             self.effects.merge(&called.called.effects);
-            self.ties.merge(called.ties);
-            self.mentions.merge(&called.mentions);
+            self.told.add(&called.told);
         }
-        let Direct { effects, ties, mentions } = self;
-        let mentions = mentions.sealed();
-        let (variables, inputs) = (mentions.variables.clone(), mentions.inputs.clone());
-        Summary { ties, mentions, called: Arc::new(CalledFunction { effects, variables, inputs }) }
+        let told = self.told.complete();
+        Summary { called: Arc::new(told.called(self.effects)), told }
     }
 
-    fn merge(&mut self, other: &Direct) {
+    fn merge(&mut self, other: &Direct<T>) {
         self.effects.merge(&other.effects);
-        self.ties.merge(other.ties);
-        self.mentions.merge(&other.mentions);
+        self.told.add(&other.told);
     }
 }
 
 /// A function that is being looked at.
-struct Entered {
+struct Entered<T> {
     name: String,
-    own: Option<Box<Direct>>,
+    own: Option<Box<Direct<T>>>,
     calls: std::vec::IntoIter<String>,
     circles: Vec<usize>,
     /// The earliest function on the way that it leads back to.
     lowest: usize,
 }
 
-#[derive(Default)]
-struct Search {
-    nodes: Vec<Entered>,
+struct Search<T> {
+    nodes: Vec<Entered<T>>,
     numbers: HashMap<String, usize>,
     /// The way to the function that is looked at.
     way: Vec<usize>,
@@ -213,8 +283,12 @@ struct Search {
     open: Vec<usize>,
 }
 
-impl Search {
-    fn enter(&mut self, name: &str, (own, calls): (Direct, BTreeSet<String>)) {
+impl<T: Aspect> Search<T> {
+    fn new() -> Search<T> {
+        Search { nodes: Vec::new(), numbers: HashMap::new(), way: Vec::new(), open: Vec::new() }
+    }
+
+    fn enter(&mut self, name: &str, (own, calls): (Direct<T>, BTreeSet<String>)) {
         let lowest = self.nodes.len();
         let (calls, circles) = (Vec::from_iter(calls).into_iter(), Vec::new());
         self.nodes.push(Entered { name: name.to_owned(), own: Some(Box::new(own)), calls, circles, lowest });
@@ -242,7 +316,7 @@ impl Search {
     }
 
     /// All calls of a function were looked at. When it leads back to none before it, it and those behind it are a circle.
-    fn leave(&mut self, at: usize, circles: &mut Circles) {
+    fn leave(&mut self, at: usize, circles: &mut Circles<T>) {
         self.way.pop();
         let Some(lowest) = self.nodes.get(at).map(|node| node.lowest) else { return };
         let caller = self.way.last().copied();
@@ -250,7 +324,7 @@ impl Search {
             return caller.into_iter().for_each(|caller| self.leads_back(caller, lowest));
         }
         let number = circles.told.len();
-        let mut own: Option<Box<Direct>> = None;
+        let mut own: Option<Box<Direct<T>>> = None;
         let mut calls = BTreeSet::new();
         for member in self.open.split_off(self.open.partition_point(|open| *open < at)) {
             let Some(node) = self.nodes.get_mut(member) else { continue };

@@ -15,7 +15,7 @@ use crate::{
     analyze::{
         functions::Functions,
         reach::{self, MarkerFinder},
-        ties,
+        ties::{self, Ties},
     },
     dispatch::{DispatchError, request::Kind},
     expand,
@@ -386,7 +386,7 @@ impl TiesAhead {
     /// How many and-or lists, from the first, need one shell between them because they share what cannot be carried to
     /// another process: descriptors that `exec` opened, background processes that are waited for, the place of `getopts`
     /// among joined letters. 0 when they do not. Always asked about ends of the same list.
-    fn tied_together(&mut self, items: &[ListItem], functions: &Functions) -> usize {
+    fn tied_together(&mut self, items: &[ListItem], functions: &Functions<Ties>) -> usize {
         let Some(first) = items.first() else { return 0 };
         let ties = functions.ties_of(first);
         if ties.whole_rest {
@@ -403,7 +403,7 @@ impl TiesAhead {
         waiting.max(if reading > 1 { reading } else { 0 })
     }
 
-    fn last(&mut self, items: &[ListItem], functions: &Functions) -> LastTied {
+    fn last(&mut self, items: &[ListItem], functions: &Functions<Ties>) -> LastTied {
         if let Some((version, last)) = self.told
             && version == functions.version()
         {

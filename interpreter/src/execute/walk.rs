@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Diagnostic, Place, Source, Span,
-    analyze::{functions::Functions, reach::Markers},
+    analyze::{functions::Functions, reach::Markers, ties::Ties},
     dispatch::{
         DispatchError, Dispatcher,
         request::{Cancel, Defined, Kind, Message, Request, Response},
@@ -137,7 +137,7 @@ pub(super) struct Walk<'a> {
     pub(super) next_number: u32,
     pub(super) markers: Markers,
     /// The function definitions of all texts so far.
-    pub(super) functions: Functions,
+    pub(super) functions: Functions<Ties>,
     pub(super) state: State,
     pub(super) hits: u32,
     pub(super) applied: u32,

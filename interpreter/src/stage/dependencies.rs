@@ -54,7 +54,7 @@ pub(crate) fn of_chain(
 }
 
 /// What of the computation commands depend on where they run.
-fn inputs_of(items: &[ListItem], origin: &Origin, functions: &Functions) -> Inputs {
+fn inputs_of(items: &[ListItem], origin: &Origin, functions: &Functions<Mentions>) -> Inputs {
     let calls = |name: &str| functions.called(name);
     let (mut values, mut told) = (origin.values().clone(), |_: &_, _| {});
     let mut flow = Flow::new(&mut values, &calls, &mut told);
@@ -72,7 +72,7 @@ struct Mentioned {
 }
 
 impl Mentioned {
-    fn by(items: &[ListItem], origin: &Origin, functions: &Functions) -> Mentioned {
+    fn by(items: &[ListItem], origin: &Origin, functions: &Functions<Mentions>) -> Mentioned {
         let (mentions, calls) = mentions::of_items(items);
         let mut mentioned = Mentioned { mentions, calls, functions: Vec::new() };
         let mut open: Vec<String> = mentioned.calls.iter().cloned().collect();
@@ -91,15 +91,15 @@ impl Mentioned {
         mentioned
     }
 
-    fn call(&mut self, name: &str, functions: &Functions) {
+    fn call(&mut self, name: &str, functions: &Functions<Mentions>) {
         let Some(summary) = functions.summary(name) else { return };
-        let texts: Vec<&[u8]> = summary.mentions.texts.iter().map(|text| text.as_slice()).collect();
+        let texts: Vec<&[u8]> = summary.told.texts.iter().map(|text| text.as_slice()).collect();
         self.functions.push((name.to_owned(), hash(&texts)));
-        self.mentions.merge(&Mentions { texts: Vec::new(), ..summary.mentions.clone() });
+        self.mentions.merge(&Mentions { texts: Vec::new(), ..summary.told.clone() });
     }
 
     /// Names of commands that may be made, and were not thought of before; variables in what they are made from count too.
-    fn made(&mut self, origin: &Origin, functions: &Functions) -> Vec<String> {
+    fn made(&mut self, origin: &Origin, functions: &Functions<Mentions>) -> Vec<String> {
         let is_made = |names: &BTreeSet<String>| names.iter().any(|name| origin.is_made(name));
         let is_any = self.mentions.made_from.as_ref().is_none_or(is_made) || self.mentions.words.is_none();
         let mut names = self.mentions.words.clone().unwrap_or_default();

@@ -74,9 +74,9 @@ pub(crate) struct Origin {
     /// What runs now is part of such a command: what it does counts already.
     inside: usize,
     /// Functions as they are defined by now.
-    functions: Arc<Functions>,
+    functions: Arc<Functions<Mentions>>,
     /// The same without their stages.
-    outside: Arc<Functions>,
+    outside: Arc<Functions<Mentions>>,
     definitions: u32,
     /// The source of them all: their places are of no interest.
     nowhere: Arc<Source>,
@@ -233,7 +233,7 @@ impl Origin {
         inner.iter().for_each(|definition| self.add_function(definition, Functions::insert));
     }
 
-    fn add_function(&mut self, definition: &Arc<FunctionDefinition>, add: fn(&mut Functions, Function)) {
+    fn add_function(&mut self, definition: &Arc<FunctionDefinition>, add: fn(&mut Functions<Mentions>, Function)) {
         self.definitions = self.definitions.saturating_add(1);
         let function = |definition| Function {
             definition,
@@ -247,7 +247,7 @@ impl Origin {
     }
 
     /// The functions, with those that commands define themselves.
-    pub(crate) fn functions_with(&self, items: &[ListItem]) -> Arc<Functions> {
+    pub(crate) fn functions_with(&self, items: &[ListItem]) -> Arc<Functions<Mentions>> {
         let definitions: Vec<_> = items.iter().flat_map(|item| definitions_in_and_or(&item.and_or)).collect();
         if definitions.is_empty() {
             return Arc::clone(&self.functions);
@@ -525,7 +525,7 @@ impl Origin {
     }
 
     /// Goes on behind the items; gives what of the computation they depend on.
-    fn follow(&mut self, items: &[ListItem], functions: &Functions) -> Inputs {
+    fn follow(&mut self, items: &[ListItem], functions: &Functions<Mentions>) -> Inputs {
         let calls = |name: &str| functions.called(name);
         let mut told = |_: &_, _| {};
         let mut flow = Flow::new(&mut self.values, &calls, &mut told);
@@ -566,13 +566,13 @@ impl Origin {
     }
 
     /// Commands, and all that they depend on but for files.
-    fn depended_on(&mut self, items: &[ListItem], functions: &Functions) -> Vec<Made> {
+    fn depended_on(&mut self, items: &[ListItem], functions: &Functions<Mentions>) -> Vec<Made> {
         let (mentioned, calls) = mentions::of_items(items);
         let mut parts = vec![Made::known(&[text_of(items).as_slice()])];
         let mut whole = mentioned;
         for summary in calls.iter().filter_map(|name| functions.summary(name)) {
-            parts.extend(summary.mentions.texts.iter().map(|text| Made::known(&[text])));
-            whole.merge(&summary.mentions);
+            parts.extend(summary.told.texts.iter().map(|text| Made::known(&[text])));
+            whole.merge(&summary.told);
         }
         parts.extend(self.mentioned(&whole).into_iter().map(|(name, value)| value.named(name.as_bytes())));
         parts.extend(self.positional().filter(|_| whole.positional));
