@@ -8,3 +8,6 @@ pub mod run_command;
 pub mod signals;
 pub mod state_directory;
 pub mod words;
+
+/// The version of the programs, with the commit they were built from.
+pub const VERSION: &str = env!("CE_VERSION");

@@ -23,11 +23,20 @@ use compeval_runtime::{
 };
 use serde::Serialize;
 
-use crate::report::{self, Color, Positions};
+use crate::{
+    VERSION,
+    report::{self, Color, Positions},
+};
+
+const EXIT_STATUSES: &str = "\
+Exit status:
+  0  nothing was found
+  1  something was found
+  2  a failure, wrong usage included";
 
 /// Find what will go wrong in the docker-setup.sh of a computation.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "ce-lint", version, after_help = "Exit status: 0 nothing found, 1 something found, 2 a failure.")]
+#[command(name = "ce-lint", version = VERSION, after_help = EXIT_STATUSES)]
 pub struct LintArguments {
     /// Scripts, or directories with a docker-setup.sh; `-` is the standard input [default: docker-setup.sh]
     files: Vec<PathBuf>,

@@ -5,7 +5,7 @@ use std::{
     error::Error,
     ffi::OsString,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -17,7 +17,7 @@ use compeval_interpreter::{
 };
 use compeval_runtime::{
     Environment, Setup, SetupError,
-    call::{Call, Called, Input, arguments::Translator, caller::caller, terminal},
+    call::{Call, Called, Input, KILLED, arguments::Translator, caller::caller, terminal},
     computation::{self, Computation, description::Purity, environment::EnvironmentError},
     container::mounts::{COMPUTATION, MountError, Mounts},
     engine::{
@@ -29,7 +29,7 @@ use compeval_runtime::{
 };
 
 use crate::{
-    plan_report,
+    VERSION, plan_report,
     progress::{Progress, Reporter},
     report::{self, Color, Positions},
     signals,
@@ -43,7 +43,7 @@ use crate::{
 /// as docker-setup.sh says: stages (`next_stage && ...`) once, `everytime && ...` on every call. Then `exec ARG...`
 /// runs in it. Arguments that name files below the global file storage or the computation are translated.
 #[derive(Debug, Parser)]
-#[command(name = "ce-run", version, after_help = EXIT_STATUSES)]
+#[command(name = "ce-run", version = VERSION, after_help = EXIT_STATUSES, after_long_help = ALL_HELP)]
 pub struct RunArguments {
     /// The computation's directory, or one inside it.
     #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
@@ -138,13 +138,44 @@ impl From<EditPolicy> for OnEdit {
 }
 
 /// What the exit status says; each row is a test.
-const EXIT_STATUSES: &str = "\
+macro_rules! exit_statuses {
+    () => {
+        "\
 Exit status:
   N      the command's own
   125    ce-run itself failed, wrong usage included
   126    the command is there, and cannot be executed
   127    the command is not there
-  128+N  the command died of signal N; so did ce-run, if that was interrupted before the command ran";
+  128+N  the command died of signal N; so did ce-run, if that was interrupted before the command ran"
+    };
+}
+const EXIT_STATUSES: &str = exit_statuses!();
+
+/// The same with the rest of what there is to know; the man page has a section for each part.
+const ALL_HELP: &str = concat!(
+    exit_statuses!(),
+    "
+
+Environment:
+  GFSDIR           the global file storage, where `--gfs` names none
+  DOCKER_HOST      the engine's socket, as `unix:///path/to/docker.sock` [default: /var/run/docker.sock]
+  DOCKER_CONFIG    the directory of the credentials that images are pulled with [default: ~/.docker]
+  XDG_STATE_HOME   the directory below which the setups' logs are [default: ~/.local/state]
+  SUDO_UID and its brothers  under sudo, whose the outputs are
+  NO_COLOR, TERM   no colours where the one is set, or the other is `dumb`
+
+Files:
+  docker.conf       the container: its image, variables, limits
+  docker-setup.sh   its setup, in stages
+  exec              the program that a call runs
+  docker-container  which container belongs to which commit; written by ce-run, may be deleted
+
+Examples:
+  ce-run \"$GFSDIR/in/reads.fa\" \"$GFSDIR/out/aligned.txt\"   run the computation
+  ce-run -n                                  tell what would run, and why
+  ce-run -it --entrypoint sh                 look around in its container
+  ce-run -i --entrypoint sort <names         run another program on standard input"
+);
 
 /// [`Purity`], as it is said.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -187,8 +218,6 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(3600);
 const FAILED: u8 = 125;
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
-/// 128 and the number of SIGKILL.
-const KILLED: u8 = 137;
 /// Nobody reads our output any more: 128 and the number of SIGPIPE.
 const BROKEN_PIPE: u8 = 141;
 
@@ -468,9 +497,14 @@ fn command(arguments: &RunArguments, environment: &Environment, mounts: &Mounts)
     let translate = |argument: &OsString| {
         if arguments.no_translate { argument.clone() } else { translator.translate(argument) }
     };
+    // A program below the mounts is the same file on this machine.
+    let script = match &arguments.entrypoint {
+        None => Some(environment.computation.exec()),
+        Some(program) => path::absolute(program).ok().filter(|path| mounts.inside(path.as_os_str()).is_some()),
+    };
     Call {
         argv: [program].into_iter().chain(arguments.arguments.iter().map(translate)).collect(),
-        interpreter: if arguments.entrypoint.is_none() { environment.computation.interpreter() } else { None },
+        interpreter: script.as_deref().and_then(computation::interpreter),
         user: description.user.clone().or_else(|| Some(caller())),
         directory: translator.directory().to_owned(),
         input: if arguments.interactive { Input::Inherited } else { Input::Nothing },

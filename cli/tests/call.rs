@@ -463,6 +463,20 @@ fn a_script_that_was_written_on_windows_is_told_so() {
 }
 
 #[test]
+fn a_script_of_the_storage_whose_interpreter_is_missing_is_told_so() {
+    let Some(computation) = computation("interpreters", Kind::Dash, "") else { return };
+    let script = computation.storage().join("script");
+    fs::write(&script, "#!/no/such/program\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    for name in [script.to_str().unwrap(), "./script"] {
+        let own = computation.directory();
+        let options = ["-C", own.to_str().unwrap(), "--progress=quiet", "--entrypoint", name];
+        let run = from(&computation, &computation.storage(), &options);
+        assert!(run.status == Some(126) && run.stderr.contains("what its `#!` line names"), "{run:?}");
+    }
+}
+
+#[test]
 fn what_a_shell_complains_of_at_its_start_is_not_the_commands() {
     let Some(computation) = computation("noise", Kind::Bash, "next_stage && true\n") else { return };
     let image = fs::read_to_string(computation.path("docker.conf")).unwrap();

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 use crate::{
     container::{in_use::CALL, mounts::COMPUTATION},
-    engine::{Conversation, EngineError, Exec, FileChange, Stream, TerminalSize},
+    engine::{Conversation, EngineError, Exec, FileChange, Stream, TerminalSize, exec::ROOT},
     interrupt::Running,
     setup::{Ready, SET_UP, Setup, error::SetupError, fed::FedShell, find::has_ended, notice::Watcher},
 };
@@ -31,10 +31,10 @@ use self::{
 };
 
 /// The exit status of what SIGKILL ended.
-const KILLED: i32 = 128 + 9;
+pub const KILLED: u8 = 128 + 9;
 
 /// What stands for root where a user is named.
-const ROOT: [&str; 4] = ["", "0", "root", "0:0"];
+const ROOTS: [&str; 4] = ["", ROOT, "root", "0:0"];
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -154,7 +154,7 @@ impl Setup<'_> {
             self.check_unmoved(SET_UP)?;
         }
         // All of a setup runs as root.
-        let is_roots = command.user.as_ref().or(ready.user.as_ref()).is_some_and(|user| ROOT.contains(&user.as_str()));
+        let is_roots = command.user.as_ref().or(ready.user.as_ref()).is_some_and(|user| ROOTS.contains(&user.as_str()));
         // A terminal would show what it is fed.
         if !is_roots || command.terminal.is_some() {
             ready.leave_shell()?;
@@ -312,11 +312,11 @@ impl Setup<'_> {
         if let Called::Ended(status) = called {
             self.check_unmoved("its command ran")?;
             // What ends with its container is killed, and cannot say why.
-            if status == KILLED && has_ended(self.engine, container, Some(since)) {
+            if status == i32::from(KILLED) && has_ended(self.engine, container, Some(since)) {
                 return Err(SetupError::Vanished { computation: self.environment.computation.name.clone() });
             }
             // An engine that does not tell leaves the bare status.
-            if status == KILLED && self.engine.ran_out_of_memory(container, since).unwrap_or(false) {
+            if status == i32::from(KILLED) && self.engine.ran_out_of_memory(container, since).unwrap_or(false) {
                 return Ok(Called::OutOfMemory { limit: self.environment.description.limits.memory });
             }
             self.check_left(container, before, status, watcher)?;

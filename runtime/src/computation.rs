@@ -154,17 +154,17 @@ impl Computation {
             Ok(_) => Err(ComputationError::ExecNotExecutable { path }),
         }
     }
+}
 
-    /// The program that runs `exec`, if that is a script and names one (`#!`, as execve(2) reads it).
-    #[must_use]
-    pub fn interpreter(&self) -> Option<String> {
-        const LONGEST_LINE: u64 = 256;
-        let mut line = Vec::new();
-        file::open(&self.exec()).ok()?.take(LONGEST_LINE).read_to_end(&mut line).ok()?;
-        let line = line.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?.trim_ascii_start();
-        let name = line.split(|byte| matches!(byte, b' ' | b'\t')).next()?;
-        String::from_utf8(name.to_vec()).ok()
-    }
+/// The program that runs a file of this machine, if that is a script and names one (`#!`, as execve(2) reads it).
+#[must_use]
+pub fn interpreter(script: &Path) -> Option<String> {
+    const LONGEST_LINE: u64 = 256;
+    let mut line = Vec::new();
+    file::open(script).ok()?.take(LONGEST_LINE).read_to_end(&mut line).ok()?;
+    let line = line.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?.trim_ascii_start();
+    let name = line.split(|byte| matches!(byte, b' ' | b'\t')).next()?;
+    String::from_utf8(name.to_vec()).ok()
 }
 
 #[cfg(test)]
@@ -420,7 +420,7 @@ mod tests {
         let repository = repository(ONE_COMMIT);
         let align = Computation::open(&repository.path().join("align")).unwrap();
         let long = format!("#!/bin/{} x\n", "x".repeat(300));
-        for (text, interpreter) in [
+        for (text, named) in [
             ("#!/bin/sh\n", Some("/bin/sh")),
             ("#! /usr/bin/env python3", Some("/usr/bin/env")),
             ("#!\t/bin/awk\t-f\n#!/x", Some("/bin/awk")),
@@ -430,9 +430,9 @@ mod tests {
             (long.as_str(), long.get(2..256)),
         ] {
             fs::write(align.exec(), text).unwrap();
-            assert_eq!(align.interpreter().as_deref(), interpreter, "{text}");
+            assert_eq!(interpreter(&align.exec()).as_deref(), named, "{text}");
         }
         sh(repository.path(), "ln -sf /dev/zero align/exec");
-        assert_eq!(align.interpreter(), None);
+        assert_eq!(interpreter(&align.exec()), None);
     }
 }

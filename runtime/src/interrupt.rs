@@ -217,7 +217,7 @@ fn sweep(engine: &dyn Engine, shell: &str, running: &Running) -> Result<(), Engi
 }
 
 fn in_shell(engine: &dyn Engine, shell: &str, running: &Running, text: &str) -> Result<(), EngineError> {
-    let exec = Exec { user: Some("0".to_owned()), ..Exec::new([shell, "-c", text]) };
+    let exec = Exec::new([shell, "-c", text]).as_root();
     engine.exec(&running.container, &exec, &mut |_, _| Ok(ControlFlow::Continue(()))).map(drop)
 }
 

@@ -1,10 +1,9 @@
 //! Whether a call leaves its container as it found it: what it leaves there, later calls would find.
 
 use crate::{
-    computation::description::Purity,
+    computation::{description::Purity, layout::OUR_PLACES},
     container::in_use,
     engine::{EngineError, FileChange, FileChangeKind},
-    ledger,
     setup::{
         Setup, SetupError,
         notice::{Notice, Watcher},
@@ -12,7 +11,7 @@ use crate::{
 };
 
 /// Where a call may leave what it likes.
-const FREE: [&str; 6] = ["/tmp", "/var/tmp", "/run", "/var/run", "/dev", "/compeval"];
+const FREE: [&str; 5] = ["/tmp", "/var/tmp", "/run", "/var/run", "/dev"];
 
 impl Setup<'_> {
     /// What differs in the container before the command runs, if somebody wants to know.
@@ -59,7 +58,7 @@ fn left(before: &[FileChange], now: &[FileChange]) -> Vec<FileChange> {
     let is_free = |path: &str| {
         let is_below =
             |directory: &str| path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        FREE.iter().any(|directory| is_below(directory)) || is_below(ledger::DIRECTORY)
+        FREE.iter().chain(&OUR_PLACES).any(|directory| is_below(directory))
     };
     // What the setup had added, and is gone, is like the image's again.
     let is_added = |change: &&FileChange| change.kind == FileChangeKind::Added;
@@ -73,7 +72,7 @@ fn left(before: &[FileChange], now: &[FileChange]) -> Vec<FileChange> {
         let inside = format!("{}/", change.path);
         news.iter().any(|other| other.path.starts_with(&inside))
             // Only what may be there changed in it.
-            || FREE.iter().chain([&ledger::DIRECTORY]).any(|directory| directory.starts_with(&inside))
+            || FREE.iter().chain(&OUR_PLACES).any(|directory| directory.starts_with(&inside))
     };
     news.iter().filter(|change| !holds_others(change)).cloned().collect()
 }

@@ -13,7 +13,7 @@ use std::{
 use thiserror::Error;
 
 use super::groups;
-use crate::engine::containers::BindMount;
+use crate::{computation::layout::OUR_PLACES, engine::containers::BindMount};
 
 /// Where the computation's directory is inside, for reading only; the value of `COMPDIR` there.
 pub const COMPUTATION: &str = "/compeval/computation";
@@ -31,8 +31,8 @@ const OF_SYSTEM: &[&str] = &[
     "usr/local/bin usr/local/etc usr/local/games usr/local/include usr/local/lib usr/local/sbin usr/local/share",
     "var/backups var/cache var/lib var/local var/lock var/log var/mail var/opt var/run var/spool var/tmp",
 ];
-/// Trees in which nothing is mounted but what is meant for them: the kernel's, and ours.
-const OF_OTHERS: [&str; 5] = ["/proc", "/sys", "/dev", "/compeval", "/var/lib/compeval"];
+/// Trees of the kernel's.
+const OF_KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// The bind mounts of a computation's container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -255,7 +255,7 @@ fn is_of_system(path: &Path) -> bool {
     let names = OF_SYSTEM.iter().flat_map(|line| line.split(' '));
     path == Path::new("/")
         || names.map(|name| Path::new("/").join(name)).any(|directory| directory == path)
-        || OF_OTHERS.iter().any(|tree| path.starts_with(tree))
+        || OF_KERNEL.iter().chain(&OUR_PLACES).any(|tree| path.starts_with(tree))
 }
 
 fn real_directory(path: &Path) -> Result<PathBuf, MountError> {

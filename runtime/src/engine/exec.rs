@@ -4,6 +4,9 @@ use std::{fmt, io, ops::ControlFlow, sync::Arc};
 
 use super::error::EngineError;
 
+/// The user id of root, as [`Exec::user`] takes it.
+pub const ROOT: &str = "0";
+
 /// The longest single argument or `NAME=value` that Linux passes to a program, in bytes, without the final NUL
 /// (`MAX_ARG_STRLEN`, 32 pages).
 pub const LONGEST_ARGUMENT: usize = 131_071;
@@ -178,6 +181,12 @@ impl Exec {
     /// A command as the container's own user, in its own directory, reading nothing.
     pub fn new<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
         Self { argv: argv.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// The same as root.
+    #[must_use]
+    pub fn as_root(self) -> Self {
+        Self { user: Some(ROOT.to_owned()), ..self }
     }
 
     /// Counts what will be passed to the program.

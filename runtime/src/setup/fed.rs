@@ -12,7 +12,7 @@ use compeval_interpreter::{
 };
 
 use super::site::Site;
-use crate::engine::{Conversation, EngineError, Exec, Sink, Stream};
+use crate::engine::{Conversation, EngineError, Exec, Sink, Stream, exec::ROOT};
 
 /// Where such a shell is, for as long as there is one.
 pub(super) type Slot<'e> = RefCell<Option<FedShell<'e>>>;
@@ -137,7 +137,7 @@ impl<'e> FedShell<'e> {
 
 /// Who sets up.
 pub(super) fn root() -> Option<String> {
-    Some("0".to_owned())
+    Some(ROOT.to_owned())
 }
 
 /// The shell, or a new one in the container.

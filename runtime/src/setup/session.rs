@@ -227,8 +227,7 @@ impl<'e> Session<'_, 'e> {
     }
 
     fn exec(&self, exec: Exec, output: &mut Sink<'_>) -> Result<i32, EngineError> {
-        let exec = Exec { user: Some("0".to_owned()), ..exec };
-        self.site.engine.exec(&self.container.id, &exec, output)
+        self.site.engine.exec(&self.container.id, &exec.as_root(), output)
     }
 
     /// What commands of ours print.

@@ -112,7 +112,7 @@ impl Dispatcher for ContainerShell<'_, '_, '_> {
         let status = status.map_err(failed)?;
         if !output.is_complete() && !request.cancel.is_cancelled() && !is_over {
             let rest = program.rest().to_string();
-            let exec = Exec { user: Some("0".to_owned()), ..Exec::new([shell, "-c", &rest]) };
+            let exec = Exec::new([shell, "-c", &rest]).as_root();
             let mut tell = |stream: Stream, bytes: &[u8]| -> io::Result<ControlFlow<()>> {
                 if stream == Stream::Stdout {
                     let shown = output.stdout(bytes);

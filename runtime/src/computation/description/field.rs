@@ -12,7 +12,10 @@ use super::{
     error::{DescriptionError, Excerpt},
     template::{self, Fragment, Wrong},
 };
-use crate::engine::containers::{Cache, Gpus, Limits};
+use crate::{
+    computation::layout::OUR_PLACES,
+    engine::containers::{Cache, Gpus, Limits},
+};
 
 /// The keys of a docker description.
 pub(super) const KEYS: &[&str] = &[
@@ -43,8 +46,6 @@ const MOUNT_KEYS: &[&str] = &["source", "target", "read-only"];
 const CACHE_KEYS: &[&str] = &["target", "shared"];
 /// Variables that every call sets itself.
 const OUR_VARIABLES: &[&str] = &["COMPDIR", "GFSDIR"];
-/// Places in the container that nothing may be mounted on, above or below.
-const OUR_PLACES: &[&str] = &["/compeval", "/var/lib/compeval"];
 
 /// A part of the computation's directory that is seen at a further place in the container. The repository decides
 /// about it, so it cannot lead out of that directory.

@@ -28,12 +28,31 @@ pub fn help(error: &EngineError) -> Option<String> {
         EngineError::ArgumentTooLong { .. } => "put the data into a file and pass its name".into(),
         EngineError::Lost { .. } => "run again: what was done is read from the container".into(),
         EngineError::BadMount { source_path } => format!("create `{}`, or correct the path", source_path.display()),
-        EngineError::Refused { message, .. } if message.contains("unable to find user") => {
-            "correct `user` in docker.conf: the image knows a name only from its /etc/passwd, numbers always".into()
+        EngineError::Refused { message, .. } if message.starts_with("network ") && message.contains("not found") => {
+            "correct `network` in docker.conf: `docker network ls` lists what there is".into()
+        }
+        EngineError::Refused { message, .. } => {
+            REFUSED.iter().find(|(said, _)| message.contains(said)).map(|(_, help)| (*help).to_owned())?
         }
         _ => return None,
     })
 }
+
+/// What the engine says where docker.conf asks for what it has not, and what helps.
+const REFUSED: [(&str, &str); 5] = [
+    (
+        "unable to find user",
+        "correct `user` in docker.conf: the image knows a name only from its /etc/passwd, numbers always",
+    ),
+    ("inimum memory limit", "raise `memory` under `limits` in docker.conf"),
+    ("ange of CPUs", "lower `cpus` under `limits` in docker.conf, or run on a machine that has as many"),
+    (
+        "could not select device driver",
+        "`gpus` in docker.conf needs a machine with a graphics card and the NVIDIA Container Toolkit \
+         (`nvidia-ctk runtime configure`)",
+    ),
+    ("no space left on device", "free some space: `docker system df` tells what takes it"),
+];
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,26 @@
+complete -c ce-run -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
+complete -c ce-run -l gfs -d 'The global file storage [default: $GFSDIR]' -r -F
+complete -c ce-run -l entrypoint -d 'Run this program of the container instead of the computation\'s `exec`' -r
+complete -c ce-run -l pure -d 'Look what the command leaves in the container, where later calls would find it: `warn` of it, `fail`, or be `off` [default: what `pure` in docker.conf says, else `warn`, but not more often than once an hour]' -r -f -a "warn\t''
+fail\t''
+off\t''"
+complete -c ce-run -l progress -d 'How much to say on standard error while the container is set up' -r -f -a "auto\t'As `plain`'
+plain\t'A line when a step begins and one when it has ended'
+quiet\t'Only warnings and failures'"
+complete -c ce-run -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or the terminal is a dumb one'
+always\t'Always'
+never\t'Never'"
+complete -c ce-run -l lock-timeout -d 'Wait at most so many seconds for another ce-run that sets up the same computation' -r
+complete -c ce-run -l snapshot-after -d 'Put aside what the setup has done once that took so many seconds, for later setups to go on from; 0: after every stage' -r
+complete -c ce-run -l on-edit -d 'What becomes of stages that are not as they were when they were applied: `run` them in another container, or `fail`' -r -f -a "run\t''
+fail\t''"
+complete -c ce-run -l accept -d 'Take this stage, which was edited since it was applied, for applied as it is now' -r
+complete -c ce-run -l reason -d 'Why that is right, for the container\'s ledger' -r
+complete -c ce-run -l setup-only -d 'Set the container up and run nothing in it'
+complete -c ce-run -s i -l interactive -d 'Let the command read what ce-run reads on its standard input; without, it reads nothing'
+complete -c ce-run -s t -l tty -d 'Give the command a terminal, where ce-run has one. `-it` is for programs that one types into'
+complete -c ce-run -l no-translate -d 'Pass the arguments on as they are'
+complete -c ce-run -s n -l dry-run -d 'Show what would be run to set the container up, and touch nothing'
+complete -c ce-run -l retry -d 'Try the last stage that failed again in its own container, on what it left there'
+complete -c ce-run -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ce-run -s V -l version -d 'Print version'
