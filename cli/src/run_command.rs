@@ -27,9 +27,14 @@ use compeval_runtime::{
     interrupt::{Interrupt, Signal},
     setup::{OnEdit, error::age, snapshot::Worth},
 };
+use jiff::Timestamp;
 
 use crate::{
-    VERSION, plan_report,
+    VERSION,
+    plan_report::{
+        PlanDocument, ToDo,
+        text::{self, Look},
+    },
     progress::{Progress, Reporter},
     report::{self, Color, Positions},
     signals,
@@ -82,6 +87,19 @@ pub struct RunArguments {
     #[arg(short = 'n', long)]
     dry_run: bool,
 
+    /// With `--dry-run`: show all of the text of edited stages, with what is different.
+    #[arg(long, requires = "dry_run")]
+    diff: bool,
+
+    /// With `--dry-run`: how to show it; `json` is the schema `ce.plan/1` (docs/schemas).
+    #[arg(long, value_enum, default_value_t, requires = "dry_run")]
+    format: PlanFormat,
+
+    /// With `--dry-run`: exit with 2 where stages would be applied, or might, and with 3 where stages that were applied are
+    /// edited, moved or gone.
+    #[arg(long, requires = "dry_run")]
+    detailed_exitcode: bool,
+
     /// How much to say on standard error while the container is set up.
     #[arg(long, value_enum, default_value_t)]
     progress: Progress,
@@ -118,6 +136,14 @@ pub struct RunArguments {
     /// Arguments of the command.
     #[arg(trailing_var_arg = true)]
     arguments: Vec<OsString>,
+}
+
+/// How a plan is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum PlanFormat {
+    #[default]
+    Text,
+    Json,
 }
 
 /// [`OnEdit`], as it is said.
@@ -411,9 +437,7 @@ fn attempt(arguments: &RunArguments, directory: &Path, reporter: &mut Reporter) 
         interrupt: Interrupt::default(),
     };
     if arguments.dry_run {
-        let plan = setup.plan().map_err(|error| not_planned(error, &environment))?;
-        let text = plan_report::plan(&environment, &plan);
-        return Ok(if write_out(Stream::Stdout, text.as_bytes()).is_ok() { 0 } else { BROKEN_PIPE });
+        return show_plan(arguments, &setup, &command);
     }
     tell_uncommitted(&environment.computation);
     let shell = &environment.description.shell;
@@ -437,6 +461,24 @@ fn attempt(arguments: &RunArguments, directory: &Path, reporter: &mut Reporter) 
         tell(&format!("the command ended with status {status}: it, or what it ran last, was killed by {signal}"));
     }
     Ok(exit_status(called, &command))
+}
+
+/// What would be run, and why, on standard output; gives the exit status.
+fn show_plan(arguments: &RunArguments, setup: &Setup<'_>, command: &Call) -> Result<u8, Failure> {
+    let plan = setup.plan().map_err(|error| not_planned(error, setup.environment))?;
+    let document = PlanDocument::new(setup.environment, setup.mounts, command, &plan);
+    let text = match arguments.format {
+        PlanFormat::Json => document.json().map_err(|error| Failure::other(error, None))?,
+        PlanFormat::Text => {
+            let look = Look { is_colored: arguments.color.is_on(&io::stdout()), has_diff: arguments.diff };
+            text::draw(&document, look, Timestamp::now())
+        }
+    };
+    Ok(match write_out(Stream::Stdout, text.as_bytes()) {
+        Ok(()) if arguments.detailed_exitcode => ToDo::of(&plan).status(),
+        Ok(()) => 0,
+        Err(_) => BROKEN_PIPE,
+    })
 }
 
 /// Without its image, nothing can be told of a container that is not there yet: nothing was to be created, either.

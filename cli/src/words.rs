@@ -2,7 +2,9 @@
 
 use std::{error::Error, ops::RangeInclusive};
 
+use bstr::ByteSlice;
 use compeval_interpreter::{
+    Place,
     dispatch::Kind,
     stage::fingerprint::{Change, DependencyKind, Difference},
     syntax::print,
@@ -115,6 +117,20 @@ pub fn kind(kind: Kind) -> String {
         Kind::Expansion => "words".to_owned(),
         Kind::ExitTrap => "exit trap".to_owned(),
     }
+}
+
+/// What a part of a script is called: the comment above it, else its text without its marker.
+pub fn title(place: &Place, text: &[u8]) -> String {
+    place.comment().map_or_else(|| without_marker(text), |comment| comment.to_string())
+}
+
+/// The text of a chain behind its marker.
+pub fn without_marker(text: &[u8]) -> String {
+    let chain = text.to_str_lossy();
+    let rest = ["next_stage", "everytime"]
+        .iter()
+        .find_map(|marker| chain.strip_prefix(marker)?.trim_start().strip_prefix("&&"));
+    rest.unwrap_or(&chain).trim().to_owned()
 }
 
 /// How a stretch of a script ended, and which stages were applied by it.

@@ -182,17 +182,36 @@ fn names_and_labels_tell_what_a_container_is() {
 fn a_dry_run_touches_nothing() {
     let script = "next_stage && echo 1 >>$GFSDIR/log\neverytime && echo again >>$GFSDIR/log\n";
     let Some(computation) = computation("dry runs", script) else { return };
-    let plan = |state: &str, stage: &str, applied: &str| {
+    let plan = |state: &str, stage: &str, totals: &str| {
         let commit: String = computation.git("git rev-parse HEAD").chars().take(7).collect();
+        let (own, storage) = (computation.directory(), computation.storage());
         format!(
             "computation align at commit {commit}\n{state}\n\n  \
-             {stage} stage 1    line 1    next_stage && echo 1 >>$GFSDIR/log\n  \
-             will run  everytime  line 2    everytime && echo again >>$GFSDIR/log\n\n\
-             stages: {applied}, 1 on every call\n"
+             {stage}\n  \
+             *  everytime  line 2    echo again >>$GFSDIR/log  every call\n\n\
+             image    compeval-test/dash:1 (ID)\n\
+             mounts   {} at /compeval/computation, read-only\n         {} at /compeval/gfs\n\
+             user     0:0\n\
+             in       /compeval/computation\n\
+             command  /compeval/computation/exec\n\n\
+             stages: {totals}, 1 on every call\n",
+            own.display(),
+            storage.display()
         )
     };
+    let planned = |option: &str| {
+        let text = computation.call(&[option]).text();
+        let (head, rest) = text.split_once("(sha256:").unwrap();
+        let (before, taken) = head.split_once(" took ").unwrap_or((head, ""));
+        let (_, after) = taken.split_once(" s\n").unwrap_or(("", ""));
+        let time = if taken.is_empty() { "" } else { " took T s\n" };
+        let id = rest.split_once(')').unwrap().1;
+        format!("{before}{time}{after}(ID){id}").replace(" 1 s ago", " 0 s ago")
+    };
+    let new = "+  stage 1    line 1    echo 1 >>$GFSDIR/log      will run";
+    let kept = "=  stage 1    line 1    echo 1 >>$GFSDIR/log      applied 0 s ago, took T s";
     let none = "build a container from image compeval-test/dash:1: there is none yet";
-    assert_eq!(computation.call(&["--dry-run"]).text(), plan(none, "will run ", "0 applied, 1 to apply"));
+    assert_eq!(planned("--dry-run"), plan(none, new, "0 applied, 1 to apply"));
     assert!(computation.containers().is_empty());
     assert!(!computation.top().join("state").exists() && !computation.path("docker-container").exists());
 
@@ -206,7 +225,7 @@ fn a_dry_run_touches_nothing() {
         }
         let before = computation.container();
         let expected = format!("use container {} ({state})", running.name);
-        assert_eq!(computation.call(&["-n"]).text(), plan(&expected, "applied  ", "1 applied, 0 to apply"));
+        assert_eq!(planned("-n"), plan(&expected, kept, "1 applied, 0 to apply"));
         assert_eq!(computation.container(), before);
     }
     assert_eq!(computation.lines("log"), log);

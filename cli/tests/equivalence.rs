@@ -1,15 +1,19 @@
 //! Whatever a script was before, and whatever was done with it, its container is like one built from nothing: random edits
-//! of random scripts, each followed by a call.
+//! of random scripts, each followed by a call, whose dry run before it was right.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a test fails by panicking")]
 
+#[path = "equivalence/claims.rs"]
+mod claims;
 #[path = "equivalence/model.rs"]
 mod model;
 #[allow(dead_code, reason = "every test program uses its part of it")]
 mod support;
 
 use compeval_machine_image::{Kind, docker_for_tests, ensure};
+use compeval_runtime::engine::{ContainerState, Containers};
 
+use claims::Claims;
 use model::{Random, Version};
 use support::Computation;
 
@@ -54,6 +58,7 @@ fn random_edits(seed: u64, steps: u32) {
     let mut version = Version::new(&mut random);
     let Some(computation) = computation(&version) else { return };
     let mut versions = vec![version.clone()];
+    let mut perhaps = 0;
     for step in 1..=steps {
         let before = version.clone();
         let edit = version.edit(&mut random, &versions);
@@ -64,14 +69,30 @@ fn random_edits(seed: u64, steps: u32) {
         let story = |said: &str| {
             format!("seed {seed}, step {step}: {edit}\n--- before\n{before}\n--- now\n{version}\n--- said\n{said}")
         };
+        disturb(&computation, &mut random);
+        let claims = Claims::of(&computation);
+        perhaps += claims.perhaps;
         let (files, said) = call(&computation, if random.below(2) == 0 { "0" } else { "10" });
         assert_eq!(files, version.files(), "{}", story(&said));
+        assert_eq!(claims.wrong(&said), None, "{}\n--- claimed\n{}", story(&said), claims.text());
         if step % BUILD_EVERY == 0 {
             let fresh = self::computation(&version).unwrap();
             let (built, said) = call(&fresh, "10");
             assert_eq!(files, built, "{}", story(&said));
         }
         versions.push(version.clone());
+    }
+    println!("seed {seed}: {steps} dry runs, {perhaps} steps that may run");
+}
+
+/// Now and then a container is not as the last call left it.
+fn disturb(computation: &Computation, random: &mut Random) {
+    let containers = computation.containers();
+    let Some(container) = containers.get(random.below(4)) else { return };
+    match (random.below(2), container.state) {
+        (0, ContainerState::Running) => computation.ask(container, "stop?t=0"),
+        (0, _) => computation.ask(container, "start"),
+        _ => computation.docker().remove(&container.id).unwrap(),
     }
 }
 

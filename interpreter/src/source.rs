@@ -65,6 +65,17 @@ impl Place {
         self.source.line_number(self.span.start)
     }
 
+    /// The first line of the comment above it: of the lines with nothing but comments that stand directly above the line on
+    /// which it begins; without its `#` and blanks. `None` where there is none.
+    pub fn comment(&self) -> Option<&BStr> {
+        let comment = |line: usize| {
+            let text = self.source.slice(self.source.line(line)).trim_ascii();
+            text.strip_prefix(b"#").filter(|rest| !rest.starts_with(b"!")).map(|rest| rest.trim_ascii())
+        };
+        let above = (1..self.line()).rev().map_while(comment);
+        above.last().filter(|first| !first.is_empty()).map(BStr::new)
+    }
+
     /// Its text, as written.
     pub fn text(&self) -> &BStr {
         self.source.slice(self.span)

@@ -16,7 +16,11 @@ use crate::{
         description::{Purity, Update},
         environment::Environment,
     },
-    container::{identity::Ancestor, lock::Lock, mounts::Mounts},
+    container::{
+        identity::{Ancestor, MadeOf},
+        lock::Lock,
+        mounts::Mounts,
+    },
     engine::{Container, ContainerState, Engine},
     interrupt::Interrupt,
     ledger::Records,
@@ -24,6 +28,7 @@ use crate::{
 
 mod accept;
 mod choose;
+pub mod compare;
 pub mod error;
 pub(crate) mod fed;
 pub(crate) mod find;
@@ -449,9 +454,14 @@ impl Setup<'_> {
         let usable = choose::usable(&site, &mut refused)?;
         let chosen = choose::best(&site, usable, &mut refused)?;
         let because = refused.because().cloned();
+        // The last container is what a person has in mind, whether it is used or not.
+        let last = match refused.first() {
+            Some(container) => choose::read(&site, container)?.unwrap_or_default(),
+            None => Records::default(),
+        };
         let Some(Candidate { container, ledger, fit, pending }) = chosen else {
-            let base = site.made()?.base;
-            let mut steps = plan::fit(self.environment, self.mounts, &base, &Records::default()).steps;
+            let made = site.made()?;
+            let mut steps = plan::fit(self.environment, self.mounts, &made.base, &Records::default()).steps;
             let action = match snapshot::nearest(&site, &refused)? {
                 Some(Start { stages, commit, .. }) => {
                     plan::apply_first(&mut steps, stages);
@@ -459,11 +469,16 @@ impl Setup<'_> {
                 }
                 None => Action::Build,
             };
-            return Ok(Plan { action, because, steps, unfinished: None });
+            let removed = plan::compare(&mut steps, &last);
+            return Ok(Plan { action, because, steps, removed, unfinished: None, image_id: made.image_id });
         };
         let unfinished = ledger.unfinished().map(|record| record.stage);
+        let image_id = MadeOf::of(&container).image_id;
         let action = if pending == 0 { Action::Use(container) } else { Action::Append(container) };
-        Ok(Plan { action, because, steps: fit.steps, unfinished })
+        let mut steps = fit.steps;
+        let removed = plan::compare(&mut steps, &ledger);
+        plan::tell_failed(&mut steps, &last);
+        Ok(Plan { action, because, steps, removed, unfinished, image_id })
     }
 
     /// A running container that a finished setup may have left, for a script that runs nothing on every call, with what it

@@ -4,6 +4,8 @@ complete -c ce-run -l entrypoint -d 'Run this program of the container instead o
 complete -c ce-run -l pure -d 'Look what the command leaves in the container, where later calls would find it: `warn` of it, `fail`, or be `off` [default: what `pure` in docker.conf says, else `warn`, but not more often than once an hour]' -r -f -a "warn\t''
 fail\t''
 off\t''"
+complete -c ce-run -l format -d 'With `--dry-run`: how to show it; `json` is the schema `ce.plan/1` (docs/schemas)' -r -f -a "text\t''
+json\t''"
 complete -c ce-run -l progress -d 'How much to say on standard error while the container is set up' -r -f -a "auto\t'As `plain`'
 plain\t'A line when a step begins and one when it has ended'
 quiet\t'Only warnings and failures'"
@@ -21,6 +23,8 @@ complete -c ce-run -s i -l interactive -d 'Let the command read what ce-run read
 complete -c ce-run -s t -l tty -d 'Give the command a terminal, where ce-run has one. `-it` is for programs that one types into'
 complete -c ce-run -l no-translate -d 'Pass the arguments on as they are'
 complete -c ce-run -s n -l dry-run -d 'Show what would be run to set the container up, and touch nothing'
+complete -c ce-run -l diff -d 'With `--dry-run`: show all of the text of edited stages, with what is different'
+complete -c ce-run -l detailed-exitcode -d 'With `--dry-run`: exit with 2 where stages would be applied, or might, and with 3 where stages that were applied are edited, moved or gone'
 complete -c ce-run -l retry -d 'Try the last stage that failed again in its own container, on what it left there'
 complete -c ce-run -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ce-run -s V -l version -d 'Print version'

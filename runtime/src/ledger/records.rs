@@ -206,6 +206,16 @@ impl Records {
         self.records.get(self.stages.get(&number)?.started?)
     }
 
+    /// All stages that have begun, each with its number and the record that tells what it was then.
+    pub fn stages(&self) -> impl Iterator<Item = (u32, &Record)> {
+        self.stages.iter().filter_map(|(number, places)| Some((*number, self.records.get(places.started?)?)))
+    }
+
+    /// The last record of stage `number`: how it ended, or that it began.
+    pub fn last(&self, number: u32) -> Option<&Record> {
+        self.records.get(self.stages.get(&number)?.last)
+    }
+
     /// What runs on every call and has run there, by fingerprint.
     pub fn repeated(&self) -> impl Iterator<Item = &RepeatedRecord> {
         self.repeated.values()

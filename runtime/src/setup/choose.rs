@@ -22,13 +22,18 @@ pub(super) struct Refused {
     by_id: BTreeMap<String, Reason>,
     /// Snapshots that containers were made from which turned out to be none of the script's.
     snapshots: BTreeSet<String>,
-    /// Why the first of them is not used, for a person.
-    first: Option<Reason>,
+    /// One of them, and why it is not used, for a person: the newest, before those that are made of something else.
+    first: Option<(Container, Reason)>,
 }
 
 impl Refused {
     pub(super) fn add(&mut self, container: &Container, reason: Reason) {
-        self.first.get_or_insert_with(|| reason.clone());
+        // One that is made of what is asked for tells more.
+        let says_less =
+            |(_, first): &(Container, Reason)| first.is_of_what_it_is_made() && !reason.is_of_what_it_is_made();
+        if self.first.as_ref().is_none_or(says_less) {
+            self.first = Some((container.clone(), reason.clone()));
+        }
         self.by_id.insert(container.id.clone(), reason);
     }
 
@@ -43,7 +48,12 @@ impl Refused {
 
     /// Why a container that was there is not used; `None` when there was none.
     pub(super) fn because(&self) -> Option<&Reason> {
-        self.first.as_ref()
+        self.first.as_ref().map(|(_, reason)| reason)
+    }
+
+    /// The container that reason is of.
+    pub(super) fn first(&self) -> Option<&Container> {
+        self.first.as_ref().map(|(container, _)| container)
     }
 }
 

@@ -1,18 +1,24 @@
 //! What a setup would do, and why, without doing it.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use bstr::{BStr, BString, ByteSlice};
 use compeval_interpreter::{
     Place, Settings, State,
-    dispatch::{Kind, dry_run::DryRun},
+    dispatch::{Kind, Request, dry_run::DryRun},
     execute::{End, Event, Observer, Outcome},
     program::exports,
     run,
-    stage::{self, Chain, fingerprint::DependencyKind},
+    stage::{
+        self, Chain,
+        fingerprint::{DependencyKind, Fingerprint},
+    },
 };
 
-use super::reason::Reason;
+use super::{
+    compare::{self, Comparison, Past, Present, StageChange},
+    reason::Reason,
+};
 use crate::{
     computation::{description::Update, environment::Environment},
     container::{identity, mounts::Mounts},
@@ -44,6 +50,10 @@ pub struct Step {
     pub place: Place,
     /// Its text.
     pub text: BString,
+    /// Of a stage: what it is to those that a container had.
+    pub change: StageChange,
+    /// Of a stage: what it depends on.
+    pub(crate) fingerprint: Option<Fingerprint>,
 }
 
 /// What a setup would do, in order.
@@ -51,6 +61,11 @@ pub struct Step {
 pub struct Plan {
     /// The steps.
     pub steps: Vec<Step>,
+    /// Stages of the container that is used, or else of the last one, that the script does not have any more, each with
+    /// how many steps stand before it.
+    pub removed: Vec<(usize, Past)>,
+    /// The engine's id of the image that the container is or will be made from, `sha256:` and 64 digits.
+    pub image_id: String,
     /// Which container is used.
     pub action: Action,
     /// Why no other one is used as it is, where there are others.
@@ -84,6 +99,51 @@ impl Plan {
     pub fn pending(&self) -> usize {
         let is_stage = |step: &&Step| matches!(step.kind, Kind::Stage(_)) && step.fate != Fate::Applied;
         self.steps.iter().filter(is_stage).count()
+    }
+
+    /// Whether stages that were applied are not what the script says now.
+    pub fn is_edited(&self) -> bool {
+        let is_other = |step: &Step| step.fate != Fate::Applied && step.change != StageChange::New;
+        !self.removed.is_empty() || self.steps.iter().any(is_other)
+    }
+
+    /// How long the stages that will run take by the last time that they did, and how many of them nothing is known of.
+    pub fn estimate(&self) -> (Duration, usize) {
+        let pending = self.steps.iter().filter(|step| step.fate == Fate::Pending);
+        let times: Vec<Option<Duration>> = pending.map(|step| step.change.estimate()).collect();
+        (times.iter().flatten().sum(), times.iter().filter(|time| time.is_none()).count())
+    }
+}
+
+/// Tells of each stage what it is to those of a ledger; gives the stages that are gone, each with how many steps stand
+/// before it.
+pub(super) fn compare(steps: &mut [Step], ledger: &Records) -> Vec<(usize, Past)> {
+    let stages: Vec<usize> =
+        steps.iter().enumerate().filter_map(|(at, step)| step.fingerprint.is_some().then_some(at)).collect();
+    let now: Vec<Present<'_>> = steps
+        .iter()
+        .filter_map(|step| Some(Present { text: &step.text, fingerprint: step.fingerprint.as_ref()? }))
+        .collect();
+    let Comparison { changes, removed } = compare::compare(&now, ledger);
+    for (at, change) in stages.iter().zip(changes) {
+        if let Some(step) = steps.get_mut(*at) {
+            step.change = change;
+        }
+    }
+    let end = steps.len();
+    removed.into_iter().map(|(before, past)| (stages.get(before).copied().unwrap_or(end), past)).collect()
+}
+
+/// Tells of the stages that would run which of them failed in another container, by its ledger.
+pub(super) fn tell_failed(steps: &mut [Step], ledger: &Records) {
+    let failed = ledger.failed().map(|record| record.stage);
+    let Some(past) = failed.and_then(|number| compare::past_of(ledger, number)) else { return };
+    let was = ledger.stage(past.number).and_then(|record| record.fingerprint.as_ref());
+    let is_it = |step: &&mut Step| {
+        step.fate == Fate::Pending && step.fingerprint.as_ref().is_some_and(|now| Some(&now.hash) == was)
+    };
+    if let Some(step) = steps.iter_mut().find(is_it) {
+        step.change = StageChange::Same { past, differences: Vec::new() };
     }
 }
 
@@ -333,7 +393,13 @@ struct Steps {
 }
 
 impl Steps {
-    fn step(&mut self, kind: Kind, is_applied: bool, depends_on: Option<&Place>, place: &Place, text: &BString) {
+    /// A chain, or what goes to the shell without one.
+    fn step(&mut self, kind: Kind, is_applied: bool, depends_on: Option<&Place>, part: StepText<'_>) {
+        let (place, text, fingerprint) = match part {
+            StepText::Chain(chain) => (&chain.place, &chain.text, Some(&chain.fingerprint)),
+            StepText::Request(request) => (&request.place, &request.text, None),
+        };
+        let fingerprint = fingerprint.filter(|_| matches!(kind, Kind::Stage(_))).cloned();
         let fate = match (depends_on, kind) {
             (Some(place), _) => Fate::Perhaps(place.clone()),
             (None, Kind::Stage(_)) if is_applied => Fate::Applied,
@@ -341,8 +407,15 @@ impl Steps {
             (None, _) => Fate::Always,
         };
         self.pending += usize::from(matches!(kind, Kind::Stage(_)) && !is_applied);
-        self.steps.push(Step { kind, fate, place: place.clone(), text: text.clone() });
+        let (place, text, change) = (place.clone(), text.clone(), StageChange::New);
+        self.steps.push(Step { kind, fate, place, text, change, fingerprint });
     }
+}
+
+/// What a step is made of.
+enum StepText<'p> {
+    Chain(&'p Chain),
+    Request(&'p Request<'p>),
 }
 
 impl Observer for Steps {
@@ -350,17 +423,16 @@ impl Observer for Steps {
         match event {
             Event::Skipped { number, chain, depends_on } => {
                 self.applied.push((number, chain.clone()));
-                self.step(Kind::Stage(number), true, depends_on, &chain.place, &chain.text);
+                self.step(Kind::Stage(number), true, depends_on, StepText::Chain(chain));
             }
             // What words become is no step of its own.
             Event::Started { request, .. } if request.kind == Kind::Expansion => {}
             Event::Started { request, depends_on } => {
-                if let (Kind::Stage(_), Some(chain)) = (request.kind, request.chains.first()) {
-                    self.stages.push(chain.fingerprint.hash.clone());
-                }
+                let chain = request.chains.first().filter(|_| matches!(request.kind, Kind::Stage(_)));
+                self.stages.extend(chain.map(|chain| chain.fingerprint.hash.clone()));
                 let repeated = request.repeated.iter();
                 self.repeated.extend(repeated.map(|one| (one.fingerprint.clone(), one.text.clone())));
-                self.step(request.kind, false, depends_on, &request.place, &request.text);
+                self.step(request.kind, false, depends_on, chain.map_or(StepText::Request(request), StepText::Chain));
             }
             Event::Inside { kind, chain, is_applied, depends_on } => {
                 match (kind, is_applied) {
@@ -368,7 +440,7 @@ impl Observer for Steps {
                     (Kind::Stage(_), false) => self.stages.push(chain.fingerprint.hash.clone()),
                     _ => {}
                 }
-                self.step(kind, is_applied, depends_on, &chain.place, &chain.text);
+                self.step(kind, is_applied, depends_on, StepText::Chain(chain));
             }
             Event::Ended { .. } => {}
         }

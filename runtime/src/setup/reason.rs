@@ -42,6 +42,12 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether the container is made of something else than is asked for, whatever the script says.
+    #[must_use]
+    pub fn is_of_what_it_is_made(&self) -> bool {
+        matches!(self, Reason::ImageMoved | Reason::DescriptionChanged)
+    }
+
     /// Whether the script, or what it reads, says something else than what has run.
     #[must_use]
     pub fn is_edit(&self) -> bool {
