@@ -4,31 +4,21 @@ pub mod arguments;
 pub mod caller;
 mod handshake;
 mod purity;
+pub mod runner;
 pub mod terminal;
 mod watchdog;
 
-use std::{
-    env,
-    ffi::{OsStr, OsString},
-    io,
-    os::unix::ffi::OsStrExt,
-};
+use std::{ffi::OsString, io};
 
-use compeval_interpreter::{language::quoting::quote, text::nonce};
 use jiff::Timestamp;
 
 use crate::{
-    container::{in_use::CALL, mounts::COMPUTATION},
-    engine::{Conversation, EngineError, Exec, FileChange, Stream, TerminalSize, exec::ROOT},
-    interrupt::Running,
+    container::mounts::COMPUTATION,
+    engine::{EngineError, FileChange, Stream, TerminalSize, exec::ROOT},
     setup::{Ready, SET_UP, Setup, error::SetupError, fed::FedShell, find::has_ended, notice::Watcher},
 };
 
-use self::{
-    handshake::{GO, Handshake, Started, Words, wrapper},
-    terminal::Raw,
-    watchdog::Watchdog,
-};
+use self::{handshake::Words, runner::CommandRunner};
 
 /// The exit status of what SIGKILL ended.
 pub const KILLED: u8 = 128 + 9;
@@ -137,7 +127,7 @@ impl Setup<'_> {
         {
             let (begin, before) = (Timestamp::now(), self.before(&container.id));
             let mut begun = || self.remember(&container, watcher);
-            match self.exec(&container.id, command, &ready, &mut begun, output) {
+            match self.runner().exec(&container.id, command, &ready, &mut begun, output) {
                 Ok(Called::Stale) => {}
                 // Stopped, paused or gone since: the slow way sets that right.
                 Err(
@@ -165,139 +155,23 @@ impl Setup<'_> {
         // Another setup must not begin before it can see that this call runs.
         let mut lock = Some(lock);
         let mut begun = || drop(lock.take());
+        let runner = self.runner();
         let called = match shell {
-            Some(shell) => self.feed(shell, &container, command, &mut begun, output),
+            Some(shell) => runner.feed(shell, &container, command, &mut begun, output),
             None if command.is_text() || command.terminal.is_some() => {
-                self.exec(&container, command, "", &mut begun, output)
+                runner.exec(&container, command, "", &mut begun, output)
             }
             None => {
                 let user = command.user.clone();
                 let shell = FedShell::start(&site, &container, user).map_err(failed)?;
-                self.feed(shell, &container, command, &mut begun, output)
+                runner.feed(shell, &container, command, &mut begun, output)
             }
         };
         self.finished(&container, begin, called.map_err(failed)?, before, watcher)
     }
 
-    /// Runs a command in a shell that is fed.
-    fn feed(
-        &self,
-        shell: FedShell<'_>,
-        container: &str,
-        command: &Call,
-        begun: &mut dyn FnMut(),
-        output: &mut CallOutput<'_>,
-    ) -> Result<Called, EngineError> {
-        // The shell would only say that there are too many.
-        Exec::new(command.argv.iter().map(|word| word.to_string_lossy())).check_length()?;
-        let nonce = nonce();
-        let words = command.words(&nonce, "");
-        let words = words.parameters().into_iter().chain(command.argv.iter().map(OsString::as_os_str));
-        let words: Vec<Vec<u8>> = words.map(|word| quote(word.as_bytes())).collect();
-        let program = [&b"set -- "[..], &bstr::join(" ", words), b"\n", wrapper().as_bytes(), b"\n"].concat();
-        self.watched(container, command, |watchdog| {
-            let talk = shell.call(&program)?;
-            self.follow(talk, nonce, container, command, watchdog, begun, output)
-        })
-    }
-
-    /// Runs a command in a shell of its own, if the container is ready as it is told; empty: however it is.
-    fn exec(
-        &self,
-        container: &str,
-        command: &Call,
-        ready: &str,
-        begun: &mut dyn FnMut(),
-        output: &mut CallOutput<'_>,
-    ) -> Result<Called, EngineError> {
-        let (shell, wrapper, nonce) = (&self.environment.description.shell, wrapper(), nonce());
-        if let Some(word) = command.argv.iter().find(|word| word.to_str().is_none()) {
-            return Err(EngineError::NotText { word: word.to_string_lossy().into_owned() });
-        }
-        let text = |word: &OsStr| word.to_string_lossy().into_owned();
-        let words = command.words(&nonce, ready).parameters().map(text);
-        let words = [shell, "-c", &wrapper, CALL].map(str::to_owned).into_iter().chain(words);
-        let argv = words.chain(command.argv.iter().map(|word| text(word)));
-        let kind = env::var("TERM").ok().filter(|_| command.terminal.is_some());
-        let (user, has_terminal) = (command.user.clone(), command.terminal.is_some());
-        let exec = Exec {
-            user,
-            has_terminal,
-            env: kind.map(|kind| ("TERM".to_owned(), kind)).into_iter().collect(),
-            ..Exec::new(argv)
-        };
-        self.watched(container, command, |watchdog| {
-            let talk = self.engine.converse(container, &exec)?;
-            self.follow(talk, nonce, container, command, watchdog, begun, output)
-        })
-    }
-
-    /// Runs something with a watchdog beside it, where the command itself reads what could tell it of our end.
-    fn watched<T>(&self, container: &str, command: &Call, run: impl FnOnce(Option<&Watchdog>) -> T) -> T {
-        if command.has_free_input() {
-            return run(None);
-        }
-        let exec = watchdog::exec(&self.environment.description.shell, command.user.as_deref());
-        Watchdog::beside(self.engine, container, &exec, |watchdog| run(Some(watchdog)))
-    }
-
-    /// Passes a command's output on, byte for byte, until it ends.
-    #[expect(clippy::too_many_arguments, reason = "a call has that many sides")]
-    fn follow(
-        &self,
-        mut talk: Box<dyn Conversation + '_>,
-        nonce: String,
-        container: &str,
-        command: &Call,
-        watchdog: Option<&Watchdog>,
-        begun: &mut dyn FnMut(),
-        output: &mut CallOutput<'_>,
-    ) -> Result<Called, EngineError> {
-        let mut handshake = Handshake::new(nonce, command.terminal.is_some());
-        let mut raw = None;
-        let mut run = || {
-            while let Some((stream, bytes)) = talk.receive()? {
-                let bytes = if stream == Stream::Stdout { handshake.take(&bytes) } else { &bytes };
-                if let Some(Started { process, scratch }) = handshake.started() {
-                    command.terminal.into_iter().for_each(|size| talk.resize().to(size));
-                    let orders = match watchdog {
-                        None => talk.orders(),
-                        Some(watchdog) => {
-                            watchdog.guard(process, &scratch);
-                            talk.send(GO)?;
-                            watchdog.orders()
-                        }
-                    };
-                    let container = container.to_owned();
-                    let (orders, terminal) = (Some(orders), command.terminal.map(|_| talk.resize()));
-                    self.interrupt.begins(Running { container, process, stretch: None, orders, terminal });
-                    begun();
-                    // Without what is typed, `^C` is ours to pass on.
-                    raw = command.terminal.filter(|_| command.input == Input::Inherited).map(|_| Raw::begin());
-                    if command.input == Input::Inherited {
-                        // What was read for a command that did not run would be lost to the next one.
-                        talk.pass_input()?;
-                    }
-                }
-                if !bytes.is_empty() {
-                    output(stream, bytes).map_err(EngineError::Output)?;
-                }
-            }
-            talk.status()
-        };
-        let status = run();
-        drop(raw);
-        if let (Err(EngineError::Output(_)), Some(Running { orders: Some(orders), .. })) =
-            (&status, self.interrupt.running())
-        {
-            // As for one that writes to a pipe itself; the watchdog does the rest.
-            match watchdog {
-                None => drop(talk.send(b"PIPE\n")),
-                Some(_) => orders.send(b"PIPE\n"),
-            }
-        }
-        self.interrupt.ends();
-        Ok(handshake.ended(status?))
+    fn runner(&self) -> CommandRunner<'_> {
+        CommandRunner { engine: self.engine, shell: &self.environment.description.shell, interrupt: &self.interrupt }
     }
 
     /// A command has ended in a container: what came of it is the commit's only if that is still there.

@@ -32,7 +32,9 @@ impl Claims {
         let will = marked(&self.plan, &["new", "edited", "moved", "again", "failed"]);
         let kept = marked(&self.plan, &["kept"]);
         let action = self.plan["container"]["action"].as_str().unwrap();
-        let makes = said.contains("ce-run: creating container");
+        // Where a snapshot is taken, the setup goes on in a container made of that.
+        let before_snapshots = said.split("ce-run: taking a snapshot").next().unwrap();
+        let makes = before_snapshots.contains("ce-run: creating container");
         // Behind a stage that fails nothing is reached.
         let end = if failed { began.last().copied().unwrap_or_default() } else { u64::MAX };
         if let Some(number) = will.iter().find(|number| **number <= end && !began.contains(number)) {
