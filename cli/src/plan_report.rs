@@ -49,6 +49,8 @@ struct ComputationPart {
 #[derive(Debug, Serialize)]
 struct ContainerPart {
     action: ActionPart,
+    /// Whether that is sure: otherwise the answers that decide about stages may have another one used.
+    is_sure: bool,
     /// Its name, where it is there already.
     name: Option<String>,
     state: Option<&'static str>,
@@ -236,6 +238,7 @@ impl ContainerPart {
     fn of(plan: &Plan) -> ContainerPart {
         let there = |action, container: &Container| ContainerPart {
             action,
+            is_sure: true,
             name: Some(container.name.clone()),
             state: Some(words::state(container.state)),
             snapshot_stages: None,
@@ -244,6 +247,7 @@ impl ContainerPart {
         };
         let made = |action, snapshot: Option<(u32, &String)>| ContainerPart {
             action,
+            is_sure: true,
             name: None,
             state: None,
             snapshot_stages: snapshot.map(|(stages, _)| stages),
@@ -256,7 +260,7 @@ impl ContainerPart {
             Action::Fork { stages, commit } => made(ActionPart::Fork, Some((*stages, commit))),
             Action::Build => made(ActionPart::Build, None),
         };
-        ContainerPart { because: plan.because.as_ref().map(words::reason), ..part }
+        ContainerPart { because: plan.because.as_ref().map(words::reason), is_sure: plan.is_sure(), ..part }
     }
 }
 

@@ -98,11 +98,12 @@ fn heading(document: &PlanDocument, canvas: &mut Canvas) {
     let state = container.state.unwrap_or_default();
     let origin = words::origin(&image.name, container.snapshot_stages.unwrap_or_default());
     let because = container.because.as_deref();
+    let unless = if container.is_sure { "" } else { ", unless an answer below tells otherwise" };
     canvas.line(
         PLAIN,
         &match container.action {
-            ActionPart::Use => format!("use container {name} ({state})"),
-            ActionPart::Append => format!("append to container {name} ({state})"),
+            ActionPart::Use => format!("use container {name} ({state}){unless}"),
+            ActionPart::Append => format!("append to container {name} ({state}){unless}"),
             ActionPart::Fork => {
                 let taken = words::version(container.snapshot_version.as_deref().unwrap_or_default());
                 let because = because.unwrap_or("nothing is left");

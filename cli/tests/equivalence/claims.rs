@@ -1,6 +1,6 @@
 //! What a dry run claims, held against the run that follows: a claim without "may" is never wrong.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use serde_json::Value;
 
@@ -24,11 +24,8 @@ impl Claims {
 
     /// What of it was wrong, by what the run said.
     pub(crate) fn wrong(&self, said: &str) -> Option<String> {
-        let numbers = |what: &str| -> BTreeSet<u64> {
-            let stage = |line: &str| line.strip_prefix("ce-run: stage ")?.split_once(what)?.0.parse().ok();
-            said.lines().filter_map(stage).collect()
-        };
-        let (began, failed) = (numbers(" (line "), said.contains("failed with status"));
+        let failed = said.contains("failed with status");
+        let began: BTreeSet<u64> = said.lines().filter_map(ran).flatten().collect();
         let will = marked(&self.plan, &["new", "edited", "moved", "again", "failed"]);
         let kept = marked(&self.plan, &["kept"]);
         let action = self.plan["container"]["action"].as_str().unwrap();
@@ -43,7 +40,7 @@ impl Claims {
         if let Some(number) = kept.intersection(&began).next() {
             return Some(format!("stage {number} was to stay, and ran"));
         }
-        let is_sure = self.perhaps == 0;
+        let is_sure = self.plan["container"]["is_sure"] == true;
         let promised = matches!(action, "fork" | "build");
         (is_sure && promised != makes).then(|| format!("`{action}` was to be done: a container was made: {makes}"))
     }
@@ -51,6 +48,18 @@ impl Claims {
     pub(crate) fn text(&self) -> String {
         format!("{:#}", self.plan)
     }
+}
+
+/// The stages that a line tells of: one that begins, or those that were applied inside something else.
+fn ran(line: &str) -> Option<RangeInclusive<u64>> {
+    let number = |text: &str| text.parse::<u64>().ok();
+    if let Some((stage, _)) = line.strip_prefix("ce-run: stage ").and_then(|rest| rest.split_once(" (line ")) {
+        return number(stage).map(|stage| stage..=stage);
+    }
+    let (_, applied) = line.split_once(": stage")?;
+    let (numbers, _) = applied.trim_start_matches('s').trim().split_once(" applied")?;
+    let (first, last) = numbers.split_once(" to ").unwrap_or((numbers, numbers));
+    Some(number(first)?..=number(last)?)
 }
 
 /// The stages with these marks.

@@ -56,6 +56,13 @@ pub struct Step {
     pub(crate) fingerprint: Option<Fingerprint>,
 }
 
+impl Step {
+    /// Whether it is a stage that an answer decides about: then nobody knows how many there are.
+    fn is_stage_perhaps(&self) -> bool {
+        matches!((self.kind, &self.fate), (Kind::Stage(_), Fate::Perhaps(_)))
+    }
+}
+
 /// What a setup would do, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -99,6 +106,11 @@ impl Plan {
     pub fn pending(&self) -> usize {
         let is_stage = |step: &&Step| matches!(step.kind, Kind::Stage(_)) && step.fate != Fate::Applied;
         self.steps.iter().filter(is_stage).count()
+    }
+
+    /// Whether the container that is used is sure: no answer decides about stages.
+    pub fn is_sure(&self) -> bool {
+        !self.steps.iter().any(Step::is_stage_perhaps)
     }
 
     /// Whether stages that were applied are not what the script says now.
@@ -342,7 +354,7 @@ pub(crate) fn fit(environment: &Environment, mounts: &Mounts, base: &str, ledger
     };
     let is_said = |one: &RepeatedRecord| is_ours(&one.script) || steps.repeated.contains_key(&one.fingerprint);
     let gone = ledger.repeated().find(|one| !is_said(one) && !is_past(one));
-    let is_sure = steps.steps.iter().all(|step| !matches!(step.fate, Fate::Perhaps(_)));
+    let is_sure = !steps.steps.iter().any(Step::is_stage_perhaps);
     let pending = match outcome {
         Ok(Outcome { end: End::Diverged { number, chain }, .. }) => Err(edited(ledger, number, &chain)),
         _ if gone.is_some() => Err(Reason::RepeatedGone { text: gone.map(|one| one.text.clone()).unwrap_or_default() }),
