@@ -1,5 +1,6 @@
 //! Arguments in, one library call, report and exit status out.
 
+pub mod env_command;
 pub mod lint_command;
 pub mod plan_report;
 pub mod progress;

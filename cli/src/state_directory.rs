@@ -16,6 +16,11 @@ pub fn log(directory: &Path) -> PathBuf {
     logs(directory).join(format!("{time}-{}.log", std::process::id()))
 }
 
+/// The logs of the computation in a directory, newest first.
+pub fn logs_of(directory: &Path) -> Vec<PathBuf> {
+    dated(&logs(directory)).into_iter().rev().map(|(_, path)| path).collect()
+}
+
 /// The directory of a computation's logs.
 fn logs(directory: &Path) -> PathBuf {
     let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
@@ -61,15 +66,20 @@ const LOGS: usize = 20;
 
 /// Removes the oldest logs beside this one. That they are not removed is nothing to stop for.
 pub fn prune(log: &Path) {
-    let Some(logs) = log.parent().and_then(|directory| directory.read_dir().ok()) else { return };
-    let time = |path: &PathBuf| path.file_name()?.to_str()?.split_once('-')?.0.parse::<u64>().ok();
-    let paths = logs.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut logs: Vec<(u64, PathBuf)> = paths.filter_map(|path| Some((time(&path)?, path))).collect();
-    logs.sort();
+    let logs = log.parent().map(dated).unwrap_or_default();
     let too_many = logs.len().saturating_sub(LOGS);
     for (_, path) in logs.into_iter().take(too_many) {
         let _ = std::fs::remove_file(path);
     }
+}
+
+/// The logs in a directory with their times, oldest first.
+fn dated(directory: &Path) -> Vec<(u64, PathBuf)> {
+    let time = |path: &PathBuf| path.file_name()?.to_str()?.split_once('-')?.0.parse::<u64>().ok();
+    let paths = directory.read_dir().into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let mut logs: Vec<(u64, PathBuf)> = paths.filter_map(|path| Some((time(&path)?, path))).collect();
+    logs.sort();
+    logs
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use clap_mangen::{
     Man,
     roff::{Roff, roman},
 };
-use compeval_cli::{lint_command::LintArguments, run_command::RunArguments};
+use compeval_cli::{env_command::EnvArguments, lint_command::LintArguments, run_command::RunArguments};
 
 /// Compares a file of the documentation with what it should be, or makes it that.
 fn check(path: &Path, made: &[u8]) {
@@ -33,8 +33,9 @@ fn man_page(program: &Command) -> Vec<u8> {
     man.render_synopsis_section(&mut page).unwrap();
     man.render_description_section(&mut page).unwrap();
     man.render_options_section(&mut page).unwrap();
-    let more = program.get_after_long_help().or(program.get_after_help()).unwrap().to_string();
-    for part in more.split("\n\n") {
+    man.render_subcommands_section(&mut page).unwrap();
+    let more = program.get_after_long_help().or(program.get_after_help()).map(ToString::to_string).unwrap_or_default();
+    for part in more.split("\n\n").filter(|part| !part.is_empty()) {
         let (heading, lines) = part.split_once(":\n").unwrap();
         let mut section = Roff::new();
         section.control("SH", [heading.to_uppercase().as_str()]).control("nf", []);
@@ -52,7 +53,12 @@ fn check_all(program: Command) {
     let mut program = program.version(env!("CARGO_PKG_VERSION"));
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let name = program.get_name().to_owned();
+    program.build();
     check(&docs.join(format!("man/{name}.1")), &man_page(&program));
+    for subcommand in program.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
+        let full = format!("{name}-{}", subcommand.get_name());
+        check(&docs.join(format!("man/{full}.1")), &man_page(&subcommand.clone().display_name(full)));
+    }
     for (shell, file) in
         [(Shell::Bash, name.clone()), (Shell::Zsh, format!("_{name}")), (Shell::Fish, format!("{name}.fish"))]
     {
@@ -65,6 +71,7 @@ fn check_all(program: Command) {
 #[test]
 fn man_pages_and_completions_are_current() {
     check_all(RunArguments::command());
+    check_all(EnvArguments::command());
     check_all(LintArguments::command());
 }
 

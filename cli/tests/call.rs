@@ -22,21 +22,13 @@ use std::{
 use compeval_machine_image::{Kind, docker_for_tests, ensure};
 use compeval_runtime::engine::Containers;
 
-use support::{Computation, Run, proxy::Proxy};
+use support::{Computation, Run, proxy::Proxy, wait_until};
 
 /// A computation with this setup script, unless there is no daemon.
 fn computation(subject: &str, kind: Kind, script: &str) -> Option<Computation> {
     let docker = docker_for_tests(subject)?;
     let image = ensure(&docker, kind).unwrap();
     Some(Computation::new(docker, &image, script))
-}
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(20), "waited too long: {what}");
-        sleep(Duration::from_millis(10));
-    }
 }
 
 /// What runs a call from a directory.

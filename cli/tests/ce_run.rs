@@ -11,13 +11,13 @@ use std::{
     io::Write,
     process::{Child, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use compeval_machine_image::{Kind, docker_for_tests, ensure};
 use compeval_runtime::engine::{ContainerState, Containers};
 
-use support::{Computation, Run};
+use support::{Computation, Run, wait_until};
 
 /// A computation with this setup script, unless there is no daemon.
 fn computation(subject: &str, script: &str) -> Option<Computation> {
@@ -30,14 +30,6 @@ fn computation(subject: &str, script: &str) -> Option<Computation> {
 fn start(computation: &Computation, arguments: &[&str]) -> Child {
     let mut command = computation.command(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-}
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(20), "waited too long: {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub mod computation;
 pub mod container;
 pub mod engine;
 pub mod interrupt;
+pub mod inventory;
 pub mod ledger;
 pub mod setup;
 

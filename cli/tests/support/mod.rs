@@ -6,6 +6,8 @@ use std::{
     os::unix::{fs::PermissionsExt, net::UnixStream},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use compeval_runtime::engine::{Container, Containers, Images, docker::Docker};
@@ -106,7 +108,16 @@ impl Computation {
 
     /// A command line of `ce-run`, to be run in the computation's directory.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ce-run"));
+        self.of_program(env!("CARGO_BIN_EXE_ce-run"), arguments)
+    }
+
+    /// One of `ce-env`.
+    pub(crate) fn environment_command(&self, arguments: &[&str]) -> Command {
+        self.of_program(env!("CARGO_BIN_EXE_ce-env"), arguments)
+    }
+
+    fn of_program(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.directory()).stdin(Stdio::null());
         command.env("GFSDIR", self.storage()).env("XDG_STATE_HOME", self.top().join("state"));
         if self.docker.is_none() {
@@ -181,4 +192,13 @@ pub(crate) fn sh(directory: &Path, script: &str) -> String {
     let run: Run = command.output().unwrap().into();
     assert_eq!(run.status, Some(0), "{script}: {}", run.stderr);
     String::from_utf8(run.stdout).unwrap().trim().to_owned()
+}
+
+/// Waits for what comes about by itself.
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(20), "waited too long: {what}");
+        sleep(Duration::from_millis(10));
+    }
 }

@@ -1,6 +1,9 @@
 //! Whose a container is and what it is made of: its labels, its name, and the base that its fingerprints begin with.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use sha2::{Digest, Sha256};
 
@@ -129,6 +132,23 @@ impl Identity {
     pub fn name(&self, chain: &str) -> String {
         format!("ce-{}-{}-", plain(&self.computation), chain.get(..12).unwrap_or(chain))
     }
+}
+
+/// The labels that all containers have, of one directory's computation or of any, whatever storage they see.
+#[must_use]
+pub fn labels_of_containers(directory: Option<&Path>) -> Vec<(&'static str, String)> {
+    labels_with_role(CONTAINER, directory)
+}
+
+/// The same of snapshots.
+#[must_use]
+pub fn labels_of_all_snapshots(directory: Option<&Path>) -> Vec<(&'static str, String)> {
+    labels_with_role(SNAPSHOT, directory)
+}
+
+fn labels_with_role(role: &str, directory: Option<&Path>) -> Vec<(&'static str, String)> {
+    let directory = directory.map(|directory| ("compeval.directory", directory.display().to_string()));
+    [("compeval.role", role.to_owned())].into_iter().chain(directory).collect()
 }
 
 /// The role of a container that calls run in.

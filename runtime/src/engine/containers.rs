@@ -75,6 +75,12 @@ pub trait Containers {
     /// [`EngineError::NoSuchContainer`], or the daemon's refusal.
     fn changes(&self, id: &str) -> Result<Vec<FileChange>, EngineError>;
 
+    /// How much there is in a container's own files that differ from its image's, in bytes. It takes the daemon time to count.
+    ///
+    /// # Errors
+    /// [`EngineError::NoSuchContainer`], or the daemon's refusal.
+    fn size(&self, id: &str) -> Result<u64, EngineError>;
+
     /// Removes a container with its anonymous volumes, killing what runs in it. One that is gone is no error.
     ///
     /// # Errors

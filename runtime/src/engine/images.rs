@@ -73,4 +73,6 @@ pub struct Image {
     pub env: Vec<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// What it takes, in bytes, with the layers that it has in common with others.
+    pub size: u64,
 }

@@ -276,6 +276,12 @@ impl Containers for Memory {
         Ok(changes)
     }
 
+    fn size(&self, id: &str) -> Result<u64, EngineError> {
+        let directory = self.called("size").find(id)?.directory.clone();
+        let files = std::fs::read_dir(directory.join("root")).into_iter().flatten().flatten();
+        Ok(files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum())
+    }
+
     fn processes(&self, id: &str) -> Result<usize, EngineError> {
         let mut state = self.called("processes");
         let held = state.find(id)?;

@@ -168,6 +168,11 @@ fn find_moved(
     }
 }
 
+/// All stages that a ledger tells of, in order.
+pub(crate) fn all(ledger: &Records) -> Vec<Past> {
+    ledger.stages().map(|(number, record)| past(ledger, number, record)).collect()
+}
+
 /// What stage `number` was, by a ledger.
 pub(super) fn past_of(ledger: &Records, number: u32) -> Option<Past> {
     Some(past(ledger, number, ledger.stage(number)?))

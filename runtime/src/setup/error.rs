@@ -284,6 +284,6 @@ pub const LEAVE_NOTHING: &str =
     "results belong into $GFSDIR, all else into $TMPDIR: later calls find what is left elsewhere";
 
 /// Makes what the engine answered an error of what was being done.
-pub(super) fn doing(doing: impl Into<String>) -> impl FnOnce(EngineError) -> SetupError {
+pub(crate) fn doing(doing: impl Into<String>) -> impl FnOnce(EngineError) -> SetupError {
     |source| SetupError::Engine { doing: doing.into(), source }
 }

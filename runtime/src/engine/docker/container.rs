@@ -118,6 +118,13 @@ impl Containers for Docker {
         Ok(changes)
     }
 
+    fn size(&self, id: &str) -> Result<u64, EngineError> {
+        let options = query::InspectContainerOptionsBuilder::default().size(true).build();
+        let inspected = block_on(self.client.inspect_container(id, Some(options)))?;
+        let inspected = inspected.map_err(|error| self.container_error(error, id, "measure"))?;
+        Ok(inspected.size_rw.and_then(|size| u64::try_from(size).ok()).unwrap_or_default())
+    }
+
     fn processes(&self, id: &str) -> Result<usize, EngineError> {
         match block_on(self.client.top_processes(id, None::<query::TopOptions>))? {
             Ok(told) => Ok(told.processes.unwrap_or_default().len()),

@@ -54,6 +54,7 @@ impl Images for Docker {
             working_dir: config.working_dir.unwrap_or_default(),
             env: config.env.unwrap_or_default(),
             labels: config.labels.unwrap_or_default().into_iter().collect(),
+            size: image.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
         })
     }
 
@@ -75,6 +76,7 @@ impl Images for Docker {
         let image = |image: models::ImageSummary| Image {
             id: image.id,
             labels: image.labels.into_iter().collect(),
+            size: u64::try_from(image.size).unwrap_or_default(),
             ..Image::default()
         };
         Ok(listed.into_iter().map(image).collect())

@@ -1,0 +1,12 @@
+//! `ce-env`: shows and tends the containers of computations.
+
+use std::process::ExitCode;
+
+use compeval_cli::env_command::{self, EnvArguments};
+
+fn main() -> ExitCode {
+    match EnvArguments::of_process() {
+        Ok(arguments) => env_command::run(&arguments),
+        Err(status) => status,
+    }
+}

@@ -1,0 +1,360 @@
+//! `ce-env`: the containers of a computation, or of all, as a person lives with them. It needs neither a script nor a
+//! configuration that can be read.
+
+pub mod enter;
+pub mod list;
+pub mod logs;
+pub mod prune;
+
+use std::{
+    error::Error,
+    ffi::OsString,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use compeval_runtime::{
+    SetupError, computation,
+    engine::{
+        EngineError,
+        docker::{self, Docker},
+    },
+    inventory::{Inventory, KnownContainer},
+};
+use thiserror::Error;
+
+use crate::{VERSION, report};
+
+/// Show and tend the containers of computations.
+///
+/// Of the computation in the directory, unless `--all` says of all on this engine. A container is named by its name, the
+/// beginning of its id, or that of the commit that it was made for.
+#[derive(Debug, Parser)]
+#[command(name = "ce-env", version = VERSION, after_help = ENV_HELP)]
+pub struct EnvArguments {
+    /// The computation's directory, or one inside it.
+    #[arg(short = 'C', long, value_name = "DIR", default_value = ".", global = true)]
+    directory: PathBuf,
+
+    #[command(subcommand)]
+    command: EnvCommand,
+}
+
+const ENV_HELP: &str = "\
+Exit status:
+  0    it was done
+  1    it was refused, or there is no such container
+  125  ce-env itself failed, wrong usage included
+  N    of `exec` and `shell`, the command's own, as with ce-run
+
+Environment:
+  DOCKER_HOST      the engine's socket, as `unix:///path/to/docker.sock` [default: /var/run/docker.sock]
+  XDG_STATE_HOME   the directory below which the setups' logs are [default: ~/.local/state]
+
+Examples:
+  ce-env ls --all                       all containers of all computations
+  ce-env shell --failed                 look around where a stage failed
+  ce-env log 3                          what stage 3 put out when it ran last
+  ce-env prune --all --unreachable      remove those whose directory is gone";
+
+#[derive(Debug, Subcommand)]
+enum EnvCommand {
+    /// List the containers.
+    Ls {
+        /// Of all computations on this engine, also those whose directory is gone.
+        #[arg(short, long)]
+        all: bool,
+        /// How to list them; `json` is the schema `ce.env/1` (docs/schemas).
+        #[arg(long, value_enum, default_value_t)]
+        format: ListFormat,
+    },
+    /// Show a container with its stages: the last one, unless it is named.
+    Status {
+        /// The container.
+        container: Option<String>,
+        /// How to show it; `json` is the schema `ce.env/1` (docs/schemas).
+        #[arg(long, value_enum, default_value_t)]
+        format: ListFormat,
+    },
+    /// Show what the last setup has put out, all of it or that of one stage.
+    Log {
+        /// The stage.
+        stage: Option<u32>,
+        /// Show what comes, too, until `^C`.
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Look around in a container: the last one, unless another one is named.
+    Shell {
+        /// The container.
+        container: Option<String>,
+        /// The last one in which a stage failed.
+        #[arg(long, conflicts_with = "container")]
+        failed: bool,
+        /// As this user, by name or number, rather than as calls are run.
+        #[arg(short, long, value_name = "USER")]
+        user: Option<String>,
+    },
+    /// Run a program in the last container, with nothing set up.
+    Exec {
+        /// In this container.
+        #[arg(long, value_name = "NAME")]
+        container: Option<String>,
+        /// As this user, by name or number, rather than as calls are run.
+        #[arg(short, long, value_name = "USER")]
+        user: Option<String>,
+        /// Let it read what ce-env reads.
+        #[arg(short, long)]
+        interactive: bool,
+        /// Give it a terminal, where ce-env has one.
+        #[arg(short, long)]
+        tty: bool,
+        /// The program and its arguments.
+        #[arg(required = true, trailing_var_arg = true)]
+        program: Vec<OsString>,
+    },
+    /// Stop containers; the next call starts one again.
+    Stop {
+        /// The containers; without any, all that run.
+        containers: Vec<String>,
+        /// Also where calls run, which are killed.
+        #[arg(short, long)]
+        force: bool,
+    },
+    /// Remove containers; the next call makes one again.
+    Rm {
+        /// The containers.
+        #[arg(required = true)]
+        containers: Vec<String>,
+        /// Also where calls run, which are killed.
+        #[arg(short, long)]
+        force: bool,
+    },
+    /// Remove containers that are not needed any more, and snapshots that nothing is made from.
+    Prune(prune::PruneArguments),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum ListFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Our own failures, as with ce-run.
+const FAILED: u8 = 125;
+const REFUSED: u8 = 1;
+
+/// Why something was not done.
+#[derive(Debug, Error)]
+enum EnvError {
+    #[error("the computation in `{directory}` has no container")]
+    None { directory: String },
+    #[error("the computation in `{directory}` has no container in which a stage failed")]
+    NoneFailed { directory: String },
+    #[error("no container of the computation in `{directory}` is called `{name}`")]
+    NoSuch { name: String, directory: String },
+    #[error("`{name}` may be any of {among}")]
+    Several { name: String, among: String },
+    #[error("{} in container `{container}`", crate::words::calls(*calls))]
+    Busy { container: String, calls: usize },
+    #[error("there is no log of a setup of the computation in `{directory}`")]
+    NoLog { directory: String },
+    #[error("no log has what stage {0} put out")]
+    NoStage(u32),
+    #[error("nothing was removed: nobody can be asked")]
+    NotAsked,
+    #[error(transparent)]
+    Engine(EngineError),
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error("cannot write")]
+    Output(#[from] io::Error),
+}
+
+impl EnvError {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            EnvError::None { .. } => {
+                "a call of ce-run makes one; `ce-env ls --all` lists those of other computations".into()
+            }
+            EnvError::NoneFailed { .. } | EnvError::NoSuch { .. } => "`ce-env ls` lists what there is".into(),
+            EnvError::Several { .. } => "name it in full".into(),
+            EnvError::Busy { .. } => "wait for their end, or kill them: --force".into(),
+            EnvError::NoLog { .. } => "logs are written by setups that run something".into(),
+            EnvError::NoStage(_) => "only the logs of the last setups are kept; `ce-env log` shows the last one".into(),
+            EnvError::NotAsked => "say --yes, or --dry-run to see what would go".into(),
+            EnvError::Engine(error) => return docker::help(error),
+            EnvError::Setup(SetupError::Engine { source, .. }) => return docker::help(source),
+            EnvError::Setup(error) => return error.help(),
+            EnvError::Output(_) => return None,
+        })
+    }
+
+    fn status(&self) -> u8 {
+        match self {
+            EnvError::Engine(_) | EnvError::Setup(_) | EnvError::Output(_) => FAILED,
+            _ => REFUSED,
+        }
+    }
+}
+
+impl EnvArguments {
+    /// Those of this process.
+    ///
+    /// # Errors
+    /// The exit status, when they ask for help, or are no use: then that is said.
+    pub fn of_process() -> Result<EnvArguments, ExitCode> {
+        EnvArguments::try_parse().map_err(|error| {
+            // Where there is nobody to tell, the exit status has to do.
+            let _ = error.print();
+            if error.use_stderr() { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
+        })
+    }
+}
+
+/// Does what the arguments say, and tells of failures on standard error.
+pub fn run(arguments: &EnvArguments) -> ExitCode {
+    match attempt(arguments) {
+        Ok(status) => ExitCode::from(status),
+        // Nobody reads on.
+        Err(EnvError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(141),
+        Err(error) => {
+            tell(&report::failure("ce-env", &error as &dyn Error, error.help().as_deref()));
+            ExitCode::from(error.status())
+        }
+    }
+}
+
+fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
+    let directory = computation::found_upwards(&arguments.directory);
+    let directory = directory.canonicalize().unwrap_or(directory);
+    if let EnvCommand::Log { stage, follow } = &arguments.command {
+        return logs::show(&directory, *stage, *follow).map(|()| 0);
+    }
+    let docker = Docker::connect().map_err(EnvError::Engine)?;
+    let tended = Tended { inventory: Inventory { engine: &docker }, directory: &directory };
+    match &arguments.command {
+        EnvCommand::Ls { all, format } => {
+            let of = if *all { None } else { Some(directory.as_path()) };
+            let entries = tended.inventory.entries(of)?;
+            if entries.is_empty() {
+                tell("ce-env: there is no container\n");
+            }
+            print(&match format {
+                ListFormat::Text => list::table(&entries, *all),
+                ListFormat::Json => list::json(&entries)?,
+            })?;
+        }
+        EnvCommand::Status { container, format } => {
+            let entry = tended.one(container.as_deref())?;
+            print(&match format {
+                ListFormat::Text => list::status(&entry),
+                ListFormat::Json => list::json(std::slice::from_ref(&entry))?,
+            })?;
+        }
+        EnvCommand::Shell { container, failed, user } => {
+            let entry = if *failed { tended.failed()? } else { tended.one(container.as_deref())? };
+            return enter::shell(&tended.inventory, &entry, user.as_deref());
+        }
+        EnvCommand::Exec { container, user, interactive, tty, program } => {
+            let entry = tended.one(container.as_deref())?;
+            let program =
+                enter::ProgramCall { words: program, user: user.as_deref(), reads: *interactive, has_terminal: *tty };
+            return enter::run(&tended.inventory, &entry, &program);
+        }
+        EnvCommand::Stop { containers, force } => {
+            for entry in tended.named(containers)?.iter().filter(|entry| entry.is_running()) {
+                tended.check_idle(entry, *force)?;
+                tended.inventory.stop(entry)?;
+                tell(&format!("ce-env: stopped container {}\n", entry.container.name));
+            }
+        }
+        EnvCommand::Rm { containers, force } => {
+            for entry in &tended.named(containers)? {
+                tended.check_idle(entry, *force)?;
+                tended.inventory.remove(entry)?;
+                tell(&format!("ce-env: removed container {}\n", entry.container.name));
+            }
+        }
+        EnvCommand::Prune(arguments) => prune::prune(&tended, arguments)?,
+        EnvCommand::Log { .. } => {}
+    }
+    Ok(0)
+}
+
+/// The containers of the computation in a directory.
+struct Tended<'t> {
+    inventory: Inventory<'t>,
+    directory: &'t Path,
+}
+
+impl Tended<'_> {
+    fn entries(&self) -> Result<Vec<KnownContainer>, EnvError> {
+        Ok(self.inventory.entries(Some(self.directory))?)
+    }
+
+    fn directory(&self) -> String {
+        self.directory.display().to_string()
+    }
+
+    /// The container of this name; the last one for none.
+    fn one(&self, name: Option<&str>) -> Result<KnownContainer, EnvError> {
+        let mut entries = self.entries()?;
+        let Some(name) = name else {
+            // What calls use rather than what is kept for a look.
+            entries.sort_by_key(|entry| (entry.has_failed(), !entry.is_running()));
+            return entries.into_iter().next().ok_or(EnvError::None { directory: self.directory() });
+        };
+        let is_it = |entry: &KnownContainer| {
+            let container = &entry.container;
+            container.name == name
+                || name.len() >= 4 && (container.id.starts_with(name) || entry.version.starts_with(name))
+        };
+        let mut found: Vec<KnownContainer> = entries.into_iter().filter(is_it).collect();
+        match (found.pop(), found.as_slice()) {
+            (None, _) => Err(EnvError::NoSuch { name: name.to_owned(), directory: self.directory() }),
+            (Some(entry), []) => Ok(entry),
+            (Some(last), others) => {
+                let names = others.iter().chain([&last]).map(|entry| format!("`{}`", entry.container.name));
+                Err(EnvError::Several { name: name.to_owned(), among: names.collect::<Vec<_>>().join(", ") })
+            }
+        }
+    }
+
+    /// The last one in which a stage failed.
+    fn failed(&self) -> Result<KnownContainer, EnvError> {
+        let failed = self.entries()?.into_iter().find(KnownContainer::has_failed);
+        failed.ok_or(EnvError::NoneFailed { directory: self.directory() })
+    }
+
+    /// The containers of these names; all for none.
+    fn named(&self, names: &[String]) -> Result<Vec<KnownContainer>, EnvError> {
+        match names {
+            [] => self.entries(),
+            names => names.iter().map(|name| self.one(Some(name))).collect(),
+        }
+    }
+
+    /// Makes sure that no call is disturbed.
+    fn check_idle(&self, entry: &KnownContainer, force: bool) -> Result<(), EnvError> {
+        match entry.calls {
+            0 => Ok(()),
+            _ if force => Ok(()),
+            calls => Err(EnvError::Busy { container: entry.container.name.clone(), calls }),
+        }
+    }
+}
+
+fn print(text: &str) -> Result<(), EnvError> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    Ok(stdout.flush()?)
+}
+
+/// Nothing can be done about a standard error that takes no text.
+fn tell(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}

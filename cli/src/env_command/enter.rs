@@ -1,0 +1,100 @@
+//! Programs and shells in a container as it is, with nothing set up.
+
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+};
+
+use compeval_runtime::{
+    SetupError,
+    call::{Call, Called, Input, KILLED, caller::caller, runner::CommandRunner, terminal},
+    computation::{description::Description, layout::DESCRIPTION},
+    engine::Stream,
+    interrupt::Interrupt,
+    inventory::{Inventory, KnownContainer},
+};
+
+use super::{EnvError, FAILED, tell};
+use crate::{report::printable, signals};
+
+/// What to run.
+pub(super) struct ProgramCall<'p> {
+    pub(super) words: &'p [OsString],
+    pub(super) user: Option<&'p str>,
+    /// Whether it reads what this process reads.
+    pub(super) reads: bool,
+    pub(super) has_terminal: bool,
+}
+
+/// Runs the container's shell on this process's terminal or input.
+pub(super) fn shell(inventory: &Inventory<'_>, entry: &KnownContainer, user: Option<&str>) -> Result<u8, EnvError> {
+    let words = [shell_of(entry).into()];
+    run(inventory, entry, &ProgramCall { words: &words, user, reads: true, has_terminal: true })
+}
+
+/// Runs a program in a container, which is started where that is stopped, and stopped again then; gives its exit status.
+pub(super) fn run(
+    inventory: &Inventory<'_>,
+    entry: &KnownContainer,
+    program: &ProgramCall<'_>,
+) -> Result<u8, EnvError> {
+    let was_running = entry.is_running();
+    if !was_running {
+        inventory.start(entry)?;
+    }
+    let called = call(inventory, entry, program);
+    if !was_running {
+        inventory.stop(entry)?;
+    }
+    Ok(status(called?, program))
+}
+
+fn call(inventory: &Inventory<'_>, entry: &KnownContainer, program: &ProgramCall<'_>) -> Result<Called, EnvError> {
+    let shell = shell_of(entry);
+    let interrupt = Interrupt::default();
+    signals::take(interrupt.clone(), shell.clone());
+    let user = program.user.map(str::to_owned).unwrap_or_else(caller);
+    let command = Call {
+        argv: program.words.to_vec(),
+        user: Some(user),
+        input: if program.reads { Input::Inherited } else { Input::Nothing },
+        terminal: if program.has_terminal { terminal::size() } else { None },
+        ..Call::new("")
+    };
+    let runner = CommandRunner { engine: inventory.engine, shell: &shell, interrupt: &interrupt };
+    let doing = format!("run a program in container `{}`", entry.container.name);
+    let called = runner.run(&entry.container.id, &command, &mut write_out);
+    called.map_err(|source| SetupError::Engine { doing, source }.into())
+}
+
+/// The shell that docker.conf names, where that can be read.
+fn shell_of(entry: &KnownContainer) -> String {
+    Description::shell_of(&entry.directory.join(DESCRIPTION)).unwrap_or_else(|| "/bin/sh".to_owned())
+}
+
+/// The exit status, as ce-run gives it.
+fn status(called: Called, program: &ProgramCall<'_>) -> u8 {
+    let name = program.words.first().map(|word| word.display().to_string()).unwrap_or_default();
+    let (complaint, status) = match called {
+        Called::Ended(status) => return u8::try_from(status).unwrap_or(FAILED),
+        Called::NotFound => (format!("`{name}` is not there in the container"), 127),
+        Called::NotExecutable => (format!("`{name}` cannot be executed in the container"), 126),
+        Called::NoShell { said } => (format!("the container's shell cannot be started: {said}"), FAILED),
+        Called::OutOfMemory { .. } => ("the program was killed: the container had no more memory".to_owned(), KILLED),
+        Called::NoDirectory => ("the computation's directory is not there in the container".to_owned(), FAILED),
+        Called::Stale => ("the container was changed by somebody else meanwhile".to_owned(), FAILED),
+    };
+    tell(&format!("ce-env: {}\n", printable(&complaint)));
+    status
+}
+
+fn write_out(stream: Stream, bytes: &[u8]) -> io::Result<()> {
+    match stream {
+        Stream::Stdout => {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(bytes)?;
+            stdout.flush()
+        }
+        Stream::Stderr => io::stderr().write_all(bytes),
+    }
+}

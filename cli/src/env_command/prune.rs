@@ -1,0 +1,145 @@
+//! Removes what is not needed any more, after it was shown what that is.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, BufRead, IsTerminal},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::Args;
+use compeval_runtime::{engine::Image, inventory::KnownContainer};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{EnvError, Tended, print, tell};
+use crate::{report::printable, words};
+
+/// What is to go.
+#[derive(Clone, Debug, Args)]
+pub struct PruneArguments {
+    /// Of all computations on this engine.
+    #[arg(short, long)]
+    all: bool,
+
+    /// Keep so many stopped containers of each computation, the newest.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    keep: usize,
+
+    /// Only what was made so many days ago, or more.
+    #[arg(long, value_name = "DAYS")]
+    older_than: Option<u32>,
+
+    /// Only what belongs to directories that are gone; of that, all.
+    #[arg(long)]
+    unreachable: bool,
+
+    /// Show what would go, and touch nothing.
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+
+    /// Do not ask.
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// Shows what would go, asks, and removes it. What runs stays, unless its directory is gone; where calls run, nothing is ever
+/// removed.
+pub(super) fn prune(tended: &Tended<'_>, arguments: &PruneArguments) -> Result<(), EnvError> {
+    let of = if arguments.all { None } else { Some(tended.directory) };
+    let entries = tended.inventory.entries(of)?;
+    let goes = chosen(&entries, arguments, Timestamp::now());
+    let snapshots = unused(&tended.inventory.snapshots(of)?, &entries, &goes, arguments);
+    let mut total = 0;
+    for entry in &goes {
+        let size = tended.inventory.size(entry)?;
+        total += size;
+        show(&format!("container {}  {}  {}", entry.container.name, words::amount(size), entry.directory.display()))?;
+    }
+    for snapshot in &snapshots {
+        total += snapshot.size;
+        let directory = snapshot.labels.get("compeval.directory").map(String::as_str).unwrap_or_default();
+        let id: String = snapshot.id.chars().take("sha256:".len() + 12).collect();
+        show(&format!("snapshot {id}  at most {}  {directory}", words::amount(snapshot.size)))?;
+    }
+    if goes.is_empty() && snapshots.is_empty() {
+        tell("ce-env: there is nothing to remove\n");
+        return Ok(());
+    }
+    let what = format!("{} containers and {} snapshots, at most {}", goes.len(), snapshots.len(), words::amount(total));
+    if arguments.dry_run {
+        tell(&format!("ce-env: would remove {what}\n"));
+        return Ok(());
+    }
+    if !arguments.yes && !is_agreed(&what)? {
+        tell("ce-env: nothing was removed\n");
+        return Ok(());
+    }
+    for entry in goes {
+        tended.inventory.remove(entry)?;
+    }
+    let mut kept = 0;
+    // What others are made from goes after them.
+    for snapshot in &snapshots {
+        kept += usize::from(!tended.inventory.remove_snapshot(snapshot)?);
+    }
+    let kept = if kept > 0 { format!("; {kept} snapshots stay, for others are made from them") } else { String::new() };
+    tell(&format!("ce-env: removed {what}{kept}\n"));
+    Ok(())
+}
+
+fn show(line: &str) -> Result<(), EnvError> {
+    print(&format!("{}\n", printable(line)))
+}
+
+/// The containers that go.
+fn chosen<'e>(entries: &'e [KnownContainer], arguments: &PruneArguments, now: Timestamp) -> Vec<&'e KnownContainer> {
+    let mut kept: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    let is_old = |created: Timestamp| is_older(created, arguments.older_than, now);
+    let mut goes = |entry: &&KnownContainer| {
+        if entry.calls > 0 || !is_old(entry.container.created) {
+            return false;
+        }
+        if arguments.unreachable || !entry.is_reachable() {
+            return !entry.is_reachable();
+        }
+        let kept = kept.entry(entry.directory.clone()).or_default();
+        *kept += usize::from(!entry.is_running());
+        !entry.is_running() && *kept > arguments.keep
+    };
+    entries.iter().filter(|entry| goes(entry)).collect()
+}
+
+fn is_older(created: Timestamp, days: Option<u32>, now: Timestamp) -> bool {
+    let day = Duration::from_secs(24 * 3600);
+    let least = days.and_then(|days| SignedDuration::try_from(day * days).ok());
+    least.is_none_or(|least| now.duration_since(created) >= least)
+}
+
+/// The snapshots of computations that no container is left of, newest first.
+fn unused(
+    snapshots: &[Image],
+    entries: &[KnownContainer],
+    goes: &[&KnownContainer],
+    arguments: &PruneArguments,
+) -> Vec<Image> {
+    let goes_too = |entry: &KnownContainer| goes.iter().any(|gone| gone.container.id == entry.container.id);
+    let is_unused = |snapshot: &&Image| {
+        let directory = snapshot.labels.get("compeval.directory").map(String::as_str).unwrap_or_default();
+        let is_gone = !Path::new(directory).is_dir();
+        let has_container = entries.iter().any(|entry| entry.directory.as_os_str() == directory && !goes_too(entry));
+        !has_container && (is_gone || !arguments.unreachable) && arguments.older_than.is_none()
+    };
+    snapshots.iter().filter(is_unused).cloned().collect()
+}
+
+/// Asks whoever sits at the terminal.
+fn is_agreed(what: &str) -> Result<bool, EnvError> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return Err(EnvError::NotAsked);
+    }
+    tell(&format!("ce-env: remove {what}? [y/N] "));
+    let mut answer = String::new();
+    stdin.lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,151 @@
+//! `ce-env`: what it shows of containers, and what it does to them, whether their computation can be read or not.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+#[allow(dead_code, reason = "every test program uses its part of it")]
+mod support;
+
+use std::{fs, io::Write, process::Stdio};
+
+use compeval_machine_image::{Kind, docker_for_tests, ensure};
+use serde_json::Value;
+
+use support::{Computation, Run, wait_until};
+
+const SCRIPT: &str = "next_stage && echo first stage\nnext_stage && echo second stage\n";
+
+/// A computation with this setup script, set up, unless there is no daemon.
+fn computation(subject: &str, script: &str) -> Option<Computation> {
+    let docker = docker_for_tests(subject)?;
+    let image = ensure(&docker, Kind::Dash).unwrap();
+    let computation = Computation::new(docker, &image, script);
+    computation.call(&["--setup-only"]);
+    Some(computation)
+}
+
+fn env(computation: &Computation, arguments: &[&str]) -> Run {
+    computation.environment_command(arguments).output().unwrap().into()
+}
+
+/// The names and states that `ls` lists.
+fn listed(computation: &Computation) -> Vec<(String, String)> {
+    let table = env(computation, &["ls"]).text();
+    let row = |line: &str| line.split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>();
+    table.lines().skip(1).map(row).map(|row| (row[0].clone(), row[1].clone())).collect()
+}
+
+#[test]
+fn containers_are_listed_and_shown_with_their_stages() {
+    let Some(computation) = computation("lists", SCRIPT) else { return };
+    let name = computation.container().name;
+    assert_eq!(listed(&computation), [(name.clone(), "running".to_owned())]);
+    let all = env(&computation, &["ls", "--all"]).text();
+    assert!(all.contains(&format!("{}\n", computation.directory().display())), "{all}");
+    let status = env(&computation, &["status"]).text();
+    for part in [&name, "=  stage 2    echo second stage", "stages: 2 applied"] {
+        assert!(status.contains(part), "{part}: {status}");
+    }
+}
+
+#[test]
+fn as_data_a_list_is_what_its_schema_says() {
+    let schema: Value = serde_json::from_str(include_str!("../../docs/schemas/ce.env.1.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let Some(computation) = computation("lists as data", &(SCRIPT.to_owned() + "next_stage && exit 3\n")) else {
+        return;
+    };
+    for command in ["ls", "status"] {
+        let list: Value = serde_json::from_str(&env(&computation, &[command, "--format=json"]).text()).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&list).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?}\n{list:#}");
+        let container = &list["containers"][0];
+        assert_eq!((container["applied"].as_u64(), container["has_failed"].as_bool()), (Some(2), Some(true)));
+        assert_eq!(container["stages"][2]["failed_status"].as_i64(), Some(3));
+    }
+}
+
+#[test]
+fn it_needs_nothing_that_can_be_read_nor_a_directory() {
+    let Some(computation) = computation("unreadable", SCRIPT) else { return };
+    computation.write("docker.conf", "image = [[[");
+    computation.write("docker-setup.sh", "if then (");
+    assert_eq!(listed(&computation).len(), 1);
+    assert_eq!(env(&computation, &["exec", "sh", "-c", "echo here"]).text(), "here\n");
+    let directory = computation.directory();
+    let elsewhere = computation.top().join("elsewhere");
+    fs::rename(&directory, &elsewhere).unwrap();
+    let all = computation.environment_command(&["ls", "--all"]).current_dir("/").output().unwrap();
+    let all = Run::from(all).text();
+    fs::rename(&elsewhere, &directory).unwrap();
+    assert!(all.contains(&format!("{} (gone)\n", directory.display())), "{all}");
+}
+
+#[test]
+fn what_a_stage_put_out_is_found_again() {
+    let Some(computation) = computation("logs", SCRIPT) else { return };
+    computation.write("docker-setup.sh", SCRIPT.to_owned() + "next_stage && echo third stage\n");
+    computation.call(&["true"]);
+    for (stage, text) in [("1", "first stage"), ("3", "third stage")] {
+        let log = env(&computation, &["log", stage]).text();
+        assert!(log.contains(&format!("\n{text}\n")) && log.lines().count() == 3, "{log}");
+    }
+    let missing = env(&computation, &["log", "9"]);
+    assert!(missing.status == Some(1) && missing.stderr.contains("no log has what stage 9 put out"), "{missing:?}");
+}
+
+#[test]
+fn programs_and_shells_run_in_a_container_as_it_is() {
+    let Some(computation) = computation("programs", SCRIPT) else { return };
+    assert_eq!(env(&computation, &["exec", "sh", "-c", "exit 7"]).status, Some(7));
+    assert_eq!(env(&computation, &["exec", "no-such-program"]).status, Some(127));
+    let mut shell =
+        computation.environment_command(&["shell"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    shell.stdin.take().unwrap().write_all(b"echo $((40 + 2)); pwd; exit 5\n").unwrap();
+    let run: Run = shell.wait_with_output().unwrap().into();
+    assert_eq!((run.status, run.stdout), (Some(5), b"42\n/compeval/computation\n".to_vec()));
+    computation.write("docker-setup.sh", SCRIPT.to_owned() + "next_stage && touch /left && exit 3\n");
+    computation.call(&["true"]);
+    let mut shell = computation
+        .environment_command(&["shell", "--failed"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    shell.stdin.take().unwrap().write_all(b"ls /left\n").unwrap();
+    assert_eq!(Run::from(shell.wait_with_output().unwrap()).stdout, b"/left\n");
+    assert!(listed(&computation).iter().any(|(_, state)| state == "stopped"), "it is stopped again");
+}
+
+#[test]
+fn where_a_call_runs_nothing_is_stopped_or_removed_unless_that_is_forced() {
+    let Some(computation) = computation("busy", SCRIPT) else { return };
+    let name = computation.container().name;
+    let mut call = computation.command(&["--entrypoint", "sleep", "--", "60"]).spawn().unwrap();
+    wait_until("the call runs", || env(&computation, &["status"]).text().contains("a call that runs"));
+    for command in ["stop", "rm"] {
+        let refused = env(&computation, &[command, &name]);
+        let expected = format!(
+            "ce-env: a call that runs in container `{name}`\n  help: wait for their end, or kill them: --force\n"
+        );
+        assert_eq!((refused.status, refused.stderr), (Some(1), expected));
+    }
+    assert_eq!(env(&computation, &["prune", "--keep=0", "--yes"]).stderr, "ce-env: there is nothing to remove\n");
+    assert_eq!(env(&computation, &["rm", "--force", &name]).status, Some(0));
+    assert!(call.wait().unwrap().code() == Some(125) && computation.containers().is_empty());
+}
+
+#[test]
+fn what_is_not_needed_any_more_is_shown_and_then_removed() {
+    let Some(computation) = computation("pruned", SCRIPT) else { return };
+    assert_eq!(env(&computation, &["stop"]).status, Some(0));
+    assert_eq!(listed(&computation)[0].1, "stopped");
+    assert_eq!(env(&computation, &["prune", "--yes"]).stderr, "ce-env: there is nothing to remove\n");
+    let name = computation.container().name;
+    let shown = env(&computation, &["prune", "--keep", "0", "--dry-run"]);
+    assert!(shown.stderr.contains("would remove 1 containers") && !computation.containers().is_empty(), "{shown:?}");
+    let asked = env(&computation, &["prune", "--keep", "0"]);
+    assert!(asked.status == Some(1) && asked.stderr.contains("nobody can be asked"), "{asked:?}");
+    let removed = env(&computation, &["prune", "--keep", "0", "--yes"]);
+    assert!(removed.status == Some(0) && String::from_utf8(removed.stdout).unwrap().contains(&name));
+    assert!(computation.containers().is_empty());
+}

@@ -1,0 +1,83 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_ce_env_global_optspecs
+    string join \n C/directory= h/help V/version
+end
+
+function __fish_ce_env_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_ce_env_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_ce_env_using_subcommand
+    set -l cmd (__fish_ce_env_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c ce-env -n "__fish_ce_env_needs_command" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
+complete -c ce-env -n "__fish_ce_env_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ce-env -n "__fish_ce_env_needs_command" -s V -l version -d 'Print version'
+complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "ls" -d 'List the containers'
+complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "status" -d 'Show a container with its stages: the last one, unless it is named'
+complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "log" -d 'Show what the last setup has put out, all of it or that of one stage'
+complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "shell" -d 'Look around in a container: the last one, unless another one is named'
+complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "exec" -d 'Run a program in the last container, with nothing set up'
+complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "stop" -d 'Stop containers; the next call starts one again'
+complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "rm" -d 'Remove containers; the next call makes one again'
+complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "prune" -d 'Remove containers that are not needed any more, and snapshots that nothing is made from'
+complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ce-env -n "__fish_ce_env_using_subcommand ls" -l format -d 'How to list them; `json` is the schema `ce.env/1` (docs/schemas)' -r -f -a "text\t''
+json\t''"
+complete -c ce-env -n "__fish_ce_env_using_subcommand ls" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
+complete -c ce-env -n "__fish_ce_env_using_subcommand ls" -s a -l all -d 'Of all computations on this engine, also those whose directory is gone'
+complete -c ce-env -n "__fish_ce_env_using_subcommand ls" -s h -l help -d 'Print help'
+complete -c ce-env -n "__fish_ce_env_using_subcommand status" -l format -d 'How to show it; `json` is the schema `ce.env/1` (docs/schemas)' -r -f -a "text\t''
+json\t''"
+complete -c ce-env -n "__fish_ce_env_using_subcommand status" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
+complete -c ce-env -n "__fish_ce_env_using_subcommand status" -s h -l help -d 'Print help'
+complete -c ce-env -n "__fish_ce_env_using_subcommand log" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
+complete -c ce-env -n "__fish_ce_env_using_subcommand log" -s f -l follow -d 'Show what comes, too, until `^C`'
+complete -c ce-env -n "__fish_ce_env_using_subcommand log" -s h -l help -d 'Print help'
+complete -c ce-env -n "__fish_ce_env_using_subcommand shell" -s u -l user -d 'As this user, by name or number, rather than as calls are run' -r
+complete -c ce-env -n "__fish_ce_env_using_subcommand shell" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
+complete -c ce-env -n "__fish_ce_env_using_subcommand shell" -l failed -d 'The last one in which a stage failed'
+complete -c ce-env -n "__fish_ce_env_using_subcommand shell" -s h -l help -d 'Print help'
+complete -c ce-env -n "__fish_ce_env_using_subcommand exec" -l container -d 'In this container' -r
+complete -c ce-env -n "__fish_ce_env_using_subcommand exec" -s u -l user -d 'As this user, by name or number, rather than as calls are run' -r
+complete -c ce-env -n "__fish_ce_env_using_subcommand exec" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
+complete -c ce-env -n "__fish_ce_env_using_subcommand exec" -s i -l interactive -d 'Let it read what ce-env reads'
+complete -c ce-env -n "__fish_ce_env_using_subcommand exec" -s t -l tty -d 'Give it a terminal, where ce-env has one'
+complete -c ce-env -n "__fish_ce_env_using_subcommand exec" -s h -l help -d 'Print help'
+complete -c ce-env -n "__fish_ce_env_using_subcommand stop" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
+complete -c ce-env -n "__fish_ce_env_using_subcommand stop" -s f -l force -d 'Also where calls run, which are killed'
+complete -c ce-env -n "__fish_ce_env_using_subcommand stop" -s h -l help -d 'Print help'
+complete -c ce-env -n "__fish_ce_env_using_subcommand rm" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
+complete -c ce-env -n "__fish_ce_env_using_subcommand rm" -s f -l force -d 'Also where calls run, which are killed'
+complete -c ce-env -n "__fish_ce_env_using_subcommand rm" -s h -l help -d 'Print help'
+complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -l keep -d 'Keep so many stopped containers of each computation, the newest' -r
+complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -l older-than -d 'Only what was made so many days ago, or more' -r
+complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
+complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -s a -l all -d 'Of all computations on this engine'
+complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -l unreachable -d 'Only what belongs to directories that are gone; of that, all'
+complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -s n -l dry-run -d 'Show what would go, and touch nothing'
+complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -s y -l yes -d 'Do not ask'
+complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -s h -l help -d 'Print help'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log shell exec stop rm prune help" -f -a "ls" -d 'List the containers'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log shell exec stop rm prune help" -f -a "status" -d 'Show a container with its stages: the last one, unless it is named'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log shell exec stop rm prune help" -f -a "log" -d 'Show what the last setup has put out, all of it or that of one stage'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log shell exec stop rm prune help" -f -a "shell" -d 'Look around in a container: the last one, unless another one is named'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log shell exec stop rm prune help" -f -a "exec" -d 'Run a program in the last container, with nothing set up'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log shell exec stop rm prune help" -f -a "stop" -d 'Stop containers; the next call starts one again'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log shell exec stop rm prune help" -f -a "rm" -d 'Remove containers; the next call makes one again'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log shell exec stop rm prune help" -f -a "prune" -d 'Remove containers that are not needed any more, and snapshots that nothing is made from'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log shell exec stop rm prune help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

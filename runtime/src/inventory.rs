@@ -1,0 +1,176 @@
+//! The containers that there are, of one computation or of all on an engine: also those whose script, configuration or
+//! directory is gone or cannot be read. Everything is asked of the engine, and of the containers' own ledgers.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{
+    container::{
+        identity::{self, MadeOf},
+        in_use,
+        lock::Lock,
+    },
+    engine::{Container, ContainerState, Engine, EngineError, Image},
+    ledger::{FILE, LedgerError, Records},
+    setup::{
+        SetupError,
+        compare::{self, Past},
+        error::doing,
+    },
+};
+
+/// What there is on an engine.
+#[derive(Clone, Copy)]
+pub struct Inventory<'e> {
+    /// The engine.
+    pub engine: &'e dyn Engine,
+}
+
+/// A container of some computation.
+#[derive(Debug)]
+pub struct KnownContainer {
+    /// As the engine has it.
+    pub container: Container,
+    /// The computation's name.
+    pub computation: String,
+    /// Its directory, which need not be there any more.
+    pub directory: PathBuf,
+    /// The global file storage that is seen in it.
+    pub storage: PathBuf,
+    /// What the version of the computation is filed under that it was made for.
+    pub version: String,
+    /// The name of its image in docker.conf.
+    pub image: String,
+    /// What was applied in it.
+    pub ledger: Result<Records, LedgerError>,
+    /// How many calls and setups run in it.
+    pub calls: usize,
+}
+
+impl KnownContainer {
+    /// The stages that have begun in it, in order.
+    #[must_use]
+    pub fn stages(&self) -> Vec<Past> {
+        self.ledger.as_ref().map(compare::all).unwrap_or_default()
+    }
+
+    /// Whether its computation's directory is there.
+    #[must_use]
+    pub fn is_reachable(&self) -> bool {
+        self.directory.is_dir()
+    }
+
+    /// Whether commands can be run in it as it is.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.container.state == ContainerState::Running
+    }
+
+    /// Whether a stage failed in it, or was cut off while nothing runs there.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        let is_debris =
+            |ledger: &Records| ledger.failed().is_some() || ledger.unfinished().is_some() && self.calls == 0;
+        self.ledger.as_ref().is_ok_and(is_debris)
+    }
+}
+
+impl Inventory<'_> {
+    /// The containers of the computation in a directory, or of all computations, newest first.
+    ///
+    /// # Errors
+    /// Whatever kept the engine from answering.
+    pub fn entries(&self, directory: Option<&Path>) -> Result<Vec<KnownContainer>, SetupError> {
+        let labels = identity::labels_of_containers(directory);
+        let labels: Vec<(&str, &str)> = labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let containers = self.engine.containers(&labels).map_err(doing("list the containers"))?;
+        let mut entries = Vec::new();
+        for container in containers {
+            entries.extend(self.entry(container)?);
+        }
+        Ok(entries)
+    }
+
+    /// `None` where it was removed meanwhile.
+    fn entry(&self, container: Container) -> Result<Option<KnownContainer>, SetupError> {
+        let ledger = match self.engine.read_file(&container.id, FILE) {
+            Err(EngineError::NoSuchContainer { .. }) => return Ok(None),
+            Err(EngineError::FileTooLong { .. }) => Err(LedgerError::Damaged { reason: "it is too long".to_owned() }),
+            text => Records::parse(&text.map_err(doing("read a container's ledger"))?.unwrap_or_default()),
+        };
+        let calls = match container.state {
+            ContainerState::Running => in_use::calls(self.engine, &container.id, None),
+            _ => Ok(0),
+        };
+        let label = |name: &str| container.labels.get(name).cloned().unwrap_or_default();
+        Ok(Some(KnownContainer {
+            computation: label("compeval.computation"),
+            directory: label("compeval.directory").into(),
+            storage: label("compeval.gfs").into(),
+            version: label("compeval.commit"),
+            image: MadeOf::of(&container).image,
+            ledger,
+            calls: calls.map_err(doing("see what runs in a container"))?,
+            container,
+        }))
+    }
+
+    /// The snapshots of the computation in a directory, or of all, newest first.
+    ///
+    /// # Errors
+    /// Whatever kept the engine from answering.
+    pub fn snapshots(&self, directory: Option<&Path>) -> Result<Vec<Image>, SetupError> {
+        let labels = identity::labels_of_all_snapshots(directory);
+        let labels: Vec<(&str, &str)> = labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.engine.images(&labels).map_err(doing("list the snapshots"))
+    }
+
+    /// How much a container has in its own files, in bytes.
+    ///
+    /// # Errors
+    /// Whatever kept the engine from answering.
+    pub fn size(&self, entry: &KnownContainer) -> Result<u64, SetupError> {
+        self.engine.size(&entry.container.id).map_err(doing(format!("measure container `{}`", entry.container.name)))
+    }
+
+    /// Lets commands be run in a container: starts it, where it is stopped.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    pub fn start(&self, entry: &KnownContainer) -> Result<(), SetupError> {
+        self.engine.start(&entry.container.id).map_err(doing(format!("start container `{}`", entry.container.name)))
+    }
+
+    /// Stops a container, with all that runs in it.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    pub fn stop(&self, entry: &KnownContainer) -> Result<(), SetupError> {
+        self.engine.stop(&entry.container.id).map_err(doing(format!("stop container `{}`", entry.container.name)))
+    }
+
+    /// Removes a container, with all that runs in it; no setup of its computation begins meanwhile.
+    ///
+    /// # Errors
+    /// The engine's refusal, or that a setup of its computation is at work.
+    pub fn remove(&self, entry: &KnownContainer) -> Result<(), SetupError> {
+        let _lock = match entry.is_reachable() {
+            true => Some(Lock::acquire(&entry.directory, Some(Duration::from_secs(10)), || {}, || false)?),
+            false => None,
+        };
+        self.engine.remove(&entry.container.id).map_err(doing(format!("remove container `{}`", entry.container.name)))
+    }
+
+    /// Removes a snapshot; false where something is made from it.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    pub fn remove_snapshot(&self, snapshot: &Image) -> Result<bool, SetupError> {
+        match self.engine.remove_image(&snapshot.id) {
+            Err(EngineError::ImageInUse { .. }) => Ok(false),
+            removed => removed.map(|()| true).map_err(doing(format!("remove snapshot `{}`", snapshot.id))),
+        }
+    }
+}
