@@ -41,7 +41,7 @@ fn commands(transcript: &str) -> Vec<(String, String)> {
     commands
 }
 
-/// Whether a word is a time or the id of a process.
+/// Whether a word is a time or the number of a process.
 fn is_number(word: &str) -> bool {
     word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_digit())
 }

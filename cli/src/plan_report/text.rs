@@ -23,6 +23,8 @@ pub struct Look {
 
 /// How many differing lines of a stage are shown.
 const MOST_LINES: usize = 8;
+/// What takes less is not worth a word, in seconds.
+const SHORTEST: f64 = 1.0;
 /// The width of titles, in characters.
 const TITLE: usize = 56;
 
@@ -137,7 +139,7 @@ fn line(step: &StepPart, width: usize, now: Timestamp) -> String {
         }
         _ => {}
     }
-    if let Some(time) = step.estimate_seconds {
+    if let Some(time) = step.estimate_seconds.filter(|time| *time >= SHORTEST) {
         fate += &format!(", about {}", length(time));
     }
     format!("  {sign}  {name:<10} {line:<9} {title:<width$}  {fate}")
@@ -228,10 +230,10 @@ fn totals(document: &PlanDocument) -> String {
         count if count == pending => parts.push("perhaps, for each depends on an answer".to_owned()),
         count => parts.push(format!("{count} of them perhaps")),
     }
-    if totals.estimate_seconds > 0.0 {
+    if totals.estimate_seconds >= SHORTEST {
         let unknown = match totals.without_estimate {
             0 => String::new(),
-            count => format!(" and what {count} of them take"),
+            count => format!(", not counting {count} that never ran"),
         };
         parts.push(format!("about {}{unknown}", length(totals.estimate_seconds)));
     }
