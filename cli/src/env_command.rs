@@ -1,6 +1,7 @@
 //! `ce-env`: the containers of a computation, or of all, as a person lives with them. It needs neither a script nor a
 //! configuration that can be read.
 
+pub mod diff;
 pub mod enter;
 pub mod list;
 pub mod logs;
@@ -86,6 +87,16 @@ enum EnvCommand {
         #[arg(short, long)]
         follow: bool,
     },
+    /// Show in what the stages applied in two containers differ, or their files.
+    Diff {
+        /// The first container.
+        one: String,
+        /// The second; the last one, unless it is named.
+        other: Option<String>,
+        /// Of their files, those that are not as the image has them in one of the two alone.
+        #[arg(long)]
+        files: bool,
+    },
     /// Look around in a container: the last one, unless another one is named.
     Shell {
         /// The container.
@@ -160,6 +171,8 @@ enum EnvError {
     Several { name: String, among: String },
     #[error("{} in container `{container}`", crate::words::calls(*calls))]
     Busy { container: String, calls: usize },
+    #[error("containers `{one}` and `{other}` are made from different images")]
+    OtherImages { one: String, other: String },
     #[error("there is no log of a setup of the computation in `{directory}`")]
     NoLog { directory: String },
     #[error("no log has what stage {0} put out")]
@@ -183,6 +196,9 @@ impl EnvError {
             EnvError::NoneFailed { .. } | EnvError::NoSuch { .. } => "`ce-env ls` lists what there is".into(),
             EnvError::Several { .. } => "name it in full".into(),
             EnvError::Busy { .. } => "wait for their end, or kill them: --force".into(),
+            EnvError::OtherImages { .. } => {
+                "only files of containers from one image are compared; leave out --files".into()
+            }
             EnvError::NoLog { .. } => "logs are written by setups that run something".into(),
             EnvError::NoStage(_) => "only the logs of the last setups are kept; `ce-env log` shows the last one".into(),
             EnvError::NotAsked => "say --yes, or --dry-run to see what would go".into(),
@@ -253,6 +269,13 @@ fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
             print(&match format {
                 ListFormat::Text => list::status(&entry),
                 ListFormat::Json => list::json(std::slice::from_ref(&entry))?,
+            })?;
+        }
+        EnvCommand::Diff { one, other, files } => {
+            let (one, other) = (tended.one(Some(one))?, tended.one(other.as_deref())?);
+            print(&match files {
+                false => diff::stages(&one, &other),
+                true => diff::files(&tended.inventory, &one, &other)?,
             })?;
         }
         EnvCommand::Shell { container, failed, user } => {

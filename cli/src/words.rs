@@ -160,16 +160,18 @@ pub fn state(state: ContainerState) -> &'static str {
     }
 }
 
+/// A path of a container that is not as its image has it.
+pub fn change(change: &FileChange) -> String {
+    let how = match change.kind {
+        FileChangeKind::Added => "new",
+        FileChangeKind::Modified => "changed",
+        FileChangeKind::Deleted => "gone",
+    };
+    format!("{} ({how})", change.path)
+}
+
 /// What a command has left in its container, and who else may have.
 pub fn left(left: &[FileChange], others: usize) -> String {
-    let change = |change: &FileChange| {
-        let how = match change.kind {
-            FileChangeKind::Added => "new",
-            FileChangeKind::Modified => "changed",
-            FileChangeKind::Deleted => "gone",
-        };
-        format!("{} ({how})", change.path)
-    };
     let named: Vec<String> = left.iter().take(MOST_NAMED).map(change).collect();
     let more = match left.len().saturating_sub(MOST_NAMED) {
         0 => String::new(),

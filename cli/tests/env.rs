@@ -117,6 +117,21 @@ fn programs_and_shells_run_in_a_container_as_it_is() {
 }
 
 #[test]
+fn two_containers_differ_in_stages_and_in_files() {
+    let Some(computation) = computation("differences", "next_stage && touch /one\n") else { return };
+    let first = computation.container().name;
+    computation.write("docker-setup.sh", "next_stage && touch /two\n");
+    computation.call(&["true"]);
+    let differing = |options: &[&str]| env(&computation, &[&["diff", first.as_str()], options].concat()).text();
+    let second = computation.containers()[0].name.clone();
+    let expected =
+        format!("--- {first}\n+++ {second}\n@@ -1 +1 @@\n-next_stage && touch /one\n+next_stage && touch /two\n");
+    assert_eq!(differing(&[]), expected);
+    assert_eq!(differing(&["--files"]), "- /one (new)\n+ /two (new)\n");
+    assert_eq!(differing(&[&first]), "");
+}
+
+#[test]
 fn where_a_call_runs_nothing_is_stopped_or_removed_unless_that_is_forced() {
     let Some(computation) = computation("busy", SCRIPT) else { return };
     let name = computation.container().name;

@@ -12,7 +12,7 @@ use crate::{
         in_use,
         lock::Lock,
     },
-    engine::{Container, ContainerState, Engine, EngineError, Image},
+    engine::{Container, ContainerState, Engine, EngineError, FileChange, Image},
     ledger::{FILE, LedgerError, Records},
     setup::{
         SetupError,
@@ -133,6 +133,15 @@ impl Inventory<'_> {
     /// Whatever kept the engine from answering.
     pub fn size(&self, entry: &KnownContainer) -> Result<u64, SetupError> {
         self.engine.size(&entry.container.id).map_err(doing(format!("measure container `{}`", entry.container.name)))
+    }
+
+    /// What differs in a container's own files from those of its image, sorted by path.
+    ///
+    /// # Errors
+    /// Whatever kept the engine from answering.
+    pub fn changes(&self, known: &KnownContainer) -> Result<Vec<FileChange>, SetupError> {
+        let name = &known.container.name;
+        self.engine.changes(&known.container.id).map_err(doing(format!("look into container `{name}`")))
     }
 
     /// Lets commands be run in a container: starts it, where it is stopped.
