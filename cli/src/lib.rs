@@ -6,6 +6,7 @@ pub mod plan_report;
 pub mod progress;
 pub mod report;
 pub mod run_command;
+pub mod run_report;
 pub mod signals;
 pub mod state_directory;
 pub mod words;

@@ -274,7 +274,7 @@ impl StepPart {
         let is_other = step.place.source.name() != environment.script.source.name();
         StepPart {
             mark: mark(step),
-            kind: kind(step.kind),
+            kind: words::kind_name(step.kind),
             stage,
             source: if is_other { step.place.source.name().to_owned() } else { own_name(environment) },
             line: step.place.line(),
@@ -297,7 +297,7 @@ impl StepPart {
     fn removed(environment: &Environment, past: &Past) -> StepPart {
         StepPart {
             mark: StepMark::Removed,
-            kind: kind(Kind::Stage(past.number)),
+            kind: words::kind_name(Kind::Stage(past.number)),
             stage: Some(past.number),
             source: own_name(environment),
             line: past.line.unwrap_or_default(),
@@ -347,17 +347,6 @@ impl CommandPart {
             user: call.user.clone().unwrap_or_default(),
             mounts: mounts.bind_mounts().into_iter().map(mount).collect(),
         }
-    }
-}
-
-fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Stage(_) => "stage",
-        Kind::Everytime => "everytime",
-        Kind::Undecorated => "command",
-        Kind::Condition => "condition",
-        Kind::Expansion => "words",
-        Kind::ExitTrap => "exit-trap",
     }
 }
 

@@ -158,6 +158,7 @@ impl Watcher for Reporter {
                 "container {name} is kept, stopped, for a look: docker start {name} && docker exec -it {name} sh"
             )),
             Notice::Removing { name } => self.say(&format!("removing container {name}, which is not needed any more")),
+            Notice::Called { .. } => {}
             Notice::Left { left, others } => {
                 let text = format!("{}; {LEAVE_NOTHING}", words::left(left, others));
                 let _ = writeln!(io::stderr(), "ce-run: warning: {}", printable(&text));

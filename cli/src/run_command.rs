@@ -37,6 +37,7 @@ use crate::{
     },
     progress::{Progress, Reporter},
     report::{self, Color, Positions},
+    run_report::Recorder,
     signals,
     state_directory::{self, Mark},
     words,
@@ -103,6 +104,10 @@ pub struct RunArguments {
     /// How much to say on standard error while the container is set up.
     #[arg(long, value_enum, default_value_t)]
     progress: Progress,
+
+    /// Write what happened to this file, as data: the schema `ce.report/1` (docs/schemas).
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    report: Option<PathBuf>,
 
     /// When to use colours.
     #[arg(long, value_enum, default_value_t)]
@@ -269,21 +274,33 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
     }
     let directory = computation::found_upwards(&arguments.directory);
     let mut reporter = Reporter::new(arguments.progress, state_directory::log(&directory));
-    let failure = match attempt(arguments, &directory, &mut reporter) {
-        Ok(status) => return ExitCode::from(status),
-        Err(failure) => failure,
-    };
-    if let Failure::Setup(SetupError::Engine { source: EngineError::Output(error), .. }) = &failure
-        && error.kind() == io::ErrorKind::BrokenPipe
-    {
-        return ExitCode::from(BROKEN_PIPE);
+    let mut recorder = Recorder::new(&mut reporter);
+    let ended = attempt(arguments, &directory, &mut recorder);
+    let written = arguments.report.as_deref().map(|path| {
+        let failure = ended.as_ref().err().map(Failure::text);
+        recorder.write(path, exit_status_of(&ended), failure)
+    });
+    if let Some(Err(error)) = written {
+        tell(&format!("warning: cannot write the report: {error}"));
+    }
+    let status = exit_status_of(&ended);
+    let Err(failure) = ended else { return ExitCode::from(status) };
+    if failure.is_broken_pipe() {
+        return ExitCode::from(status);
     }
     let colored = arguments.color.is_on(&io::stderr());
     // Where standard error is gone, the exit status has to do.
     let _ = io::stderr().write_all(failure.report(&reporter, colored).as_bytes());
-    match failure {
-        Failure::Setup(SetupError::Interrupted { signal, .. }) => ExitCode::from(killed_by(signal)),
-        _ => ExitCode::from(FAILED),
+    ExitCode::from(status)
+}
+
+/// The exit status of ce-run.
+fn exit_status_of(ended: &Result<u8, Failure>) -> u8 {
+    match ended {
+        Ok(status) => *status,
+        Err(Failure::Setup(SetupError::Interrupted { signal, .. })) => killed_by(*signal),
+        Err(failure) if failure.is_broken_pipe() => BROKEN_PIPE,
+        Err(_) => FAILED,
     }
 }
 
@@ -321,6 +338,21 @@ impl From<SetupError> for Failure {
 impl Failure {
     fn other(error: impl Error + 'static, help: Option<String>) -> Failure {
         Failure::Other { error: Box::new(error), help }
+    }
+
+    /// Whether nobody reads our output any more.
+    fn is_broken_pipe(&self) -> bool {
+        let Failure::Setup(SetupError::Engine { source: EngineError::Output(error), .. }) = self else { return false };
+        error.kind() == io::ErrorKind::BrokenPipe
+    }
+
+    /// On one line, without colours.
+    fn text(&self) -> String {
+        words::with_causes(match self {
+            Failure::Environment(error) => error,
+            Failure::Setup(error) => error,
+            Failure::Other { error, .. } => error.as_ref(),
+        })
     }
 
     fn report(&self, reporter: &Reporter, colored: bool) -> String {
@@ -412,7 +444,7 @@ fn output_of(reporter: &Reporter) -> String {
     format!("{heading}{log}\n")
 }
 
-fn attempt(arguments: &RunArguments, directory: &Path, reporter: &mut Reporter) -> Result<u8, Failure> {
+fn attempt(arguments: &RunArguments, directory: &Path, recorder: &mut Recorder<'_>) -> Result<u8, Failure> {
     let gfs = arguments.gfs.clone().or_else(|| env::var_os("GFSDIR").filter(|value| !value.is_empty()).map(Into::into));
     let environment = Environment::read(directory)?;
     let mounts = Mounts::new(&environment.computation.directory, gfs.as_deref())?;
@@ -421,6 +453,7 @@ fn attempt(arguments: &RunArguments, directory: &Path, reporter: &mut Reporter) 
         environment.computation.check_exec().map_err(EnvironmentError::from)?;
     }
     let command = command(arguments, &environment, &mounts);
+    recorder.is_about(&environment, &command);
     let docker = Docker::connect().map_err(|error| {
         let help = docker::help(&error);
         Failure::other(error, help)
@@ -443,13 +476,17 @@ fn attempt(arguments: &RunArguments, directory: &Path, reporter: &mut Reporter) 
     let shell = &environment.description.shell;
     signals::take(setup.interrupt.clone(), shell.clone());
     if let Some(stage) = arguments.accept {
-        setup.accept(stage, arguments.reason.as_deref().unwrap_or_default(), reporter)?;
+        setup.accept(stage, arguments.reason.as_deref().unwrap_or_default(), recorder)?;
     }
     if arguments.setup_only {
-        setup.set_up(reporter)?;
+        setup.set_up(recorder)?;
         return Ok(0);
     }
-    let called = setup.call(&command, reporter, &mut write_out)?;
+    let called = setup.call(&command, recorder, &mut write_out);
+    if arguments.report.is_some() {
+        recorder.look_up(&docker);
+    }
+    let called = called?;
     if setup.purity != Purity::Off && matches!(called, Called::Ended(_)) {
         looked(&environment).set();
     }

@@ -133,6 +133,18 @@ pub fn without_marker(text: &[u8]) -> String {
     rest.unwrap_or(&chain).trim().to_owned()
 }
 
+/// What a stretch of a script is, in data.
+pub fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Stage(_) => "stage",
+        Kind::Everytime => "everytime",
+        Kind::Undecorated => "command",
+        Kind::Condition => "condition",
+        Kind::Expansion => "words",
+        Kind::ExitTrap => "exit-trap",
+    }
+}
+
 /// How a stretch of a script ended, and which stages were applied by it.
 pub fn ended(kind: Kind, status: i32, has_failed: bool, applied: &RangeInclusive<u32>) -> String {
     let stages = match (kind, applied.end().saturating_sub(*applied.start())) {
@@ -227,7 +239,7 @@ pub fn amount(bytes: u64) -> String {
 }
 
 /// An error on one line.
-fn with_causes(error: &dyn Error) -> String {
+pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

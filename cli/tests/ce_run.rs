@@ -16,6 +16,7 @@ use std::{
 
 use compeval_machine_image::{Kind, docker_for_tests, ensure};
 use compeval_runtime::engine::{ContainerState, Containers};
+use serde_json::Value;
 
 use support::{Computation, Run, wait_until};
 
@@ -398,4 +399,33 @@ fn signals_reach_the_command() {
         support::sh(&computation.top(), &format!("kill -{signal} {}", child.id()));
         assert_eq!(child.wait().unwrap().code(), Some(status), "{signal}");
     }
+}
+
+#[test]
+fn a_report_tells_what_happened_as_its_schema_says() {
+    let schema: Value = serde_json::from_str(include_str!("../../docs/schemas/ce.report.1.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let Some(computation) = computation("reports", "# First\nnext_stage && true\neverytime && true\n") else { return };
+    let path = computation.top().join("report.json");
+    let report = |arguments: &[&str]| -> Value {
+        let run = computation.call(&[&["--report", path.to_str().unwrap()], arguments].concat());
+        let report: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?}\n{report:#}");
+        assert_eq!(report["exit_status"].as_i64(), run.status.map(i64::from), "{report:#}");
+        report
+    };
+    let first = report(&["sh", "-c", "exit 7"]);
+    assert_eq!((&first["steps"][0]["title"], &first["steps"][0]["applied"][0]), (&"First".into(), &1.into()));
+    assert_eq!((&first["exit_status"], &first["failure"]), (&7.into(), &Value::Null));
+    assert_eq!(first["container"]["name"], computation.container().name);
+    assert_eq!(first["command"]["arguments"][1], "sh");
+    assert_eq!(report(&["true"])["kept_stages"], 1);
+    computation.write("docker-setup.sh", "# First\nnext_stage && true\nnext_stage && exit 3\n");
+    let failed = report(&["true"]);
+    let last = failed["steps"].as_array().unwrap().last().unwrap();
+    assert_eq!((&failed["container"], &last["status"], &last["has_failed"]), (&Value::Null, &3.into(), &true.into()));
+    assert!(failed["failure"].as_str().unwrap().contains("failed at stage 2"), "{failed:#}");
+    computation.write("docker.conf", "image = 3");
+    assert_eq!(report(&["true"])["computation"], Value::Null);
 }

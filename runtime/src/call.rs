@@ -15,7 +15,13 @@ use jiff::Timestamp;
 use crate::{
     container::mounts::COMPUTATION,
     engine::{EngineError, FileChange, Stream, TerminalSize, exec::ROOT},
-    setup::{Ready, SET_UP, Setup, error::SetupError, fed::FedShell, find::has_ended, notice::Watcher},
+    setup::{
+        Ready, SET_UP, Setup,
+        error::SetupError,
+        fed::FedShell,
+        find::has_ended,
+        notice::{Notice, Watcher},
+    },
 };
 
 use self::{handshake::Words, runner::CommandRunner};
@@ -183,6 +189,7 @@ impl Setup<'_> {
         before: Option<Vec<FileChange>>,
         watcher: &mut dyn Watcher,
     ) -> Result<Called, SetupError> {
+        watcher.notice(Notice::Called { container });
         if let Called::Ended(status) = called {
             self.check_unmoved("its command ran")?;
             // What ends with its container is killed, and cannot say why.

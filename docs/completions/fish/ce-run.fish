@@ -9,6 +9,7 @@ json\t''"
 complete -c ce-run -l progress -d 'How much to say on standard error while the container is set up' -r -f -a "auto\t'As `plain`'
 plain\t'A line when a step begins and one when it has ended'
 quiet\t'Only warnings and failures'"
+complete -c ce-run -l report -d 'Write what happened to this file, as data: the schema `ce.report/1` (docs/schemas)' -r -F
 complete -c ce-run -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or the terminal is a dumb one'
 always\t'Always'
 never\t'Never'"

@@ -83,6 +83,11 @@ pub enum Notice<'n> {
         /// For how long.
         running: Duration,
     },
+    /// The command of a call has run in this container, or could not be started there.
+    Called {
+        /// Its id.
+        container: &'n str,
+    },
     /// The command of a call has left something in its container.
     Left {
         /// What, by path.
