@@ -30,7 +30,7 @@ use compeval_runtime::{
 
 use crate::{
     VERSION, plan_report,
-    progress::{Progress, Reporter},
+    progress::{ProgressArguments, Reporter},
     report::{self, Color, Positions},
     signals,
     state_directory::{self, Mark},
@@ -82,9 +82,8 @@ pub struct RunArguments {
     #[arg(short = 'n', long)]
     dry_run: bool,
 
-    /// How much to say on standard error while the container is set up.
-    #[arg(long, value_enum, default_value_t)]
-    progress: Progress,
+    #[command(flatten)]
+    progress: ProgressArguments,
 
     /// When to use colours.
     #[arg(long, value_enum, default_value_t)]
@@ -163,6 +162,7 @@ Environment:
   XDG_STATE_HOME   the directory below which the setups' logs are [default: ~/.local/state]
   SUDO_UID and its brothers  under sudo, whose the outputs are
   NO_COLOR, TERM   no colours where the one is set, or the other is `dumb`
+  CI, TERM         plain lines in place of a spinner where the one is set, or the other is `dumb`
 
 Files:
   docker.conf       the container: its image, variables, limits
@@ -242,8 +242,11 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
         let _ = env::set_current_dir("/");
     }
     let directory = computation::found_upwards(&arguments.directory);
-    let mut reporter = Reporter::new(arguments.progress, state_directory::log(&directory));
-    let failure = match attempt(arguments, &directory, &mut reporter) {
+    let colored = arguments.color.is_on(&io::stderr());
+    let mut reporter = Reporter::new(arguments.progress, colored, state_directory::log(&directory));
+    let status = attempt(arguments, &directory, &mut reporter);
+    reporter.end(status.is_ok());
+    let failure = match status {
         Ok(status) => return ExitCode::from(status),
         Err(failure) => failure,
     };
@@ -252,9 +255,9 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
     {
         return ExitCode::from(BROKEN_PIPE);
     }
-    let colored = arguments.color.is_on(&io::stderr());
+    let kept = reporter.kept().map(|name| report::kept(name, env::args_os(), arguments.retry)).unwrap_or_default();
     // Where standard error is gone, the exit status has to do.
-    let _ = io::stderr().write_all(failure.report(&reporter, colored).as_bytes());
+    let _ = io::stderr().write_all((failure.report(&reporter, colored) + &kept).as_bytes());
     match failure {
         Failure::Setup(SetupError::Interrupted { signal, .. }) => ExitCode::from(killed_by(signal)),
         _ => ExitCode::from(FAILED),
@@ -362,7 +365,7 @@ fn cause_of(Cause { source, finding }: &Cause, colored: bool) -> String {
 }
 
 /// Says once that what is run is none of the commits.
-fn tell_uncommitted(computation: &Computation) {
+fn tell_uncommitted(computation: &Computation, reporter: &mut Reporter) {
     let paths = computation.changes.paths();
     let more = match paths.len().saturating_sub(words::MOST_NAMED) {
         0 => String::new(),
@@ -370,8 +373,7 @@ fn tell_uncommitted(computation: &Computation) {
     };
     let names: Vec<String> = paths.take(words::MOST_NAMED).map(|path| path.display().to_string()).collect();
     if !names.is_empty() {
-        let text = format!("uncommitted changes: {}{more}", names.join(", "));
-        let _ = writeln!(io::stderr(), "ce-run: warning: {}", report::printable(&text));
+        reporter.warn(&format!("uncommitted changes: {}{more}", names.join(", ")));
     }
 }
 
@@ -415,7 +417,7 @@ fn attempt(arguments: &RunArguments, directory: &Path, reporter: &mut Reporter) 
         let text = plan_report::plan(&environment, &plan);
         return Ok(if write_out(Stream::Stdout, text.as_bytes()).is_ok() { 0 } else { BROKEN_PIPE });
     }
-    tell_uncommitted(&environment.computation);
+    tell_uncommitted(&environment.computation, reporter);
     let shell = &environment.description.shell;
     signals::take(setup.interrupt.clone(), shell.clone());
     if let Some(stage) = arguments.accept {

@@ -13,6 +13,8 @@ use compeval_runtime::{
 };
 use signal_hook::{consts, iterator::Signals, low_level};
 
+use crate::progress;
+
 /// Lets signals end a setup, and passes them on to the command once that runs. An interrupt that is sent again kills; the
 /// third one ends ce-run, whatever the engine does.
 pub fn take(interrupt: Interrupt, shell: String) {
@@ -86,6 +88,7 @@ fn stop(interrupt: Interrupt, shell: String, signal: Signal) {
 /// Ends ce-run while something else of it waits.
 fn end(signal: Signal) -> ! {
     terminal::restore();
+    progress::clear();
     let _ = writeln!(io::stderr(), "ce-run: interrupted");
     std::process::exit(128 + signal.number)
 }

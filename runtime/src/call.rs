@@ -21,7 +21,13 @@ use crate::{
     container::{in_use::CALL, mounts::COMPUTATION},
     engine::{Conversation, EngineError, Exec, FileChange, Stream, TerminalSize, exec::ROOT},
     interrupt::Running,
-    setup::{Ready, SET_UP, Setup, error::SetupError, fed::FedShell, find::has_ended, notice::Watcher},
+    setup::{
+        Ready, SET_UP, Setup,
+        error::SetupError,
+        fed::FedShell,
+        find::has_ended,
+        notice::{Notice, Watcher},
+    },
 };
 
 use self::{
@@ -136,6 +142,7 @@ impl Setup<'_> {
             && let Some((container, ready)) = self.probably_ready(&site)?
         {
             let (begin, before) = (Timestamp::now(), self.before(&container.id));
+            watcher.notice(Notice::Calling);
             let mut begun = || self.remember(&container, watcher);
             match self.exec(&container.id, command, &ready, &mut begun, output) {
                 Ok(Called::Stale) => {}
@@ -159,6 +166,7 @@ impl Setup<'_> {
         if !is_roots || command.terminal.is_some() {
             ready.leave_shell()?;
         }
+        watcher.notice(Notice::Calling);
         let Ready { container, shell, lock, .. } = ready;
         // From here on, the container has run already.
         let (begin, before) = (Timestamp::now(), self.before(&container).map_err(failed)?);

@@ -4,8 +4,10 @@ complete -c ce-run -l entrypoint -d 'Run this program of the container instead o
 complete -c ce-run -l pure -d 'Look what the command leaves in the container, where later calls would find it: `warn` of it, `fail`, or be `off` [default: what `pure` in docker.conf says, else `warn`, but not more often than once an hour]' -r -f -a "warn\t''
 fail\t''
 off\t''"
-complete -c ce-run -l progress -d 'How much to say on standard error while the container is set up' -r -f -a "auto\t'As `plain`'
+complete -c ce-run -l progress -d 'How to tell on standard error what happens while the container is set up' -r -f -a "auto\t'`tty` on a terminal, unless that is a dumb one or `CI` is set; else `plain`'
+tty\t'A line for each step that has ended, and what goes on below them'
 plain\t'A line when a step begins and one when it has ended'
+json\t'An object a line (`docs/schemas/ce.progress.1.json`)'
 quiet\t'Only warnings and failures'"
 complete -c ce-run -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or the terminal is a dumb one'
 always\t'Always'
@@ -21,6 +23,8 @@ complete -c ce-run -s i -l interactive -d 'Let the command read what ce-run read
 complete -c ce-run -s t -l tty -d 'Give the command a terminal, where ce-run has one. `-it` is for programs that one types into'
 complete -c ce-run -l no-translate -d 'Pass the arguments on as they are'
 complete -c ce-run -s n -l dry-run -d 'Show what would be run to set the container up, and touch nothing'
+complete -c ce-run -s q -l quiet -d 'Tell only warnings and failures, as with `--progress quiet`'
+complete -c ce-run -s v -l verbose -d 'Pass the setup\'s output on to standard error as it comes, with a line for whatever runs'
 complete -c ce-run -l retry -d 'Try the last stage that failed again in its own container, on what it left there'
 complete -c ce-run -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ce-run -s V -l version -d 'Print version'

@@ -83,6 +83,8 @@ pub enum Notice<'n> {
         /// For how long.
         running: Duration,
     },
+    /// The command of a call is about to run: what comes next is its own output.
+    Calling,
     /// The command of a call has left something in its container.
     Left {
         /// What, by path.

@@ -152,7 +152,7 @@ impl Watcher for Told {
             }
             Notice::Kept { .. } => self.0.push("kept".to_owned()),
             Notice::Snapshot => self.0.push("snapshot".to_owned()),
-            Notice::WaitingForSetup | Notice::Removing { .. } | Notice::Setup(_) => {}
+            Notice::WaitingForSetup | Notice::Removing { .. } | Notice::Calling | Notice::Setup(_) => {}
         }
     }
 
