@@ -98,6 +98,11 @@ pub fn clear() {
     teller::clear();
 }
 
+/// Does something while no spinner is on the terminal, such as stopping this process.
+pub fn aside(task: impl FnOnce()) {
+    teller::aside(task);
+}
+
 /// How much of what a step is about is told.
 const TITLE: usize = 60;
 

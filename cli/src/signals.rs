@@ -71,7 +71,7 @@ fn pass_on(interrupt: &Interrupt, shell: &str, signal: Signal) {
         // The order is on its way before this thread stops.
         std::thread::sleep(Duration::from_millis(20));
         terminal::suspend();
-        let _ = low_level::emulate_default_handler(signal.number);
+        progress::aside(|| drop(low_level::emulate_default_handler(signal.number)));
     }
 }
 

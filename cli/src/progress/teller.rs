@@ -12,7 +12,7 @@ use std::{
 
 use anstream::adapter::StripBytes;
 use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
 use super::{
     json::{self, Happening},
@@ -120,7 +120,8 @@ impl Teller {
         // Of a step whose container went away, no end is told.
         self.clear();
         self.drawn().begin(activity, is_told);
-        if self.drawn().is_for_people() {
+        // A line that is told stays as it is.
+        if self.manner() == Manner::Spinner || self.manner() == Manner::Lines && !is_told {
             self.ticker = Some(Ticker::start(Arc::clone(&self.drawn)));
         }
     }
@@ -313,13 +314,73 @@ static SPINNER: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// A new spinner, whose text is all ours. It is drawn when that changes.
 fn spinner() -> ProgressBar {
-    let target = ProgressDrawTarget::stderr_with_hz(20);
+    let target = match io::stderr().is_terminal() {
+        true => ProgressDrawTarget::term_like_with_hz(Box::new(Terminal(Term::buffered_stderr())), 20),
+        false => ProgressDrawTarget::hidden(),
+    };
     let spinner = ProgressBar::with_draw_target(None, target);
     if let Ok(style) = ProgressStyle::with_template("{msg}") {
         spinner.set_style(style);
     }
     locked(&SPINNER).replace(spinner.clone());
     spinner
+}
+
+/// The terminal, with the cursor at the beginning of the last line once all is drawn: behind its end, what is typed and
+/// echoed there, such as `^C`, would begin another line.
+#[derive(Debug)]
+struct Terminal(Term);
+
+impl TermLike for Terminal {
+    fn width(&self) -> u16 {
+        TermLike::width(&self.0)
+    }
+
+    fn height(&self) -> u16 {
+        TermLike::height(&self.0)
+    }
+
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        self.0.move_cursor_up(lines)
+    }
+
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        self.0.move_cursor_down(lines)
+    }
+
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        self.0.move_cursor_right(columns)
+    }
+
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        self.0.move_cursor_left(columns)
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.0.write_line(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.0.write_str(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.0.clear_line()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.0.write_str("\r")?;
+        self.0.flush()
+    }
+}
+
+/// Does something while no spinner is on the terminal, such as stopping this process.
+pub(super) fn aside(task: impl FnOnce()) {
+    let spinner = locked(&SPINNER).clone();
+    match spinner {
+        Some(spinner) => spinner.suspend(task),
+        None => task(),
+    }
 }
 
 /// Leaves nothing of a spinner. For who ends this process; otherwise it comes about by itself.
