@@ -5,6 +5,7 @@
 
 pub mod text;
 
+use bstr::ByteSlice;
 use compeval_interpreter::{Place, dispatch::Kind};
 use compeval_runtime::{
     Environment,
@@ -278,7 +279,7 @@ impl StepPart {
             stage,
             source: if is_other { step.place.source.name().to_owned() } else { own_name(environment) },
             line: step.place.line(),
-            title: words::title(&step.place, &step.text),
+            title: words::title(&step.place, &step.text, usize::MAX),
             text: step.text.to_string(),
             reasons: reasons(step),
             depends_on: match &step.fate {
@@ -301,7 +302,7 @@ impl StepPart {
             stage: Some(past.number),
             source: own_name(environment),
             line: past.line.unwrap_or_default(),
-            title: words::without_marker(past.text.as_bytes()),
+            title: words::without_marker(past.text.as_bytes()).to_str_lossy().into_owned(),
             text: past.text.clone(),
             reasons: vec!["it is not in the script any more".to_owned()],
             depends_on: None,

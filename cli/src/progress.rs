@@ -1,66 +1,145 @@
 //! What a person sees while a container is set up: a line a step on standard error, everything in a log file.
 
+mod json;
 mod log;
+mod look;
+mod streams;
+mod tail;
+mod teller;
 
 use std::{
-    collections::VecDeque,
-    io::{self, Write},
+    env,
+    io::{self, IsTerminal},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
-use bstr::ByteSlice;
-use clap::ValueEnum;
-use compeval_interpreter::{dispatch::Kind, execute::Event, syntax::print};
+use clap::{Args, ValueEnum};
+use compeval_interpreter::{dispatch::Kind, execute::Event};
 use compeval_runtime::{
     engine::{Pulling, Stream},
     setup::{
         error::{LEAVE_NOTHING, age, stretch_name},
         notice::{Notice, Watcher},
+        reason::Reason,
     },
 };
 
-use self::log::Log;
-use crate::{report::printable, words};
+use self::{
+    json::{Happening, StepOfScript},
+    log::Log,
+    look::seconds,
+    streams::Streams,
+    teller::{Activity, Ending, Manner, Teller},
+};
+use crate::words;
 
-/// How much to say while the container is set up.
+/// How to tell what happens while the container is set up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Progress {
-    /// As `plain`.
+    /// `tty` on a terminal, unless that is a dumb one or `CI` is set; else `plain`.
     #[default]
     Auto,
+    /// A line for each step that has ended, and what goes on below them.
+    Tty,
     /// A line when a step begins and one when it has ended.
     Plain,
+    /// An object a line (`docs/schemas/ce.progress.1.json`).
+    Json,
     /// Only warnings and failures.
     Quiet,
 }
 
-/// How many of the last lines of output are kept for a failure's report.
-const TAIL: usize = 12;
-/// How much of a line is kept there, in bytes.
-const TAIL_WIDTH: usize = 200;
+/// The options for it.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ProgressArguments {
+    /// How to tell on standard error what happens while the container is set up.
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    progress: Progress,
+
+    /// Tell only warnings and failures, as with `--progress quiet`.
+    #[arg(short, long, conflicts_with_all = ["progress", "verbose"])]
+    quiet: bool,
+
+    /// Pass the setup's output on to standard error as it comes, with a line for whatever runs.
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+impl ProgressArguments {
+    fn manner(self) -> Manner {
+        match self.progress {
+            _ if self.quiet => Manner::Silent,
+            Progress::Quiet => Manner::Silent,
+            Progress::Json => Manner::Json,
+            Progress::Plain => Manner::Lines,
+            Progress::Tty | Progress::Auto if self.verbose => Manner::Lines,
+            Progress::Tty => Manner::Spinner,
+            Progress::Auto => {
+                if can_spin() {
+                    Manner::Spinner
+                } else {
+                    Manner::Lines
+                }
+            }
+        }
+    }
+}
+
+/// Whether standard error is a terminal where lines can be drawn anew, and somebody watches.
+fn can_spin() -> bool {
+    let is_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
+    let is_dumb = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    io::stderr().is_terminal() && !is_ci && !is_dumb
+}
+
+/// Leaves nothing of a spinner on the terminal, for who ends this process.
+pub fn clear() {
+    teller::clear();
+}
+
+/// Does something while no spinner is on the terminal, such as stopping this process.
+pub fn aside(task: impl FnOnce()) {
+    teller::aside(task);
+}
+
+/// How much of what a step is about is told.
+const TITLE: usize = 60;
 
 /// Reports to standard error, and keeps a log.
 pub struct Reporter {
-    progress: Progress,
+    teller: Teller,
     log: Log,
-    tail: VecDeque<Vec<u8>>,
-    /// Where the last output came from.
-    stream: Stream,
-    began: Instant,
+    streams: Streams,
+    /// Whether all is told, also of a call that sets nothing up.
+    tells_all: bool,
+    /// Whether nothing was set up so far.
+    is_steady: bool,
+    /// What runs now, for programs.
+    step: Option<StepOfScript>,
+    /// The container that is kept for a look.
+    kept: Option<String>,
 }
 
 impl Reporter {
     /// A reporter whose log, if there is anything to log, will be at `log`.
-    pub fn new(progress: Progress, log: PathBuf) -> Reporter {
-        let log = Log::new(log);
-        Reporter { progress, log, tail: VecDeque::new(), stream: Stream::Stdout, began: Instant::now() }
+    pub fn new(arguments: ProgressArguments, is_colored: bool, log: PathBuf) -> Reporter {
+        let manner = arguments.manner();
+        let is_passed_on = arguments.verbose && manner == Manner::Lines;
+        Reporter {
+            teller: Teller::new(manner, is_colored, is_passed_on),
+            log: Log::new(log),
+            streams: Streams::new(),
+            tells_all: is_passed_on || manner == Manner::Json,
+            is_steady: true,
+            step: None,
+            kept: None,
+        }
     }
 
     /// The last lines of output, oldest first, fit for a terminal.
     pub fn tail(&self) -> Vec<String> {
-        let shown = |line: &Vec<u8>| printable(&line.to_str_lossy()).into_owned();
-        self.tail.iter().filter(|line| !line.trim().is_empty()).map(shown).collect()
+        self.teller.tail()
     }
 
     /// The log file, if there is one.
@@ -68,46 +147,121 @@ impl Reporter {
         self.log.path()
     }
 
-    fn say(&mut self, text: &str) {
-        self.log.write(format!("# {text}\n").as_bytes());
-        if self.progress != Progress::Quiet {
-            // Nobody to tell it to is no reason to stop.
-            let _ = writeln!(io::stderr(), "ce-run: {}", printable(text));
+    /// The name of the container that is kept for a look, if a stage has failed.
+    pub fn kept(&self) -> Option<&str> {
+        self.kept.as_deref()
+    }
+
+    /// Says something that stops nothing, but should be known.
+    pub fn warn(&mut self, text: &str) {
+        self.break_line();
+        self.teller.warn(text);
+    }
+
+    /// The setup has ended: nothing of what is drawn anew stays.
+    pub fn end(&mut self, is_well: bool) {
+        if is_well {
+            self.teller.end_untitled();
         }
+        self.teller.clear();
+    }
+
+    fn note(&mut self, bytes: &[u8]) {
+        if let Some(problem) = self.log.write(bytes) {
+            self.teller.warn(&problem);
+        }
+    }
+
+    /// What comes next is no output of the setup.
+    fn break_line(&mut self) {
+        if self.streams.breaks() {
+            self.note(b"\n");
+        }
+    }
+
+    /// Notes a line that is not the setup's.
+    fn note_line(&mut self, text: &str) {
+        self.break_line();
+        self.note(format!("# {text}\n").as_bytes());
+    }
+
+    fn say(&mut self, text: &str) {
+        self.note_line(text);
+        self.teller.say(text);
+    }
+
+    /// Something begins that is no step of the script, and ends when something else is told.
+    fn begin(&mut self, text: &str) {
+        self.begin_as(text, &Happening::Notice { text: text.to_owned() });
+    }
+
+    /// The same, which programs are told in this way.
+    fn begin_as(&mut self, text: &str, happening: &Happening) {
+        self.note_line(text);
+        self.teller.begin(Activity::new(String::new(), text.to_owned(), text.to_owned()), true);
+        self.teller.happens(happening);
+    }
+
+    fn pulling(&mut self, image: &str, so_far: Option<Pulling>) {
+        const MEGABYTE: u64 = 1_000_000;
+        let (done, total) = (so_far.map(|so_far| so_far.done), so_far.map(|so_far| so_far.total));
+        let happening = Happening::Pulling { image: image.to_owned(), done, total };
+        let Some(Pulling { done, total }) = so_far else {
+            return self.begin_as(&format!("pulling image {image}"), &happening);
+        };
+        let text = format!("pulling image {image}: {} of {} MB", done / MEGABYTE, total.div_ceil(MEGABYTE));
+        self.note_line(&text);
+        self.teller.update(&text);
+        self.teller.happens(&happening);
+    }
+
+    fn creating(&mut self, name: &str, image: &str, stages: u32, because: Option<&Reason>) {
+        let because = because.map(words::reason);
+        let reason = because.iter().map(|reason| format!(": of the last one, {reason}")).collect::<String>();
+        let text = format!("creating container {name} from {}{reason}", words::origin(image, stages));
+        let (container, image) = (name.to_owned(), image.to_owned());
+        self.begin_as(&text, &Happening::Creating { container, image, stages, because });
+        self.is_steady = false;
+        // What a stage takes begins where it runs.
+        self.teller.begins_now();
     }
 
     fn setup(&mut self, event: Event<'_>) {
         match event {
             Event::Skipped { number, chain, .. } => {
-                self.log.write(format!("# stage {number} (line {}): applied already\n", chain.place.line()).as_bytes());
+                self.teller.end_untitled();
+                self.note_line(&format!("stage {number} (line {}): applied already", chain.place.line()));
             }
             Event::Started { request, .. } if request.kind == Kind::Expansion => {}
             Event::Started { request, .. } => {
-                (self.began, self.tail) = (Instant::now(), VecDeque::new());
-                let name = words::kind(request.kind);
-                self.say(&format!("{name} (line {}): {}", request.line(), print::summary(&request.text, 60)));
+                self.started(request.kind, request.line(), words::title(&request.place, &request.text, TITLE));
             }
-            Event::Inside { .. } => {}
-            Event::Ended { kind, status, has_failed, applied, .. } => {
-                let took = seconds(self.began.elapsed());
-                let ended = words::ended(kind, status, has_failed, &applied);
-                self.say(&format!("{}: {ended} in {took}", words::kind(kind)));
-            }
+            Event::Inside { .. } | Event::Ended { kind: Kind::Expansion, .. } => {}
+            Event::Ended { kind, status, has_failed, applied, .. } => self.ended(kind, status, has_failed, applied),
         }
     }
 
-    fn keep(&mut self, bytes: &[u8]) {
-        for (index, piece) in bytes.split(|byte| *byte == b'\n').enumerate() {
-            if index > 0 || self.tail.is_empty() {
-                self.tail.push_back(Vec::new());
-            }
-            if let Some(line) = self.tail.back_mut() {
-                let room = TAIL_WIDTH.saturating_sub(line.len()).min(piece.len());
-                line.extend_from_slice(piece.get(..room).unwrap_or_default());
-            }
-            if self.tail.len() > TAIL {
-                self.tail.pop_front();
-            }
+    fn started(&mut self, kind: Kind, line: usize, title: String) {
+        self.is_steady &= !matches!(kind, Kind::Stage(_));
+        let name = words::kind(kind);
+        let beginning = format!("{name} (line {line}): {title}");
+        self.note_line(&beginning);
+        self.teller.begin(Activity::new(name, title.clone(), beginning), self.tells_all || !self.is_steady);
+        let step = StepOfScript::new(kind, line, title);
+        self.teller.happens(&Happening::StepStarted(step.clone()));
+        self.step = Some(step);
+    }
+
+    fn ended(&mut self, kind: Kind, status: i32, has_failed: bool, applied: RangeInclusive<u32>) {
+        let (text, took) = (words::ended(kind, status, has_failed, &applied), self.teller.elapsed());
+        self.note_line(&format!("{}: {text} in {}", words::kind(kind), seconds(took)));
+        let is_stage = matches!(kind, Kind::Stage(_));
+        // Of a stage it is news that it is not applied, of anything else that one is.
+        let is_news = has_failed || is_stage == applied.is_empty();
+        self.teller.end(&Ending { text, is_news, has_failed: has_failed || is_stage && applied.is_empty() });
+        if let Some(step) = self.step.take() {
+            let (seconds, applied) = (took.as_secs_f64(), applied.collect());
+            self.teller.happens(&Happening::StepEnded { step, status, failed: has_failed, seconds, applied });
         }
     }
 }
@@ -115,33 +269,25 @@ impl Reporter {
 impl Watcher for Reporter {
     fn notice(&mut self, notice: Notice<'_>) {
         match notice {
-            Notice::WaitingForSetup => self.say("waiting for another ce-run that sets up this computation"),
+            Notice::WaitingForSetup => self.begin("waiting for another ce-run that sets up this computation"),
             Notice::WaitingForCache { name } => {
-                self.say(&format!("waiting for another setup that uses the cache {name}"));
+                self.begin(&format!("waiting for another setup that uses the cache {name}"));
             }
             Notice::WaitingForStretch { stretch, running } => {
                 let (name, age) = (stretch_name(stretch), age(running));
-                self.say(&format!("waiting for {name}, which has been running for {age}"));
+                self.begin(&format!("waiting for {name}, which has been running for {age}"));
             }
-            Notice::Pulling { image, so_far: None } => self.say(&format!("pulling image {image}")),
-            Notice::Pulling { image, so_far: Some(Pulling { done, total }) } => {
-                const MEGABYTE: u64 = 1_000_000;
-                self.say(&format!("pulling image {image}: {} of {} MB", done / MEGABYTE, total.div_ceil(MEGABYTE)));
-            }
-            Notice::Creating { name, image, stages, because } => {
-                let from = words::origin(image, stages);
-                let reason = because.map(|reason| format!(": of the last one, {}", words::reason(reason)));
-                self.say(&format!("creating container {name} from {from}{}", reason.unwrap_or_default()));
-                // What a stage takes begins where it runs.
-                self.began = Instant::now();
-            }
-            Notice::Snapshot => self.say("taking a snapshot, for later setups to go on from"),
             Notice::WaitingForCalls { calls, container } => {
                 let calls = words::calls(calls);
-                self.say(&format!("waiting for {calls} in container {container}: the setup must not run beside that"));
+                self.begin(&format!(
+                    "waiting for {calls} in container {container}: the setup must not run beside that"
+                ));
             }
+            Notice::Pulling { image, so_far } => self.pulling(image, so_far),
+            Notice::Creating { name, image, stages, because } => self.creating(name, image, stages, because),
+            Notice::Snapshot => self.begin("taking a snapshot, for later setups to go on from"),
             Notice::Joining { calls } => {
-                self.log.write(format!("# beside {}, for which the setup has run\n", words::calls(calls)).as_bytes());
+                self.note_line(&format!("beside {}, for which the setup has run", words::calls(calls)));
             }
             Notice::Accepted { number, others, container } => {
                 let others = match others {
@@ -154,37 +300,29 @@ impl Watcher for Reporter {
             Notice::Retrying { left } => {
                 self.say(&format!("trying again, from before that stage: `retries` allows {left} more"));
             }
-            Notice::Kept { name } => self.say(&format!(
-                "container {name} is kept, stopped, for a look: docker start {name} && docker exec -it {name} sh"
-            )),
+            Notice::Kept { name } => {
+                let text = format!("container {name} is kept, stopped, for a look");
+                self.note_line(&text);
+                // A person is told at the end, where that is not far away.
+                self.teller.happens(&Happening::Notice { text });
+                self.kept = Some(name.to_owned());
+            }
             Notice::Removing { name } => self.say(&format!("removing container {name}, which is not needed any more")),
+            Notice::Calling => self.end(true),
             Notice::Called { .. } => {}
-            Notice::Left { left, others } => {
-                let text = format!("{}; {LEAVE_NOTHING}", words::left(left, others));
-                let _ = writeln!(io::stderr(), "ce-run: warning: {}", printable(&text));
-            }
-            Notice::Warning(warning) => {
-                let _ = writeln!(io::stderr(), "ce-run: warning: {}", printable(&words::warning(warning)));
-            }
+            Notice::Left { left, others } => self.warn(&format!("{}; {LEAVE_NOTHING}", words::left(left, others))),
+            Notice::Warning(warning) => self.warn(&words::warning(warning)),
             Notice::Setup(event) => self.setup(event),
         }
     }
 
     fn output(&mut self, stream: Stream, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
+        let bytes = self.streams.follow(stream, bytes);
+        if !bytes.is_empty() {
+            self.teller.output(&bytes);
+            self.note(&bytes);
         }
-        // The end of a line may come late, after lines of the other stream.
-        let is_in_line = self.tail.back().is_some_and(|line| !line.is_empty());
-        let bytes = if is_in_line && self.stream != stream { &[b"\n", bytes].concat() } else { bytes };
-        self.stream = stream;
-        self.log.write(bytes);
-        self.keep(bytes);
     }
-}
-
-fn seconds(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
 }
 
 #[cfg(test)]
@@ -192,25 +330,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_streams_do_not_share_a_line() {
+    fn output_is_kept_up_to_a_bound() {
         let directory = tempfile::tempdir().unwrap();
-        let mut reporter = Reporter::new(Progress::Quiet, directory.path().join("log"));
-        for (stream, text) in [(Stream::Stdout, "making x"), (Stream::Stderr, "no space\n"), (Stream::Stdout, "\n")] {
+        let log = directory.path().join("log");
+        let arguments = ProgressArguments { progress: Progress::Quiet, quiet: false, verbose: false };
+        let mut reporter = Reporter::new(arguments, false, log.clone());
+        for (stream, text) in [(Stream::Stdout, "making x"), (Stream::Stderr, "no space\n")] {
             reporter.output(stream, text.as_bytes());
         }
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), "making x\nno space\n");
         assert_eq!(reporter.tail(), ["making x", "no space"]);
-    }
-
-    #[test]
-    fn a_line_without_an_end_is_kept_in_part() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut reporter = Reporter::new(Progress::Quiet, directory.path().join("log"));
-        for _ in 0..1000 {
+        for _ in 0..200 {
             reporter.output(Stream::Stdout, &[b'x'; 65_536]);
         }
-        assert_eq!(reporter.tail(), ["x".repeat(200)]);
-        let kept: usize = reporter.tail.iter().map(Vec::capacity).sum();
-        assert!(kept < 1000, "{kept}");
-        assert!(std::fs::metadata(directory.path().join("log")).unwrap().len() <= 10 << 20);
+        assert!(std::fs::metadata(log).unwrap().len() <= 10 << 20);
     }
 }

@@ -1,11 +1,18 @@
 //! Renders a diagnostic, or an error and its causes, for the terminal.
 
-use std::{borrow::Cow, env, error::Error, io::IsTerminal};
+use std::{
+    borrow::Cow,
+    env,
+    error::Error,
+    ffi::{OsStr, OsString},
+    io::IsTerminal,
+    os::unix::ffi::OsStrExt,
+};
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use bstr::ByteSlice;
 use clap::ValueEnum;
-use compeval_interpreter::{Diagnostic, Label, Position, Severity, Source, Span};
+use compeval_interpreter::{Diagnostic, Label, Position, Severity, Source, Span, language::quoting::quote};
 
 /// When to write in colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -275,13 +282,35 @@ fn indented(text: &str) -> String {
     lines.join("\n    ")
 }
 
+/// What to do with a container that is kept for a look since a stage failed: commands to paste. `call` is the command line
+/// of this call, which has `--retry` if it `is_retry`.
+pub fn kept(container: &str, call: impl IntoIterator<Item = OsString>, is_retry: bool) -> String {
+    let mut call: Vec<String> = call.into_iter().map(|word| as_typed(&word)).collect();
+    if !is_retry {
+        call.insert(call.len().min(1), "--retry".to_owned());
+    }
+    format!(
+        "  look inside, for the container is kept, stopped:\n    \
+           docker start {container} && docker exec -it {container} sh\n  \
+           try the stage again there, on what it left:\n    {}\n",
+        printable(&call.join(" "))
+    )
+}
+
+/// A word as one would type it for a shell.
+fn as_typed(word: &OsStr) -> String {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(byte);
+    let (bytes, text) = (word.as_bytes(), word.to_string_lossy());
+    let is_assignment = bytes.contains(&b'=') && !bytes.starts_with(b"-");
+    match !bytes.is_empty() && !is_assignment && bytes.iter().all(is_plain) {
+        true => text.into_owned(),
+        false => quote(bytes).to_str_lossy().into_owned(),
+    }
+}
+
 /// The same text with control characters, and those that break lines or turn the direction of writing, as escapes: the
 /// one way of text that is not ours (from scripts, configuration, repositories, containers, engines) to a terminal.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    let is_unsafe = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }
@@ -290,6 +319,12 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         false => character.to_string(),
     };
     Cow::Owned(text.chars().map(escape).collect())
+}
+
+/// Whether a terminal would obey a character, rather than show it where it stands.
+pub(crate) fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -390,5 +425,13 @@ mod tests {
         );
         let repeating = Failing("cannot: gone", Some(Box::new(Failing("gone", None))));
         assert_eq!(failure("ce-run", &repeating, None), "ce-run: cannot: gone\n");
+    }
+
+    #[test]
+    fn commands_to_paste_are_those_that_were_typed() {
+        let call = ["ce-run", "-C", "my dir", "--gfs=/gfs", "sh", "-c", "echo 'a' $b", "", "x=1"].map(OsString::from);
+        insta::assert_snapshot!(kept("ce-align-1", call, false));
+        let again = ["ce-run", "--retry", "true"].map(OsString::from);
+        assert!(kept("ce-align-1", again, true).ends_with("\n    ce-run --retry true\n"));
     }
 }

@@ -33,9 +33,9 @@ use crate::{
     VERSION,
     plan_report::{
         PlanDocument, ToDo,
-        text::{self, Look},
+        text::{self, PlanStyle},
     },
-    progress::{Progress, Reporter},
+    progress::{ProgressArguments, Reporter},
     report::{self, Color, Positions},
     run_report::Recorder,
     signals,
@@ -101,9 +101,8 @@ pub struct RunArguments {
     #[arg(long, requires = "dry_run")]
     detailed_exitcode: bool,
 
-    /// How much to say on standard error while the container is set up.
-    #[arg(long, value_enum, default_value_t)]
-    progress: Progress,
+    #[command(flatten)]
+    progress: ProgressArguments,
 
     /// Write what happened to this file, as data: the schema `ce.report/1` (docs/schemas).
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
@@ -194,6 +193,7 @@ Environment:
   XDG_STATE_HOME   the directory below which the setups' logs are [default: ~/.local/state]
   SUDO_UID and its brothers  under sudo, whose the outputs are
   NO_COLOR, TERM   no colours where the one is set, or the other is `dumb`
+  CI, TERM         plain lines in place of a spinner where the one is set, or the other is `dumb`
 
 Files:
   docker.conf       the container: its image, variables, limits
@@ -273,13 +273,15 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
         let _ = env::set_current_dir("/");
     }
     let directory = computation::found_upwards(&arguments.directory);
-    let mut reporter = Reporter::new(arguments.progress, state_directory::log(&directory));
+    let colored = arguments.color.is_on(&io::stderr());
+    let mut reporter = Reporter::new(arguments.progress, colored, state_directory::log(&directory));
     let mut recorder = Recorder::new(&mut reporter);
     let ended = attempt(arguments, &directory, &mut recorder);
     let written = arguments.report.as_deref().map(|path| {
         let failure = ended.as_ref().err().map(Failure::text);
         recorder.write(path, exit_status_of(&ended), failure)
     });
+    reporter.end(ended.is_ok());
     if let Some(Err(error)) = written {
         tell(&format!("warning: cannot write the report: {error}"));
     }
@@ -288,9 +290,9 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
     if failure.is_broken_pipe() {
         return ExitCode::from(status);
     }
-    let colored = arguments.color.is_on(&io::stderr());
+    let kept = reporter.kept().map(|name| report::kept(name, env::args_os(), arguments.retry)).unwrap_or_default();
     // Where standard error is gone, the exit status has to do.
-    let _ = io::stderr().write_all(failure.report(&reporter, colored).as_bytes());
+    let _ = io::stderr().write_all((failure.report(&reporter, colored) + &kept).as_bytes());
     ExitCode::from(status)
 }
 
@@ -420,7 +422,7 @@ fn cause_of(Cause { source, finding }: &Cause, colored: bool) -> String {
 }
 
 /// Says once that what is run is none of the commits.
-fn tell_uncommitted(computation: &Computation) {
+fn tell_uncommitted(computation: &Computation, reporter: &mut Reporter) {
     let paths = computation.changes.paths();
     let more = match paths.len().saturating_sub(words::MOST_NAMED) {
         0 => String::new(),
@@ -428,8 +430,7 @@ fn tell_uncommitted(computation: &Computation) {
     };
     let names: Vec<String> = paths.take(words::MOST_NAMED).map(|path| path.display().to_string()).collect();
     if !names.is_empty() {
-        let text = format!("uncommitted changes: {}{more}", names.join(", "));
-        let _ = writeln!(io::stderr(), "ce-run: warning: {}", report::printable(&text));
+        reporter.warn(&format!("uncommitted changes: {}{more}", names.join(", ")));
     }
 }
 
@@ -472,7 +473,7 @@ fn attempt(arguments: &RunArguments, directory: &Path, recorder: &mut Recorder<'
     if arguments.dry_run {
         return show_plan(arguments, &setup, &command);
     }
-    tell_uncommitted(&environment.computation);
+    tell_uncommitted(&environment.computation, recorder.reporter());
     let shell = &environment.description.shell;
     signals::take(setup.interrupt.clone(), shell.clone());
     if let Some(stage) = arguments.accept {
@@ -507,7 +508,7 @@ fn show_plan(arguments: &RunArguments, setup: &Setup<'_>, command: &Call) -> Res
     let text = match arguments.format {
         PlanFormat::Json => document.json().map_err(|error| Failure::other(error, None))?,
         PlanFormat::Text => {
-            let look = Look { is_colored: arguments.color.is_on(&io::stdout()), has_diff: arguments.diff };
+            let look = PlanStyle { is_colored: arguments.color.is_on(&io::stdout()), has_diff: arguments.diff };
             text::draw(&document, look, Timestamp::now())
         }
     };

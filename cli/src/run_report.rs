@@ -13,14 +13,14 @@ use compeval_runtime::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::words;
+use crate::{progress::Reporter, words};
 
 /// The name of the schema.
 const SCHEMA: &str = "ce.report/1";
 
 /// A watcher that keeps what it is told, and passes it on.
 pub struct Recorder<'w> {
-    watcher: &'w mut dyn Watcher,
+    reporter: &'w mut Reporter,
     report: RunReport,
     began: Instant,
     step_began: Instant,
@@ -92,8 +92,8 @@ struct ReportedCommand {
 }
 
 impl<'w> Recorder<'w> {
-    /// Passes on to this watcher.
-    pub fn new(watcher: &'w mut dyn Watcher) -> Recorder<'w> {
+    /// Passes on to this reporter.
+    pub fn new(reporter: &'w mut Reporter) -> Recorder<'w> {
         let report = RunReport {
             schema: SCHEMA,
             ce_run: crate::VERSION,
@@ -109,7 +109,12 @@ impl<'w> Recorder<'w> {
             failure: None,
             exit_status: 0,
         };
-        Recorder { watcher, report, began: Instant::now(), step_began: Instant::now(), container_id: None }
+        Recorder { reporter, report, began: Instant::now(), step_began: Instant::now(), container_id: None }
+    }
+
+    /// Whom it passes on to.
+    pub fn reporter(&mut self) -> &mut Reporter {
+        self.reporter
     }
 
     /// What is to be run, of what.
@@ -169,7 +174,7 @@ impl<'w> Recorder<'w> {
                         _ => None,
                     },
                     line: request.line(),
-                    title: words::title(&request.place, &request.text),
+                    title: words::title(&request.place, &request.text, usize::MAX),
                     text: request.text.to_string(),
                     seconds: None,
                     status: None,
@@ -197,10 +202,10 @@ impl Watcher for Recorder<'_> {
             Notice::Called { container } => self.container_id = Some((*container).to_owned()),
             _ => {}
         }
-        self.watcher.notice(notice);
+        self.reporter.notice(notice);
     }
 
     fn output(&mut self, stream: Stream, bytes: &[u8]) {
-        self.watcher.output(stream, bytes);
+        self.reporter.output(stream, bytes);
     }
 }

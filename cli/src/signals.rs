@@ -13,6 +13,8 @@ use compeval_runtime::{
 };
 use signal_hook::{consts, iterator::Signals, low_level};
 
+use crate::progress;
+
 /// Lets signals end a setup, and passes them on to the command once that runs. An interrupt that is sent again kills; the
 /// third one ends ce-run, whatever the engine does.
 pub fn take(interrupt: Interrupt, shell: String) {
@@ -50,7 +52,7 @@ pub fn take(interrupt: Interrupt, shell: String) {
 
 /// Passes a signal on to the command that runs, if there is one. Who is to stop, stops himself behind that.
 fn pass_on(interrupt: &Interrupt, shell: &str, signal: Signal) {
-    match interrupt.running().filter(|running| running.stretch.is_none()) {
+    match interrupt.command_for(signal.name) {
         // Its own terminal tells it.
         Some(Running { terminal: Some(resize), .. }) if signal.number == consts::SIGWINCH => {
             terminal::size().into_iter().for_each(|size| resize.to(size));
@@ -69,7 +71,7 @@ fn pass_on(interrupt: &Interrupt, shell: &str, signal: Signal) {
         // The order is on its way before this thread stops.
         std::thread::sleep(Duration::from_millis(20));
         terminal::suspend();
-        let _ = low_level::emulate_default_handler(signal.number);
+        progress::aside(|| drop(low_level::emulate_default_handler(signal.number)));
     }
 }
 
@@ -86,6 +88,7 @@ fn stop(interrupt: Interrupt, shell: String, signal: Signal) {
 /// Ends ce-run while something else of it waits.
 fn end(signal: Signal) -> ! {
     terminal::restore();
+    progress::clear();
     let _ = writeln!(io::stderr(), "ce-run: interrupted");
     std::process::exit(128 + signal.number)
 }

@@ -4,8 +4,9 @@ use std::{error::Error, ops::RangeInclusive};
 
 use bstr::ByteSlice;
 use compeval_interpreter::{
-    Place,
+    Place, Span,
     dispatch::Kind,
+    language::marker::Marker,
     stage::fingerprint::{Change, DependencyKind, Difference},
     syntax::print,
 };
@@ -119,20 +120,6 @@ pub fn kind(kind: Kind) -> String {
     }
 }
 
-/// What a part of a script is called: the comment above it, else its text without its marker.
-pub fn title(place: &Place, text: &[u8]) -> String {
-    place.comment().map_or_else(|| without_marker(text), |comment| comment.to_string())
-}
-
-/// The text of a chain behind its marker.
-pub fn without_marker(text: &[u8]) -> String {
-    let chain = text.to_str_lossy();
-    let rest = ["next_stage", "everytime"]
-        .iter()
-        .find_map(|marker| chain.strip_prefix(marker)?.trim_start().strip_prefix("&&"));
-    rest.unwrap_or(&chain).trim().to_owned()
-}
-
 /// What a stretch of a script is, in data.
 pub fn kind_name(kind: Kind) -> &'static str {
     match kind {
@@ -143,6 +130,25 @@ pub fn kind_name(kind: Kind) -> &'static str {
         Kind::Expansion => "words",
         Kind::ExitTrap => "exit-trap",
     }
+}
+
+/// What a stretch of a script is about, on one line: what the comment above it says, else its text without its marker.
+/// Of what stands on one line, the comment is about the chains, or what comes first.
+pub fn title(place: &Place, text: &[u8], limit: usize) -> String {
+    let behind_marker = without_marker(text);
+    let line = Span { start: place.source.line(place.line()).start, end: place.span.start };
+    let has_comment = behind_marker.len() < text.len() || place.source.slice(line).trim().is_empty();
+    let comment = place.comment().filter(|_| has_comment);
+    print::summary(comment.map_or(behind_marker, |comment| comment.as_bytes()), limit)
+}
+
+/// A chain's text behind its marker; of any other text, all of it.
+pub fn without_marker(text: &[u8]) -> &[u8] {
+    let behind = |marker: Marker| text.strip_prefix(marker.name().as_bytes())?.trim_ascii_start().strip_prefix(b"&&");
+    // The line may go on behind a backslash.
+    let is_blank = |letter: char| letter.is_ascii_whitespace() || letter == '\\';
+    let chain = Marker::ALL.into_iter().find_map(behind).map(|chain| chain.trim_start_with(is_blank));
+    chain.filter(|chain| !chain.is_empty()).unwrap_or(text)
 }
 
 /// How a stretch of a script ended, and which stages were applied by it.
@@ -157,6 +163,8 @@ pub fn ended(kind: Kind, status: i32, has_failed: bool, applied: &RangeInclusive
         (true, None, ..) => format!("failed with status {status}"),
         (true, Some(stages), ..) => format!("{stages}, then failed with status {status}"),
         (false, Some(stages), ..) => stages,
+        // Neither applied nor failed: a signal ended it.
+        (false, None, Kind::Stage(_), _) => "stopped".to_owned(),
         (false, None, Kind::Condition, 1..) => format!("false (status {status})"),
         (false, None, _, 1..) => format!("done (status {status})"),
         (false, None, ..) => "done".to_owned(),
@@ -251,7 +259,33 @@ pub fn with_causes(error: &dyn Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use compeval_interpreter::Source;
+
     use super::*;
+
+    #[test]
+    fn a_title_is_the_comment_or_what_is_behind_the_marker() {
+        for (text, expected) in [
+            ("# The tools\nnext_stage && apt-get update", "The tools"),
+            ("next_stage && apt-get update", "apt-get update"),
+            ("next_stage && \\\n  apt-get update &&\n  more", "apt-get update && ..."),
+            ("everytime&&hostname x", "hostname x"),
+            ("next_stage", "next_stage"),
+            ("next_stage || x", "next_stage || x"),
+            ("echo next_stage && x", "echo next_stage && x"),
+            ("# The tools\n  wget x", "The tools"),
+            ("# The tools\nnext_stage && a; wget x", "wget x"),
+            ("# The tools\nif a; then next_stage && b", "The tools"),
+            ("next_stage && 0123456789012345678901", "01234567890123456789 ..."),
+        ] {
+            let starts = ["wget", "next_stage"].iter().filter_map(|name| text.rfind(name));
+            let start = starts.max().filter(|_| text.starts_with('#')).unwrap_or_default();
+            let place = Place { source: Arc::new(Source::new("s", text)), span: Span::new(start..text.len()) };
+            assert_eq!(title(&place, place.text(), 20), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn only_what_failed_is_said_to_have_failed() {
@@ -259,6 +293,7 @@ mod tests {
         for (kind, status, has_failed, applied, expected) in [
             (Kind::Stage(2), 0, false, 2..=2, "applied"),
             (Kind::Stage(2), 3, true, none.clone(), "failed with status 3"),
+            (Kind::Stage(2), 143, false, none.clone(), "stopped"),
             (Kind::Everytime, 3, true, none.clone(), "failed with status 3"),
             (Kind::Undecorated, 1, false, none.clone(), "done (status 1)"),
             (Kind::Undecorated, 0, false, none.clone(), "done"),

@@ -92,7 +92,7 @@ fn what_runs_where_is_as_documented() {
         let ran = computation.lines("log").split_off(before).join(", ");
         let ran = if ran.is_empty() { "nothing".to_owned() } else { ran };
         let id = String::from_utf8(run.stdout).unwrap().trim().to_owned();
-        assert!(run.status == Some(0) || run.stderr.contains("is kept"), "{what}: {}", run.stderr);
+        assert!(run.status == Some(0) || run.stderr.contains("is kept, stopped"), "{what}: {}", run.stderr);
         let place = match () {
             () if run.status != Some(0) => "in one that is kept, stopped, for a look".to_owned(),
             () if id == last => "the same".to_owned(),

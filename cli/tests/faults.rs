@@ -245,7 +245,8 @@ fn a_signal_stops_a_stage_and_that_is_told() {
         let child = start(&computation, &["true"]);
         await_lines(&computation, "on", 1);
         let (run, took) = end_by(child, signal);
-        assert!(run.stderr.ends_with("ce-run: interrupted: stage 2 was stopped\n"), "{signal}: {}", run.stderr);
+        let said = "ce-run: interrupted: stage 2 was stopped\n  help: stage 2 is not applied: the next run begins from before it, ";
+        assert!(run.stderr.contains(said) && run.stderr.contains("ce-run --retry true\n"), "{signal}: {}", run.stderr);
         assert_eq!(run.status, Some(status), "{signal}");
         assert!(took < Duration::from_secs(4), "{signal}: {took:?}");
         assert!(!processes(&computation).contains("sleep 41"), "{signal}: {}", processes(&computation));
@@ -274,7 +275,8 @@ fn whatever_of_a_setup_runs_is_stopped_before_the_next_begins() {
         await_lines(&computation, "log", 1);
         let (run, took) = end_by(child, "INT");
         assert!(
-            run.stderr.ends_with(&format!("ce-run: interrupted: {part} was stopped\n")),
+            run.stderr
+                .contains(&format!("ce-run: interrupted: {part} was stopped\n  help: the stages applied so far ")),
             "{script}: {}",
             run.stderr
         );

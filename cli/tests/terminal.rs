@@ -185,3 +185,134 @@ fn a_call_in_the_background_of_a_terminal_is_not_stopped() {
     terminal.awaits("ended");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+/// What a terminal of so many columns shows at the end, line by line: text, `\r`, and the few sequences that a spinner is
+/// drawn with.
+fn screen(bytes: &str, columns: usize) -> Vec<String> {
+    let (mut lines, mut row, mut column) = (vec![Vec::new()], 0_usize, 0_usize);
+    let mut letters = bytes.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\n' => row += 1,
+            '\r' => column = 0,
+            '\x1b' => {
+                let sequence: String = letters.by_ref().take_while(|letter| !letter.is_ascii_alphabetic()).collect();
+                assert!(sequence.starts_with('['), "{sequence:?} in {bytes:?}");
+                let sent = &bytes[..bytes.len() - letters.as_str().len()];
+                let number = sequence[1..].parse().unwrap_or(1);
+                match sent.chars().last().unwrap() {
+                    'A' => row = row.saturating_sub(number),
+                    'B' => row += number,
+                    'K' if sequence == "[2" => lines[row] = Vec::new(),
+                    'K' => lines[row].truncate(column),
+                    'm' => {}
+                    other => unreachable!("{sequence:?}{other} in {bytes:?}"),
+                }
+            }
+            letter => {
+                if column == columns {
+                    (row, column) = (row + 1, 0);
+                    lines.resize(lines.len().max(row + 1), Vec::new());
+                }
+                let line = &mut lines[row];
+                line.resize(line.len().max(column + 1), ' ');
+                line[column] = letter;
+                column += 1;
+            }
+        }
+        lines.resize(lines.len().max(row + 1), Vec::new());
+    }
+    let lines = lines.into_iter().map(|line| line.into_iter().collect::<String>());
+    lines.map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+/// The same without what differs from run to run: times, and the name of the container.
+fn without_times(lines: Vec<String>) -> Vec<String> {
+    let is_time = |word: &str| word.contains('.') && word.parse::<f64>().is_ok();
+    let told = |word: &str| match word {
+        word if is_time(word) => "N".to_owned(),
+        word if word.starts_with("ce-align-") => "NAME".to_owned(),
+        word => word.to_owned(),
+    };
+    lines.iter().map(|line| line.split(' ').map(told).collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// A call whose setup is shown on a terminal of so many columns.
+fn setup_at(terminal: &Terminal, computation: &Computation, arguments: &[&str]) -> Child {
+    let mut command = computation.command(arguments);
+    command.env("TERM", "xterm").env("LC_ALL", "C.UTF-8").env_remove("CI");
+    terminal.run(&command)
+}
+
+const SETUP: &str = "\
+# The tools that everything needs, of which there are too many for a narrow terminal
+next_stage && printf 'one\\ntwo\\n\\033[31mthree\\033[0m\\nfour\\n10 %%\\r20 %%\\r' && sleep 1.5
+everytime && true
+";
+
+fn new_computation(subject: &str, script: &str) -> Option<Computation> {
+    let docker = docker_for_tests(subject)?;
+    let image = ensure(&docker, Kind::Dash).unwrap();
+    Some(Computation::new(docker, &image, script))
+}
+
+#[test]
+fn a_setup_is_shown_while_it_goes_on_and_leaves_a_line_a_step() {
+    for columns in [40, 200] {
+        let Some(computation) = new_computation("a setup at a terminal", SETUP) else { return };
+        let terminal = Terminal::new(columns, 24);
+        let mut child = setup_at(&terminal, &computation, &["echo", "done"]);
+        terminal.awaits("20 %");
+        let shown = screen(&terminal.shown(), columns.into()).join("\n");
+        assert!(shown.ends_with("\n    three\n    four\n    20 %"), "{shown}");
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        terminal.awaits("done\r\n");
+        let shown = terminal.shown();
+        assert!(!shown.contains("\x1b[?25l"), "the cursor is never hidden: {shown:?}");
+        let lines = without_times(screen(&shown, columns.into()));
+        let title = match columns {
+            40 => "The tools that every…",
+            _ => "The tools that everything needs, of which there are too many ...",
+        };
+        let stage = format!("✓ stage 1  {title}  N s");
+        assert!(lines[0].starts_with("✓ creating container NAME"), "{lines:?}");
+        assert_eq!(lines[lines.len() - 3..], [stage.as_str(), "✓ everytime  true  N s", "done"]);
+        // A steady call has nothing to tell.
+        let terminal = Terminal::new(columns, 24);
+        assert_eq!(setup_at(&terminal, &computation, &["echo", "done"]).wait().unwrap().code(), Some(0));
+        terminal.awaits("done\r\n");
+        assert_eq!(terminal.shown(), "done\r\n");
+    }
+}
+
+#[test]
+fn whatever_ends_a_setup_nothing_of_the_spinner_stays() {
+    let script = "next_stage && echo begun && sleep 41\n";
+    for (signal, status) in [("INT", 130), ("TERM", 143)] {
+        let Some(computation) = new_computation("interrupted setups at a terminal", script) else { return };
+        let terminal = Terminal::new(200, 24);
+        let mut child = setup_at(&terminal, &computation, &["true"]);
+        terminal.awaits("    begun");
+        support::sh(&computation.top(), &format!("kill -{signal} {}", child.id()));
+        assert_eq!(child.wait().unwrap().code(), Some(status), "{signal}");
+        terminal.awaits("--retry true\r\n");
+        let lines = screen(&terminal.shown(), 200);
+        let told = without_times(lines.clone());
+        assert_eq!(told[1], "✗ stage 1  echo begun && sleep 41  stopped  N s");
+        assert_eq!(told[2], "ce-run: interrupted: stage 1 was stopped");
+    }
+}
+
+#[test]
+fn a_steady_call_that_takes_long_is_shown() {
+    let Some(computation) = new_computation("a slow call at a terminal", "# The mirror\neverytime && sleep 3\n") else {
+        return;
+    };
+    computation.call(&["true"]).text();
+    let terminal = Terminal::new(80, 24);
+    let mut child = setup_at(&terminal, &computation, &["echo", "done"]);
+    terminal.awaits(" everytime  The mirror  ");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    terminal.awaits("done\r\n");
+    assert_eq!(without_times(screen(&terminal.shown(), 80)), ["✓ everytime  The mirror  N s", "done"]);
+}

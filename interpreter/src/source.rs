@@ -65,20 +65,21 @@ impl Place {
         self.source.line_number(self.span.start)
     }
 
-    /// The first line of the comment above it: of the lines with nothing but comments that stand directly above the line on
-    /// which it begins; without its `#` and blanks. `None` where there is none.
-    pub fn comment(&self) -> Option<&BStr> {
-        let comment = |line: usize| {
-            let text = self.source.slice(self.source.line(line)).trim_ascii();
-            text.strip_prefix(b"#").filter(|rest| !rest.starts_with(b"!")).map(|rest| rest.trim_ascii())
-        };
-        let above = (1..self.line()).rev().map_while(comment);
-        above.last().filter(|first| !first.is_empty()).map(BStr::new)
-    }
-
     /// Its text, as written.
     pub fn text(&self) -> &BStr {
         self.source.slice(self.span)
+    }
+
+    /// What a person has written about it: the first line that says anything of the whole-line comments directly above
+    /// the line on which it begins, without its `#` and blanks. A script's `#!` line is none of them.
+    pub fn comment(&self) -> Option<&BStr> {
+        let comment = |line: usize| {
+            let text = self.source.slice(self.source.line(line)).trim_ascii().strip_prefix(b"#")?;
+            (line > 1 || !text.starts_with(b"!")).then_some(text)
+        };
+        let block: Vec<&[u8]> = (1..self.line()).rev().map_while(comment).collect();
+        let said = block.into_iter().rev().map(|text| text.trim_start_with(|letter| letter == '#').trim_ascii());
+        said.map(BStr::new).find(|text| !text.is_empty())
     }
 }
 
@@ -168,5 +169,29 @@ mod tests {
         assert_eq!(at(99), Position { line: 4, column: 2 });
         assert_eq!(source.slice(source.line(2)), "ä=1");
         assert_eq!(source.slice(source.line(9)), "");
+    }
+
+    #[test]
+    fn the_comment_above_a_place_is_its_own() {
+        let comment = |text: &str| {
+            let start = text.find("next_stage").unwrap();
+            let place =
+                Place { source: Arc::new(Source::new("s", text)), span: Span::new(start..start + "next_stage".len()) };
+            place.comment().map(ToString::to_string)
+        };
+        for (text, expected) in [
+            ("# The tools\nnext_stage", Some("The tools")),
+            ("# The tools\n# that everything needs\nnext_stage", Some("The tools")),
+            ("x=1\n\t## The tools ##\r\n if a; then next_stage; fi", Some("The tools ##")),
+            ("#####\n#\n# The tools\n#####\nnext_stage", Some("The tools")),
+            ("#!/bin/sh\nnext_stage", None),
+            ("#!/bin/sh\n# The tools\nnext_stage", Some("The tools")),
+            ("# of the file\n\nnext_stage", None),
+            ("x=1 # of this line\nnext_stage", None),
+            ("next_stage # of this line", None),
+            ("#\nnext_stage", None),
+        ] {
+            assert_eq!(comment(text).as_deref(), expected, "{text:?}");
+        }
     }
 }

@@ -132,6 +132,7 @@ impl Setup<'_> {
             && let Some((container, ready)) = self.probably_ready(&site)?
         {
             let (begin, before) = (Timestamp::now(), self.before(&container.id));
+            watcher.notice(Notice::Calling);
             let mut begun = || self.remember(&container, watcher);
             match self.runner().exec(&container.id, command, &ready, &mut begun, output) {
                 Ok(Called::Stale) => {}
@@ -155,6 +156,7 @@ impl Setup<'_> {
         if !is_roots || command.terminal.is_some() {
             ready.leave_shell()?;
         }
+        watcher.notice(Notice::Calling);
         let Ready { container, shell, lock, .. } = ready;
         // From here on, the container has run already.
         let (begin, before) = (Timestamp::now(), self.before(&container).map_err(failed)?);

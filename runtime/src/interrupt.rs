@@ -59,6 +59,8 @@ struct Interruption {
     running: Option<Running>,
     stopped: Option<Kind>,
     has_passed_on: bool,
+    /// Signals for a command that had not begun yet, as far as is known here: it may run already.
+    early: Vec<&'static str>,
 }
 
 impl Interrupt {
@@ -92,6 +94,16 @@ impl Interrupt {
         self.state().running.clone()
     }
 
+    /// The command that runs; where none does, yet, it gets `signal` when it begins.
+    pub fn command_for(&self, signal: &'static str) -> Option<Running> {
+        let mut state = self.state();
+        let command = state.running.clone().filter(|running| running.stretch.is_none());
+        if command.is_none() && !state.early.contains(&signal) {
+            state.early.push(signal);
+        }
+        command
+    }
+
     /// The stretch that was running when the signal came.
     pub(crate) fn stopped(&self) -> Option<Kind> {
         self.state().stopped
@@ -103,7 +115,13 @@ impl Interrupt {
     }
 
     pub(crate) fn begins(&self, running: Running) {
-        self.state().running = Some(running);
+        let mut state = self.state();
+        if let (None, Some(orders)) = (running.stretch, &running.orders) {
+            std::mem::take(&mut state.early)
+                .into_iter()
+                .for_each(|signal| orders.send(format!("{signal}\n").as_bytes()));
+        }
+        state.running = Some(running);
     }
 
     pub(crate) fn ends(&self) {

@@ -178,7 +178,7 @@ fn stage(past: &Past) -> String {
     };
     let began = past.began.as_deref().and_then(|began| began.parse().ok());
     let when = began.map(|began: Timestamp| format!("{} ago, ", since(began))).unwrap_or_default();
-    let title = summary(words::without_marker(past.text.as_bytes()).as_bytes(), 50);
+    let title = summary(words::without_marker(past.text.as_bytes()), 50);
     format!("  {sign}  stage {:<4} {title:<55} {when}{fate}", past.number)
 }
 

@@ -14,7 +14,7 @@ use crate::{report::printable, words};
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct PlanStyle {
     /// In colours.
     pub is_colored: bool,
     /// All of the text of edited stages with what surrounds it, rather than the differing lines.
@@ -29,7 +29,7 @@ const SHORTEST: f64 = 1.0;
 const TITLE: usize = 56;
 
 /// Draws a plan; `now` is what ages are counted from.
-pub fn draw(document: &PlanDocument, look: Look, now: Timestamp) -> String {
+pub fn draw(document: &PlanDocument, look: PlanStyle, now: Timestamp) -> String {
     let mut canvas = Canvas { text: String::new(), is_colored: look.is_colored };
     heading(document, &mut canvas);
     canvas.line(PLAIN, "");
@@ -164,7 +164,7 @@ fn length(seconds: f64) -> String {
 }
 
 /// What stands below a step: why it runs, and what of its text is different.
-fn below(step: &StepPart, look: Look, canvas: &mut Canvas) {
+fn below(step: &StepPart, look: PlanStyle, canvas: &mut Canvas) {
     const INDENT: &str = "       ";
     let is_text = |reason: &&String| step.mark == StepMark::Edited && reason.starts_with("its text");
     let reasons: Vec<&str> = step.reasons.iter().filter(|reason| !is_text(reason)).map(String::as_str).collect();

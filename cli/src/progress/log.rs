@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{report::printable, state_directory};
+use crate::state_directory;
 
 /// How long a log may become, in bytes.
 const LONGEST: u64 = 10 << 20;
@@ -32,16 +32,14 @@ impl Log {
         self.file.as_ref().map(|_| self.path.as_path())
     }
 
-    /// Appends. A failure is told once, and stops no setup.
-    pub(super) fn write(&mut self, bytes: &[u8]) {
+    /// Appends. A failure stops no setup: it is given once, to be told.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Option<String> {
         if self.failed {
-            return;
+            return None;
         }
-        if let Err(error) = self.append(bytes) {
-            self.failed = true;
-            let path = self.path.display().to_string();
-            let _ = writeln!(io::stderr(), "ce-run: warning: cannot write `{}`: {error}", printable(&path));
-        }
+        let error = self.append(bytes).err()?;
+        self.failed = true;
+        Some(format!("cannot write `{}`: {error}", self.path.display()))
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {

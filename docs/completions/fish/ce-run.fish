@@ -6,8 +6,10 @@ fail\t''
 off\t''"
 complete -c ce-run -l format -d 'With `--dry-run`: how to show it; `json` is the schema `ce.plan/1` (docs/schemas)' -r -f -a "text\t''
 json\t''"
-complete -c ce-run -l progress -d 'How much to say on standard error while the container is set up' -r -f -a "auto\t'As `plain`'
+complete -c ce-run -l progress -d 'How to tell on standard error what happens while the container is set up' -r -f -a "auto\t'`tty` on a terminal, unless that is a dumb one or `CI` is set; else `plain`'
+tty\t'A line for each step that has ended, and what goes on below them'
 plain\t'A line when a step begins and one when it has ended'
+json\t'An object a line (`docs/schemas/ce.progress.1.json`)'
 quiet\t'Only warnings and failures'"
 complete -c ce-run -l report -d 'Write what happened to this file, as data: the schema `ce.report/1` (docs/schemas)' -r -F
 complete -c ce-run -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or the terminal is a dumb one'
@@ -26,6 +28,8 @@ complete -c ce-run -l no-translate -d 'Pass the arguments on as they are'
 complete -c ce-run -s n -l dry-run -d 'Show what would be run to set the container up, and touch nothing'
 complete -c ce-run -l diff -d 'With `--dry-run`: show all of the text of edited stages, with what is different'
 complete -c ce-run -l detailed-exitcode -d 'With `--dry-run`: exit with 2 where stages would be applied, or might, and with 3 where stages that were applied are edited, moved or gone'
+complete -c ce-run -s q -l quiet -d 'Tell only warnings and failures, as with `--progress quiet`'
+complete -c ce-run -s v -l verbose -d 'Pass the setup\'s output on to standard error as it comes, with a line for whatever runs'
 complete -c ce-run -l retry -d 'Try the last stage that failed again in its own container, on what it left there'
 complete -c ce-run -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ce-run -s V -l version -d 'Print version'

@@ -270,11 +270,17 @@ impl SetupError {
                  `--lock-timeout`"
                     .to_owned(),
             ),
+            SetupError::Interrupted { stopped: Some(Kind::Stage(number)), .. } => Some(format!(
+                "stage {number} is not applied: the next run begins from before it, in another container"
+            )),
+            SetupError::Interrupted { stopped: Some(_), .. } => {
+                Some("the stages applied so far stay so: the next run goes on behind them".to_owned())
+            }
             SetupError::Engine { .. }
             | SetupError::Dispatch(_)
             | SetupError::Ledger { .. }
             | SetupError::SetupExited { .. }
-            | SetupError::Interrupted { .. } => None,
+            | SetupError::Interrupted { stopped: None, .. } => None,
         }
     }
 }

@@ -88,6 +88,8 @@ pub enum Notice<'n> {
         /// Its id.
         container: &'n str,
     },
+    /// The command of a call is about to run: what comes next is its own output.
+    Calling,
     /// The command of a call has left something in its container.
     Left {
         /// What, by path.

@@ -152,7 +152,11 @@ impl Watcher for Told {
             }
             Notice::Kept { .. } => self.0.push("kept".to_owned()),
             Notice::Snapshot => self.0.push("snapshot".to_owned()),
-            Notice::WaitingForSetup | Notice::Removing { .. } | Notice::Called { .. } | Notice::Setup(_) => {}
+            Notice::WaitingForSetup
+            | Notice::Removing { .. }
+            | Notice::Calling
+            | Notice::Called { .. }
+            | Notice::Setup(_) => {}
         }
     }
 
