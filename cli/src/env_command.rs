@@ -126,6 +126,12 @@ enum EnvCommand {
         #[arg(required = true, trailing_var_arg = true)]
         program: Vec<OsString>,
     },
+    /// End the calls that run in the last container, or in those that are named, and what sets them up: with TERM, and with
+    /// KILL after five seconds.
+    Kill {
+        /// The containers.
+        containers: Vec<String>,
+    },
     /// Stop containers; the next call starts one again.
     Stop {
         /// The containers; without any, all that run.
@@ -287,6 +293,13 @@ fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
             let program =
                 enter::ProgramCall { words: program, user: user.as_deref(), reads: *interactive, has_terminal: *tty };
             return enter::run(&tended.inventory, &entry, &program);
+        }
+        EnvCommand::Kill { containers } => {
+            let named = if containers.is_empty() { vec![tended.one(None)?] } else { tended.named(containers)? };
+            for known in &named {
+                let ended = tended.inventory.kill(known, &enter::shell_of(known))?;
+                tell(&format!("ce-env: ended {ended} calls in container {}\n", known.container.name));
+            }
         }
         EnvCommand::Stop { containers, force } => {
             for entry in tended.named(containers)?.iter().filter(|entry| entry.is_running()) {

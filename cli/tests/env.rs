@@ -150,6 +150,22 @@ fn where_a_call_runs_nothing_is_stopped_or_removed_unless_that_is_forced() {
 }
 
 #[test]
+fn a_call_is_ended_from_elsewhere() {
+    let Some(computation) = computation("kill", SCRIPT) else { return };
+    for (trap, status) in [("exit 9", 9), ("", 137)] {
+        let script = format!("trap '{trap}' TERM; while :; do sleep 0.05; done");
+        let mut call = computation.command(&["--entrypoint", "sh", "--", "-c", &script]).spawn().unwrap();
+        wait_until("the call runs", || env(&computation, &["status"]).text().contains("a call that runs"));
+        // Its trap is set by then.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let killed = env(&computation, &["kill"]);
+        assert!(killed.stderr.starts_with("ce-env: ended 1 calls in container ce-align-"), "{killed:?}");
+        assert_eq!(call.wait().unwrap().code(), Some(status), "{trap}");
+    }
+    assert!(env(&computation, &["kill"]).stderr.starts_with("ce-env: ended 0 calls"));
+}
+
+#[test]
 fn what_is_not_needed_any_more_is_shown_and_then_removed() {
     let Some(computation) = computation("pruned", SCRIPT) else { return };
     assert_eq!(env(&computation, &["stop"]).status, Some(0));

@@ -12,7 +12,7 @@ pub mod memory;
 
 pub use containers::{
     BindMount, Cache, Container, ContainerSpec, ContainerState, Containers, FileChange, FileChangeKind, Gpus,
-    LONGEST_FILE, Limits,
+    LONGEST_FILE, Limits, RunningProgram,
 };
 pub use error::EngineError;
 pub use exec::{

@@ -14,11 +14,11 @@ use compeval_interpreter::dispatch::{Cancel, Kind};
 use crate::engine::{Engine, EngineError, Exec, Orders, Resize};
 
 /// How long a stretch of the setup may take to end by itself before it is killed.
-const GRACE: Duration = Duration::from_secs(5);
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 /// How long to wait for something to signal, when nothing runs in the container.
 const NOTHING_RUNS: Duration = Duration::from_secs(5);
 /// How often to look around.
-const LOOK_AROUND: Duration = Duration::from_millis(20);
+pub(crate) const LOOK_AROUND: Duration = Duration::from_millis(20);
 /// How often to look whether the shell of a stretch has left processes behind.
 const SWEEP: Duration = Duration::from_millis(200);
 

@@ -3,7 +3,8 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -12,7 +13,8 @@ use crate::{
         in_use,
         lock::Lock,
     },
-    engine::{Container, ContainerState, Engine, EngineError, FileChange, Image},
+    engine::{Container, ContainerState, Engine, EngineError, FileChange, Image, RunningProgram},
+    interrupt::{self, GRACE, LOOK_AROUND, Running},
     ledger::{FILE, LedgerError, Records},
     setup::{
         SetupError,
@@ -150,6 +152,40 @@ impl Inventory<'_> {
     /// The engine's refusal.
     pub fn start(&self, entry: &KnownContainer) -> Result<(), SetupError> {
         self.engine.start(&entry.container.id).map_err(doing(format!("start container `{}`", entry.container.name)))
+    }
+
+    /// Ends the calls and setups that run in a container: they get TERM, and KILL where they do not end in time. Gives how
+    /// many there were.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    pub fn kill(&self, known: &KnownContainer, shell: &str) -> Result<usize, SetupError> {
+        let task = || doing(format!("end what runs in container `{}`", known.container.name));
+        let running = || in_use::programs(self.engine, &known.container.id);
+        let programs = running().map_err(task())?;
+        let end = |programs: &[RunningProgram], signal: &str| {
+            programs.iter().try_for_each(|program| self.signal(known, shell, program, signal))
+        };
+        end(&programs, "TERM").map_err(task())?;
+        let begun = Instant::now();
+        while !running().map_err(task())?.is_empty() && begun.elapsed() < GRACE {
+            thread::sleep(LOOK_AROUND);
+        }
+        end(&running().map_err(task())?, "KILL").map_err(task())?;
+        Ok(programs.len())
+    }
+
+    fn signal(
+        &self,
+        known: &KnownContainer,
+        shell: &str,
+        program: &RunningProgram,
+        signal: &str,
+    ) -> Result<(), EngineError> {
+        let Some(process) = program.process else { return Ok(()) };
+        let container = known.container.id.clone();
+        let running = Running { container, process, stretch: None, orders: None, terminal: None };
+        interrupt::send(self.engine, shell, &running, signal)
     }
 
     /// Stops a container, with all that runs in it.

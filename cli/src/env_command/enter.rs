@@ -68,7 +68,7 @@ fn call(inventory: &Inventory<'_>, entry: &KnownContainer, program: &ProgramCall
 }
 
 /// The shell that docker.conf names, where that can be read.
-fn shell_of(entry: &KnownContainer) -> String {
+pub(super) fn shell_of(entry: &KnownContainer) -> String {
     Description::shell_of(&entry.directory.join(DESCRIPTION)).unwrap_or_else(|| "/bin/sh".to_owned())
 }
 

@@ -47,12 +47,11 @@ pub trait Containers {
     /// [`EngineError::NoSuchContainer`], or the daemon's refusal.
     fn stop(&self, id: &str) -> Result<(), EngineError>;
 
-    /// The programs that run in a container by [`exec`](super::Execs::exec), whoever started them: each with its arguments.
-    /// None when it does not run.
+    /// The programs that run in a container by [`exec`](super::Execs::exec), whoever started them. None when it does not run.
     ///
     /// # Errors
     /// [`EngineError::NoSuchContainer`], or the daemon's refusal.
-    fn commands(&self, id: &str) -> Result<Vec<Vec<String>>, EngineError>;
+    fn commands(&self, id: &str) -> Result<Vec<RunningProgram>, EngineError>;
 
     /// How many processes there are in a running container, its first one included.
     ///
@@ -112,6 +111,15 @@ pub struct Container {
     pub created: jiff::Timestamp,
     /// When it was started last; `None` when it never was, or when it comes from a list.
     pub started: Option<jiff::Timestamp>,
+}
+
+/// A program that runs in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunningProgram {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// The process that it began as, by its number in the container; it leads a group. `None` where that cannot be told.
+    pub process: Option<u32>,
 }
 
 /// A path in a container that differs from the image's.

@@ -250,7 +250,7 @@ mod tests {
             return;
         };
         let (docker, id) = (&container.docker, container.id.as_str());
-        assert_eq!(docker.commands(id).unwrap(), Vec::<Vec<String>>::new());
+        assert_eq!(docker.commands(id).unwrap(), []);
         let (arrived, arrival) = std::sync::mpsc::channel();
         let script = ["sh", "-c", "echo up; sleep 60"];
         std::thread::scope(|scope| {
@@ -261,7 +261,9 @@ mod tests {
                 })
             });
             arrival.recv().unwrap();
-            assert_eq!(docker.commands(id).unwrap(), [script]);
+            let commands = docker.commands(id).unwrap();
+            assert_eq!(commands.iter().map(|program| &program.argv).collect::<Vec<_>>(), [&script]);
+            assert!(commands[0].process.is_some_and(|process| process > 1), "{commands:?}");
             docker.stop(id).unwrap();
             docker.stop(id).unwrap();
             assert_eq!(command.join().unwrap().unwrap(), 137);

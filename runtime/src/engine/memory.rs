@@ -21,7 +21,9 @@ use sha2::{Digest, Sha256};
 
 use self::talk::ChildTalk;
 use super::{
-    containers::{Container, ContainerSpec, ContainerState, Containers, FileChange, FileChangeKind, LONGEST_FILE},
+    containers::{
+        Container, ContainerSpec, ContainerState, Containers, FileChange, FileChangeKind, LONGEST_FILE, RunningProgram,
+    },
     error::EngineError,
     exec::{Conversation, Exec, Execs, Sink, Stream},
     images::{Image, Images, Pulling},
@@ -256,8 +258,12 @@ impl Containers for Memory {
         Ok(())
     }
 
-    fn commands(&self, id: &str) -> Result<Vec<Vec<String>>, EngineError> {
-        Ok(self.called("commands").find(id)?.commands.iter().map(|(_, argv)| argv.clone()).collect())
+    fn commands(&self, id: &str) -> Result<Vec<RunningProgram>, EngineError> {
+        let program = |(process, argv): &(Pid, Vec<String>)| RunningProgram {
+            argv: argv.clone(),
+            process: u32::try_from(process.as_raw_nonzero().get()).ok(),
+        };
+        Ok(self.called("commands").find(id)?.commands.iter().map(program).collect())
     }
 
     fn ran_out_of_memory(&self, _: &str, _: jiff::Timestamp) -> Result<bool, EngineError> {

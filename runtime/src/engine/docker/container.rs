@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     engine::{
-        containers::{Container, ContainerSpec, Containers, FileChange, LONGEST_FILE},
+        containers::{Container, ContainerSpec, Containers, FileChange, LONGEST_FILE, RunningProgram},
         error::EngineError,
     },
     file::Directory,
@@ -79,7 +79,7 @@ impl Containers for Docker {
         }
     }
 
-    fn commands(&self, id: &str) -> Result<Vec<Vec<String>>, EngineError> {
+    fn commands(&self, id: &str) -> Result<Vec<RunningProgram>, EngineError> {
         let failed = |error| self.container_error(error, id, "look into");
         block_on(async {
             let inspected = self.client.inspect_container(id, None::<query::InspectContainerOptions>);
@@ -89,7 +89,8 @@ impl Containers for Docker {
                     Ok(told) if told.running == Some(true) => {
                         let process = told.process_config.unwrap_or_default();
                         let program = process.entrypoint.into_iter();
-                        commands.push(program.chain(process.arguments.unwrap_or_default()).collect());
+                        let argv = program.chain(process.arguments.unwrap_or_default()).collect();
+                        commands.push(RunningProgram { argv, process: told.pid.and_then(number_inside) });
                     }
                     // It has ended, and the daemon has forgotten it.
                     Err(error) if status(&error) != Some(404) => return Err(failed(error)),
@@ -171,6 +172,13 @@ impl Containers for Docker {
             Err(error) => Err(self.container_error(error, id, "read a file of")),
         }
     }
+}
+
+/// The number that a process of this machine has in its container, by proc(5); `None` where it is in none, or gone.
+fn number_inside(process: i64) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    numbers.split_whitespace().skip(1).last()?.parse().ok()
 }
 
 /// The content of a file that was written in a container, read from where a daemon on this machine keeps such files: to be
