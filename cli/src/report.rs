@@ -7,6 +7,7 @@ use std::{
     ffi::{OsStr, OsString},
     io::IsTerminal,
     os::unix::ffi::OsStrExt,
+    path::Path,
 };
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
@@ -283,22 +284,29 @@ fn indented(text: &str) -> String {
 }
 
 /// What to do with a container that is kept for a look since a stage failed: commands to paste. `call` is the command line
-/// of this call, which has `--retry` if it `is_retry`.
-pub fn kept(container: &str, call: impl IntoIterator<Item = OsString>, is_retry: bool) -> String {
+/// of this call, which has `--retry` if it `is_retry`; it named the computation's `directory`, if it is not made there.
+pub fn kept(
+    container: &str,
+    directory: Option<&Path>,
+    call: impl IntoIterator<Item = OsString>,
+    is_retry: bool,
+) -> String {
+    let place = directory.map(|directory| format!("-C {} ", as_typed(directory.as_os_str()))).unwrap_or_default();
     let mut call: Vec<String> = call.into_iter().map(|word| as_typed(&word)).collect();
     if !is_retry {
         call.insert(call.len().min(1), "--retry".to_owned());
     }
     format!(
         "  look inside, for the container is kept, stopped:\n    \
-           docker start {container} && docker exec -it {container} sh\n  \
+           ce-env {place}shell {container}\n  \
            try the stage again there, on what it left:\n    {}\n",
-        printable(&call.join(" "))
+        printable(&call.join(" ")),
+        place = printable(&place),
     )
 }
 
 /// A word as one would type it for a shell.
-fn as_typed(word: &OsStr) -> String {
+pub fn as_typed(word: &OsStr) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(byte);
     let (bytes, text) = (word.as_bytes(), word.to_string_lossy());
     let is_assignment = bytes.contains(&b'=') && !bytes.starts_with(b"-");
@@ -430,8 +438,10 @@ mod tests {
     #[test]
     fn commands_to_paste_are_those_that_were_typed() {
         let call = ["ce-run", "-C", "my dir", "--gfs=/gfs", "sh", "-c", "echo 'a' $b", "", "x=1"].map(OsString::from);
-        insta::assert_snapshot!(kept("ce-align-1", call, false));
+        insta::assert_snapshot!(kept("ce-align-1", None, call, false));
         let again = ["ce-run", "--retry", "true"].map(OsString::from);
-        assert!(kept("ce-align-1", again, true).ends_with("\n    ce-run --retry true\n"));
+        let elsewhere = kept("ce-align-1", Some(Path::new("/a b")), again, true);
+        let commands: Vec<&str> = elsewhere.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+        assert_eq!(commands, ["ce-env -C '/a b' shell ce-align-1", "ce-run --retry true"]);
     }
 }

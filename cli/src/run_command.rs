@@ -91,7 +91,9 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
     if failure.is_broken_pipe() {
         return ExitCode::from(status);
     }
-    let kept = reporter.kept().map(|name| report::kept(name, env::args_os(), arguments.retry)).unwrap_or_default();
+    let place = (arguments.directory != Path::new(".")).then_some(directory.as_path());
+    let kept = reporter.kept().map(|name| report::kept(name, place, env::args_os(), arguments.retry));
+    let kept = kept.unwrap_or_default();
     // Where standard error is gone, the exit status has to do.
     let _ = io::stderr().write_all((failure.report(&reporter, colored) + &kept).as_bytes());
     ExitCode::from(status)

@@ -1,16 +1,18 @@
 //! A plan, drawn for a person: a line a step, what differs below it, then what would be run.
 
-use std::{fmt::Write, time::Duration};
+use std::{ffi::OsStr, fmt::Write, time::Duration};
 
 use anstyle::{AnsiColor, Color, Style};
-use bstr::ByteSlice;
-use compeval_interpreter::{language::quoting::quote, syntax::print};
+use compeval_interpreter::syntax::print;
 use compeval_runtime::setup::error::age;
 use jiff::Timestamp;
 use similar::{ChangeTag, TextDiff};
 
 use super::{ActionPart, PlanDocument, StepMark, StepPart, WasPart};
-use crate::{report::printable, words};
+use crate::{
+    report::{as_typed, printable},
+    words,
+};
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug)]
@@ -207,18 +209,9 @@ fn command(document: &PlanDocument, canvas: &mut Canvas) {
     }
     canvas.line(PLAIN, &format!("user     {}", command.user));
     canvas.line(PLAIN, &format!("in       {}", command.directory));
-    let words: Vec<String> = command.arguments.iter().map(|word| shown(word)).collect();
+    let words: Vec<String> = command.arguments.iter().map(|word| as_typed(OsStr::new(word))).collect();
     canvas.line(PLAIN, &format!("command  {}", words.join(" ")));
     canvas.line(PLAIN, "");
-}
-
-/// A word as a shell reads it.
-fn shown(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,+@%^".contains(&byte);
-    match !word.is_empty() && word.bytes().all(is_plain) {
-        true => word.to_owned(),
-        false => quote(word.as_bytes()).to_str_lossy().into_owned(),
-    }
 }
 
 fn totals(document: &PlanDocument) -> String {
