@@ -238,7 +238,11 @@ impl EffectFinder {
             Effect::Traps => drop(self.effects.changes_rest.insert("trap")),
             Effect::Aliases => drop(self.effects.changes_rest.insert("alias")),
             Effect::Leaves => self.leave(name, command),
-            Effect::Exec => self.effects.redirects_shell |= !command.redirections.is_empty(),
+            Effect::Exec => {
+                self.effects.redirects_shell |= !command.redirections.is_empty();
+                // The shell becomes a program.
+                self.effects.leaves |= command.words.len() > 1;
+            }
             Effect::Jobs => {}
         }
     }
