@@ -58,6 +58,8 @@ struct ContainerPart {
     /// How many stages the snapshot has that it is made from, and the version that was taken for.
     snapshot_stages: Option<u32>,
     snapshot_version: Option<String>,
+    /// How many calls run in it.
+    calls: usize,
     /// Why the last one is not used as it is.
     because: Option<String>,
 }
@@ -205,7 +207,7 @@ impl PlanDocument {
             will_run: plan.steps.iter().filter(|step| step.fate == Fate::Pending).count(),
             may_run: count(|step| step.stage.is_some() && step.mark == StepMark::May),
             removed: plan.removed.len(),
-            always: count(|step| step.stage.is_none()),
+            always: count(|step| step.mark == StepMark::Always),
             estimate_seconds: estimate.as_secs_f64(),
             without_estimate,
         };
@@ -244,6 +246,7 @@ impl ContainerPart {
             state: Some(words::state(container.state)),
             snapshot_stages: None,
             snapshot_version: None,
+            calls: 0,
             because: None,
         };
         let made = |action, snapshot: Option<(u32, &String)>| ContainerPart {
@@ -253,6 +256,7 @@ impl ContainerPart {
             state: None,
             snapshot_stages: snapshot.map(|(stages, _)| stages),
             snapshot_version: snapshot.map(|(_, version)| version.clone()),
+            calls: 0,
             because: None,
         };
         let part = match &plan.action {
@@ -261,7 +265,8 @@ impl ContainerPart {
             Action::Fork { stages, commit } => made(ActionPart::Fork, Some((*stages, commit))),
             Action::Build => made(ActionPart::Build, None),
         };
-        ContainerPart { because: plan.because.as_ref().map(words::reason), is_sure: plan.is_sure(), ..part }
+        let because = plan.because.as_ref().map(words::reason);
+        ContainerPart { because, is_sure: plan.is_sure(), calls: plan.calls, ..part }
     }
 }
 
@@ -366,7 +371,7 @@ fn mark(step: &Step) -> StepMark {
 
 /// Why a stage runs that was applied, or tried, before.
 fn reasons(step: &Step) -> Vec<String> {
-    if step.fate == Fate::Applied {
+    if step.fate != Fate::Pending {
         return Vec::new();
     }
     let failed = step.change.past().and_then(|past| past.failed);

@@ -8,7 +8,7 @@ mod support;
 use compeval_machine_image::{Kind, docker_for_tests, ensure};
 use serde_json::Value;
 
-use support::Computation;
+use support::{Computation, wait_until};
 
 /// A computation with this setup script, set up, unless there is no daemon.
 fn computation(subject: &str, script: &str) -> Option<Computation> {
@@ -99,11 +99,60 @@ fn the_exit_status_tells_of_pending_stages_and_of_edits() {
 }
 
 #[test]
+fn where_nothing_is_built_upon_a_plan_builds() {
+    let Some(computation) = computation("update = build", SCRIPT) else { return };
+    let description = std::fs::read_to_string(computation.path("docker.conf")).unwrap();
+    computation.write("docker.conf", description + "update = \"build\"\n");
+    write(&computation, &(SCRIPT.to_owned() + "next_stage && echo d\n"));
+    let plan = computation.call(&["-n"]).text();
+    assert!(
+        plan.contains("\nbuild a container from image") && plan.ends_with("stages: 0 applied, 4 to apply\n"),
+        "{plan}"
+    );
+}
+
+#[test]
+fn what_a_plan_cannot_count_is_not_told_as_gone() {
+    let script = "next_stage && echo a b >/list\nfor i in $(cat /list); do next_stage && echo $i; done\n\
+                  eval \"$(echo 'next_stage && echo d')\"\n";
+    let Some(computation) = computation("uncounted", script) else { return };
+    let plan = computation.call(&["-n", "--detailed-exitcode"]);
+    assert!(plan.status != Some(3) && !String::from_utf8(plan.stdout).unwrap().contains("removed"));
+}
+
+#[test]
+fn where_another_container_would_be_needed_and_is_not_wanted_a_plan_says_so() {
+    let Some(computation) = computation("edits refused", SCRIPT) else { return };
+    write(&computation, &SCRIPT.replace("echo b", "echo B"));
+    let plan = computation.call(&["-n", "--on-edit", "fail"]);
+    assert!(plan.status == Some(125) && plan.stderr.contains("stage 2 is not as it was"), "{plan:?}");
+}
+
+#[test]
+fn a_call_that_runs_where_stages_are_missing_is_told() {
+    let Some(computation) = computation("calls in the way", SCRIPT) else { return };
+    let mut call = computation.command(&["--entrypoint", "sleep", "--", "60"]).spawn().unwrap();
+    wait_until("the call runs", || {
+        let status = computation.environment_command(&["status"]).output().unwrap();
+        String::from_utf8(status.stdout).unwrap().contains("a call that runs")
+    });
+    write(&computation, &(SCRIPT.to_owned() + "next_stage && echo d\n"));
+    let plan = computation.call(&["-n"]).text();
+    assert!(
+        plan.contains("\na call that runs there: waited for") && plan.contains("unless what is said below"),
+        "{plan}"
+    );
+    call.kill().unwrap();
+    call.wait().unwrap();
+}
+
+#[test]
 fn a_failed_stage_is_told_as_such() {
     let Some(computation) = computation("failed stages", SCRIPT) else { return };
     write(&computation, &(SCRIPT.to_owned() + "next_stage && exit 3\n"));
     assert_eq!(computation.call(&["true"]).status, Some(125));
     let rows = rows(&computation, &[]);
+    assert_eq!(computation.call(&["-n", "--detailed-exitcode"]).status, Some(2), "it was never applied");
     let expected = "  !  stage 4    line 7    exit 3  will run, failed before\n       it failed with status 3";
     assert!(rows.contains(expected), "{rows}");
 }

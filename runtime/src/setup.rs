@@ -18,6 +18,7 @@ use crate::{
     },
     container::{
         identity::{Ancestor, MadeOf},
+        in_use,
         lock::Lock,
         mounts::Mounts,
     },
@@ -357,13 +358,25 @@ impl Setup<'_> {
             Ok(pending) => pending,
             Err(reason) => return Ok(Err(reason)),
         };
+        Ok(self.rather(site, container, ledger, pending, refused)?.map_or(Ok(pending), Err))
+    }
+
+    /// Why another container is rather used than this one, in which so many stages are to be applied.
+    fn rather(
+        &self,
+        site: &Site<'_>,
+        container: &Container,
+        ledger: &Records,
+        pending: usize,
+        refused: &mut Refused,
+    ) -> Result<Option<Reason>, SetupError> {
         let appends = pending > 0 && ledger.applied() > 0 && !self.retry;
         Ok(match self.environment.description.update {
-            Update::Build if appends => Err(Reason::StagesMissing),
+            Update::Build if appends => Some(Reason::StagesMissing),
             Update::Nearest | Update::InPlace if appends && choose::finished(site, container, refused)?.is_some() => {
-                Err(Reason::OtherFits)
+                Some(Reason::OtherFits)
             }
-            _ => Ok(pending),
+            _ => None,
         })
     }
 
@@ -451,9 +464,13 @@ impl Setup<'_> {
     pub fn plan(&self) -> Result<Plan, SetupError> {
         let site = self.site()?;
         let mut refused = Refused::default();
-        let usable = choose::usable(&site, &mut refused)?;
-        let chosen = choose::best(&site, usable, &mut refused)?;
+        let chosen = self.chosen(&site, &mut refused)?;
         let because = refused.because().cloned();
+        if let (OnEdit::Fail, None, Some(reason)) =
+            (self.on_edit, &chosen, because.as_ref().filter(|reason| reason.is_edit()))
+        {
+            return Err(SetupError::Edited { reason: reason.clone() });
+        }
         // The last container is what a person has in mind, whether it is used or not.
         let last = match refused.first() {
             Some(container) => choose::read(&site, container)?.unwrap_or_default(),
@@ -470,15 +487,36 @@ impl Setup<'_> {
                 None => Action::Build,
             };
             let removed = plan::compare(&mut steps, &last);
-            return Ok(Plan { action, because, steps, removed, unfinished: None, image_id: made.image_id });
+            let plan = Plan { action, because, steps, removed, unfinished: None, calls: 0, image_id: made.image_id };
+            return Ok(plan.without_doubtful_removals());
         };
         let unfinished = ledger.unfinished().map(|record| record.stage);
+        let calls = match container.state {
+            ContainerState::Running => in_use::calls(site.engine, &container.id, None),
+            _ => Ok(0),
+        };
+        let calls = calls.map_err(doing(format!("see what runs in container `{}`", container.name)))?;
         let image_id = MadeOf::of(&container).image_id;
         let action = if pending == 0 { Action::Use(container) } else { Action::Append(container) };
         let mut steps = fit.steps;
-        let removed = plan::compare(&mut steps, &ledger);
+        // One from which a stage is gone would not be used.
+        plan::compare(&mut steps, &ledger);
         plan::tell_failed(&mut steps, &last);
-        Ok(Plan { action, because, steps, removed, unfinished, image_id })
+        Ok(Plan { action, because, steps, removed: Vec::new(), unfinished, calls, image_id })
+    }
+
+    /// The container that a call would use; `None` for a new one.
+    fn chosen(&self, site: &Site<'_>, refused: &mut Refused) -> Result<Option<Candidate>, SetupError> {
+        for _ in 0..ATTEMPTS {
+            let containers = choose::usable(site, refused)?;
+            let Some(candidate) = choose::best(site, containers, refused)? else { return Ok(None) };
+            let Candidate { container, ledger, pending, .. } = &candidate;
+            match self.rather(site, container, ledger, *pending, refused)? {
+                None => return Ok(Some(candidate)),
+                Some(reason) => refused.add(container, reason),
+            }
+        }
+        Ok(None)
     }
 
     /// A running container that a finished setup may have left, for a script that runs nothing on every call, with what it

@@ -21,23 +21,28 @@ pub struct PlanStyle {
     pub is_colored: bool,
     /// All of the text of edited stages with what surrounds it, rather than the differing lines.
     pub has_diff: bool,
+    /// How wide the terminal is, in columns, where it is one.
+    pub columns: Option<u16>,
 }
 
 /// How many differing lines of a stage are shown.
 const MOST_LINES: usize = 8;
 /// What takes less is not worth a word, in seconds.
 const SHORTEST: f64 = 1.0;
-/// The width of titles, in characters.
+/// The width of titles at most, in characters.
 const TITLE: usize = 56;
+/// What stands beside a title of what is said of most stages, in columns.
+const BESIDE: usize = 60;
 
 /// Draws a plan; `now` is what ages are counted from.
 pub fn draw(document: &PlanDocument, look: PlanStyle, now: Timestamp) -> String {
     let mut canvas = Canvas { text: String::new(), is_colored: look.is_colored };
     heading(document, &mut canvas);
     canvas.line(PLAIN, "");
-    let width = document.steps.iter().map(|step| title(step).chars().count()).max().unwrap_or_default();
+    let limit = look.columns.map_or(TITLE, |columns| usize::from(columns).saturating_sub(BESIDE)).clamp(12, TITLE);
+    let width = document.steps.iter().map(|step| title(step, limit).chars().count()).max().unwrap_or_default();
     for step in &document.steps {
-        canvas.line(style(step.mark), &line(step, width, now));
+        canvas.line(style(step.mark), &line(step, limit, width, now));
         below(step, look, &mut canvas);
     }
     if !document.steps.is_empty() {
@@ -102,7 +107,7 @@ fn heading(document: &PlanDocument, canvas: &mut Canvas) {
     let state = container.state.unwrap_or_default();
     let origin = words::origin(&image.name, container.snapshot_stages.unwrap_or_default());
     let because = container.because.as_deref();
-    let unless = if container.is_sure { "" } else { ", unless an answer below tells otherwise" };
+    let unless = if container.is_sure { "" } else { ", unless what is said below has another one used" };
     canvas.line(
         PLAIN,
         &match container.action {
@@ -119,17 +124,21 @@ fn heading(document: &PlanDocument, canvas: &mut Canvas) {
             },
         },
     );
+    if container.calls > 0 && document.totals.will_run + document.totals.may_run > 0 {
+        let calls = words::calls(container.calls);
+        canvas.line(PLAIN, &format!("{calls} there: waited for, unless another container is sooner as far"));
+    }
     if let Some(number) = document.unfinished_stage {
         let what = "if it still runs, it is waited for, else another container is used";
         canvas.line(PLAIN, &format!("stage {number} has not ended: {what}"));
     }
 }
 
-fn line(step: &StepPart, width: usize, now: Timestamp) -> String {
+fn line(step: &StepPart, limit: usize, width: usize, now: Timestamp) -> String {
     let (sign, what) = sign(step.mark);
     let name = step.stage.map_or_else(|| step.kind.replace('-', " "), |number| format!("stage {number}"));
     let line = format!("line {}", step.line);
-    let title = title(step);
+    let title = title(step, limit);
     let mut fate = what.to_owned();
     match (step.mark, &step.was, &step.depends_on) {
         (StepMark::Kept, Some(was), _) => fate += &past(was, now),
@@ -147,8 +156,8 @@ fn line(step: &StepPart, width: usize, now: Timestamp) -> String {
     format!("  {sign}  {name:<10} {line:<9} {title:<width$}  {fate}")
 }
 
-fn title(step: &StepPart) -> String {
-    print::summary(step.title.as_bytes(), TITLE)
+fn title(step: &StepPart, limit: usize) -> String {
+    print::summary(step.title.as_bytes(), limit)
 }
 
 /// When something was applied, and how long it took.

@@ -242,6 +242,9 @@ impl Records {
     /// How long stage `number` took when it ran last; `None` where the records do not tell.
     pub fn took(&self, number: u32) -> Option<Duration> {
         let places = self.stages.get(&number)?;
+        if places.started == Some(places.last) {
+            return None;
+        }
         let uptime = |at: usize| self.records.get(at)?.uptime;
         Duration::try_from_secs_f64(uptime(places.last)? - uptime(places.started?)?).ok()
     }

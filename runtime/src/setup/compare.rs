@@ -5,7 +5,7 @@ use std::time::Duration;
 use bstr::BString;
 use compeval_interpreter::{
     Source, parse,
-    stage::fingerprint::{Difference, Fingerprint},
+    stage::fingerprint::{DependencyKind, Difference, Fingerprint},
     syntax::print,
 };
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -29,6 +29,8 @@ pub struct Past {
     pub commit: Option<String>,
     /// The status it failed with; `None` where it did not fail.
     pub failed: Option<i32>,
+    /// Whether it was applied.
+    pub is_applied: bool,
 }
 
 /// What a stage of the script is to those of before.
@@ -69,6 +71,17 @@ impl StageChange {
         }
     }
 
+    /// Whether it was applied and is not what it was, whatever the stages before it are.
+    pub fn is_edit(&self) -> bool {
+        let is_own = |difference: &Difference| difference.kind != DependencyKind::Previous;
+        self.past().is_some_and(|past| past.is_applied)
+            && match self {
+                StageChange::New => false,
+                StageChange::Moved { .. } | StageChange::Edited { .. } => true,
+                StageChange::Same { differences, .. } => differences.iter().any(is_own),
+            }
+    }
+
     /// How long it will take, by the last time that the same was run.
     pub fn estimate(&self) -> Option<Duration> {
         match self {
@@ -97,73 +110,75 @@ pub(super) fn compare(now: &[Present<'_>], ledger: &Records) -> Comparison {
     let records: Vec<(u32, &Record)> = ledger.stages().collect();
     let before: Vec<BString> = records.iter().map(|(_, record)| canonical(text_of(record).as_bytes())).collect();
     let after: Vec<BString> = now.iter().map(|stage| canonical(stage.text)).collect();
-    let mut changes = vec![StageChange::New; now.len()];
-    let mut gone = Vec::new();
-    let past = |at: usize| records.get(at).map(|(number, record)| past(ledger, *number, record));
-    let differences = |old: usize, new: usize| match (records.get(old), now.get(new)) {
-        (Some((_, record)), Some(stage)) => record.differences(stage.fingerprint),
-        _ => Vec::new(),
-    };
-    let mut set = |new: usize, change: Option<StageChange>| {
-        if let (Some(place), Some(change)) = (changes.get_mut(new), change) {
-            *place = change;
-        }
-    };
+    let mut pairs: Vec<Pair> = vec![Pair::None; after.len()];
+    // Where each of those of before stood, among those of now.
+    let mut places = vec![0; before.len()];
     for operation in capture_diff_slices(Algorithm::Myers, &before, &after) {
         let (old, new) = (operation.old_range(), operation.new_range());
-        let pairs = old.clone().zip(new.clone());
-        match operation {
-            DiffOp::Equal { .. } => pairs.for_each(|(old, new)| {
-                set(new, past(old).map(|past| StageChange::Same { past, differences: differences(old, new) }));
-            }),
-            _ => {
-                pairs.for_each(|(old, new)| {
-                    set(new, past(old).map(|past| StageChange::Edited { past, differences: differences(old, new) }));
-                });
-                gone.extend(old.skip(new.len()).map(|old| (new.end, old)));
-            }
+        let is_same = matches!(operation, DiffOp::Equal { .. });
+        old.clone().for_each(|at| set(&mut places, at, (new.start + at - old.start + 1).min(new.end)));
+        for (old, new) in old.zip(new) {
+            set(&mut pairs, new, if is_same { Pair::Same(old) } else { Pair::Edited(old) });
         }
     }
-    find_moved(&mut changes, &mut gone, &before, &after, &past);
-    let removed = gone.into_iter().filter_map(|(at, old)| Some((at, past(old)?))).collect();
+    find_moved(&mut pairs, &before, &after);
+    let past = |at: usize| records.get(at).map(|(number, record)| past(ledger, *number, record));
+    let differences = |old: usize, stage: &Present<'_>| match records.get(old) {
+        Some((_, record)) => record.differences(stage.fingerprint),
+        None => Vec::new(),
+    };
+    let change = |(pair, stage): (&Pair, &Present<'_>)| match *pair {
+        Pair::None => None,
+        Pair::Same(old) => Some(StageChange::Same { past: past(old)?, differences: differences(old, stage) }),
+        Pair::Edited(old) => Some(StageChange::Edited { past: past(old)?, differences: differences(old, stage) }),
+        Pair::Moved(old) => Some(StageChange::Moved { past: past(old)? }),
+    };
+    let changes = pairs.iter().zip(now).map(|pair| change(pair).unwrap_or_default()).collect();
+    let is_gone = |old: &usize| !pairs.iter().any(|pair| pair.old() == Some(*old));
+    let gone = (0..before.len()).filter(is_gone);
+    let removed = gone.filter_map(|old| Some((places.get(old).copied()?, past(old)?))).collect();
     Comparison { changes, removed }
 }
 
-/// Finds stages among the new ones, and those for which others stand now, that have only moved.
-fn find_moved(
-    changes: &mut [StageChange],
-    gone: &mut Vec<(usize, usize)>,
-    before: &[BString],
-    after: &[BString],
-    past: &dyn Fn(usize) -> Option<Past>,
-) {
-    for (change, text) in changes.iter_mut().zip(after) {
-        let was_there = |(_, old): &(usize, usize)| before.get(*old) == Some(text);
-        if *change == StageChange::New
-            && let Some(at) = gone.iter().position(was_there)
-            && let Some(past) = past(gone.remove(at).1)
-        {
-            *change = StageChange::Moved { past };
+/// What a stage of now is to one of before, by its place among those.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pair {
+    None,
+    Same(usize),
+    Edited(usize),
+    Moved(usize),
+}
+
+impl Pair {
+    fn old(self) -> Option<usize> {
+        match self {
+            Pair::None => None,
+            Pair::Same(old) | Pair::Edited(old) | Pair::Moved(old) => Some(old),
         }
     }
-    // Of two that changed places, each stands where the other stood.
-    let edited = |change: &StageChange| match change {
-        StageChange::Edited { past, .. } => Some(canonical(past.text.as_bytes())),
-        _ => None,
-    };
-    let replaced: Vec<(usize, BString)> =
-        changes.iter().enumerate().filter_map(|(at, change)| Some((at, edited(change)?))).collect();
-    let swapped: Vec<(usize, Past)> = replaced
-        .iter()
-        .filter_map(|(at, _)| {
-            let text = after.get(*at)?;
-            let (from, _) = replaced.iter().find(|(other, was)| other != at && was == text)?;
-            Some((*at, changes.get(*from)?.past()?.clone()))
-        })
-        .collect();
-    for (at, past) in swapped {
-        if let Some(change) = changes.get_mut(at) {
-            *change = StageChange::Moved { past };
+}
+
+fn set<T>(list: &mut [T], at: usize, value: T) {
+    if let Some(place) = list.get_mut(at) {
+        *place = value;
+    }
+}
+
+/// Finds stages, among those that are new or stand where another one stood, that stood elsewhere: each of those of before
+/// is one of now at most.
+fn find_moved(pairs: &mut [Pair], before: &[BString], after: &[BString]) {
+    for (new, text) in after.iter().enumerate() {
+        if !matches!(pairs.get(new), Some(Pair::None | Pair::Edited(_))) {
+            continue;
+        }
+        let is_taken = |old: usize| {
+            pairs.iter().any(|pair| matches!(pair, Pair::Same(taken) | Pair::Moved(taken) if *taken == old))
+        };
+        let moved = before.iter().enumerate().find(|(old, was)| *was == text && !is_taken(*old));
+        if let Some((old, _)) = moved {
+            let stood = pairs.iter().position(|pair| *pair == Pair::Edited(old));
+            stood.into_iter().for_each(|stood| set(pairs, stood, Pair::None));
+            set(pairs, new, Pair::Moved(old));
         }
     }
 }
@@ -181,6 +196,7 @@ pub(super) fn past_of(ledger: &Records, number: u32) -> Option<Past> {
 fn past(ledger: &Records, number: u32, record: &Record) -> Past {
     let last = ledger.last(number);
     let failed = last.filter(|last| last.state == StageState::Failed).and_then(|last| last.status);
+    let is_applied = last.is_some_and(|last| last.state == StageState::Applied);
     Past {
         number,
         text: text_of(record).to_owned(),
@@ -189,6 +205,7 @@ fn past(ledger: &Records, number: u32, record: &Record) -> Past {
         took: ledger.took(number),
         commit: record.commit.clone(),
         failed,
+        is_applied,
     }
 }
 
@@ -248,6 +265,7 @@ mod tests {
             ("a b c", "a x y c", "=a b~x +y =c"),
             ("a b c", "a x", "=a b~x -c"),
             ("a b c", "", "-a -b -c"),
+            ("a k b", "b k c", "b<3 -a =k +c"),
         ] {
             assert_eq!(compared(before, after), expected, "{before:?} to {after:?}");
         }

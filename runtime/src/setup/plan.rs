@@ -77,6 +77,8 @@ pub struct Plan {
     pub action: Action,
     /// Why no other one is used as it is, where there are others.
     pub because: Option<Reason>,
+    /// How many calls run in the container: where stages are to be applied, these are waited for, or another one is used.
+    pub calls: usize,
     /// A stage that an ended call left without an end: it still runs, or the container is not used.
     pub unfinished: Option<u32>,
 }
@@ -108,14 +110,23 @@ impl Plan {
         self.steps.iter().filter(is_stage).count()
     }
 
-    /// Whether the container that is used is sure: no answer decides about stages.
+    /// The same, where nobody knows how many stages there are, without those that seem to be gone.
+    pub(super) fn without_doubtful_removals(mut self) -> Plan {
+        if !self.is_sure() {
+            self.removed.clear();
+        }
+        self
+    }
+
+    /// Whether the container that is used is sure: no answer decides about stages, and nothing that runs in it.
     pub fn is_sure(&self) -> bool {
-        !self.steps.iter().any(Step::is_stage_perhaps)
+        let waits = self.unfinished.is_some() || self.calls > 0 && self.pending() > 0;
+        !waits && !self.steps.iter().any(Step::is_stage_perhaps)
     }
 
     /// Whether stages that were applied are not what the script says now.
     pub fn is_edited(&self) -> bool {
-        let is_other = |step: &Step| step.fate != Fate::Applied && step.change != StageChange::New;
+        let is_other = |step: &Step| step.fate == Fate::Pending && step.change.is_edit();
         !self.removed.is_empty() || self.steps.iter().any(is_other)
     }
 
