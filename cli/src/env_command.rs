@@ -11,7 +11,7 @@ use std::{
     error::Error,
     ffi::OsString,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     process::ExitCode,
 };
 
@@ -26,7 +26,7 @@ use compeval_runtime::{
 };
 use thiserror::Error;
 
-use crate::{VERSION, report};
+use crate::{VERSION, report, words};
 
 /// Show and tend the containers of computations.
 ///
@@ -84,7 +84,7 @@ enum EnvCommand {
         /// The stage.
         stage: Option<u32>,
         /// Show what comes, too, until `^C`.
-        #[arg(short, long)]
+        #[arg(short, long, conflicts_with = "stage")]
         follow: bool,
     },
     /// Show in what the stages applied in two containers differ, or their files.
@@ -175,9 +175,9 @@ enum EnvError {
     NoSuch { name: String, directory: String },
     #[error("`{name}` may be any of {among}")]
     Several { name: String, among: String },
-    #[error("{} in container `{container}`", crate::words::calls(*calls))]
+    #[error("container `{container}` is in use by {}", words::calls(*calls))]
     Busy { container: String, calls: usize },
-    #[error("containers `{one}` and `{other}` are made from different images")]
+    #[error("containers `{one}` and `{other}` are not made from the same image or snapshot")]
     OtherImages { one: String, other: String },
     #[error("there is no log of a setup of the computation in `{directory}`")]
     NoLog { directory: String },
@@ -203,7 +203,7 @@ impl EnvError {
             EnvError::Several { .. } => "name it in full".into(),
             EnvError::Busy { .. } => "wait for their end, or kill them: --force".into(),
             EnvError::OtherImages { .. } => {
-                "only files of containers from one image are compared; leave out --files".into()
+                "only what such containers changed can be compared; leave out --files".into()
             }
             EnvError::NoLog { .. } => "logs are written by setups that run something".into(),
             EnvError::NoStage(_) => "only the logs of the last setups are kept; `ce-env log` shows the last one".into(),
@@ -252,7 +252,9 @@ pub fn run(arguments: &EnvArguments) -> ExitCode {
 
 fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
     let directory = computation::found_upwards(&arguments.directory);
-    let directory = directory.canonicalize().unwrap_or(directory);
+    // One that is gone is still named.
+    let absolute = || path::absolute(&directory).unwrap_or_else(|_| directory.clone());
+    let directory = directory.canonicalize().unwrap_or_else(|_| absolute());
     if let EnvCommand::Log { stage, follow } = &arguments.command {
         return logs::show(&directory, *stage, *follow).map(|()| 0);
     }
@@ -298,20 +300,18 @@ fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
             let named = if containers.is_empty() { vec![tended.one(None)?] } else { tended.named(containers)? };
             for known in &named {
                 let ended = tended.inventory.kill(known, &enter::shell_of(known))?;
-                tell(&format!("ce-env: ended {ended} calls in container {}\n", known.container.name));
+                tell(&format!("ce-env: ended {} in container {}\n", words::count(ended, "call"), known.container.name));
             }
         }
         EnvCommand::Stop { containers, force } => {
-            for entry in tended.named(containers)?.iter().filter(|entry| entry.is_running()) {
-                tended.check_idle(entry, *force)?;
-                tended.inventory.stop(entry)?;
+            for entry in tended.named(containers)?.iter().filter(|entry| entry.is_up()) {
+                is_idle(entry, tended.inventory.stop(entry, *force)?)?;
                 tell(&format!("ce-env: stopped container {}\n", entry.container.name));
             }
         }
         EnvCommand::Rm { containers, force } => {
             for entry in &tended.named(containers)? {
-                tended.check_idle(entry, *force)?;
-                tended.inventory.remove(entry)?;
+                is_idle(entry, tended.inventory.remove(entry, *force)?)?;
                 tell(&format!("ce-env: removed container {}\n", entry.container.name));
             }
         }
@@ -341,7 +341,7 @@ impl Tended<'_> {
         let mut entries = self.entries()?;
         let Some(name) = name else {
             // What calls use rather than what is kept for a look.
-            entries.sort_by_key(|entry| (entry.has_failed(), !entry.is_running()));
+            entries.sort_by_key(|entry| (entry.has_failed(), !entry.is_up()));
             return entries.into_iter().next().ok_or(EnvError::None { directory: self.directory() });
         };
         let is_it = |entry: &KnownContainer| {
@@ -373,14 +373,13 @@ impl Tended<'_> {
             names => names.iter().map(|name| self.one(Some(name))).collect(),
         }
     }
+}
 
-    /// Makes sure that no call is disturbed.
-    fn check_idle(&self, entry: &KnownContainer, force: bool) -> Result<(), EnvError> {
-        match entry.calls {
-            0 => Ok(()),
-            _ if force => Ok(()),
-            calls => Err(EnvError::Busy { container: entry.container.name.clone(), calls }),
-        }
+/// That nothing kept a container from being stopped or removed.
+fn is_idle(entry: &KnownContainer, calls: usize) -> Result<(), EnvError> {
+    match calls {
+        0 => Ok(()),
+        calls => Err(EnvError::Busy { container: entry.container.name.clone(), calls }),
     }
 }
 

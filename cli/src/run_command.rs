@@ -24,6 +24,7 @@ use compeval_runtime::{
     interrupt::{Interrupt, Signal},
     setup::snapshot::Worth,
 };
+use console::Term;
 use jiff::Timestamp;
 
 pub use self::arguments::RunArguments;
@@ -35,7 +36,7 @@ use crate::{
     },
     progress::Reporter,
     report,
-    run_report::Recorder,
+    run_report::{self, Recorder},
     signals,
     state_directory::{self, Mark},
     words,
@@ -76,11 +77,15 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
     let directory = computation::found_upwards(&arguments.directory);
     let colored = arguments.color.is_on(&io::stderr());
     let mut reporter = Reporter::new(arguments.progress, colored, state_directory::log(&directory));
+    let file = match arguments.report.as_deref().map(run_report::open).transpose() {
+        Ok(file) => file,
+        Err(error) => return no_report(arguments, &error),
+    };
     let mut recorder = Recorder::new(&mut reporter);
     let ended = attempt(arguments, &directory, &mut recorder);
-    let written = arguments.report.as_deref().map(|path| {
+    let written = file.as_ref().map(|file| {
         let failure = ended.as_ref().err().map(Failure::text);
-        recorder.write(path, exit_status_of(&ended), failure)
+        recorder.write(file, exit_status_of(&ended), failure)
     });
     reporter.end(ended.is_ok());
     if let Some(Err(error)) = written {
@@ -97,6 +102,13 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
     // Where standard error is gone, the exit status has to do.
     let _ = io::stderr().write_all((failure.report(&reporter, colored) + &kept).as_bytes());
     ExitCode::from(status)
+}
+
+/// Nothing is run whose report could not be written.
+fn no_report(arguments: &RunArguments, error: &io::Error) -> ExitCode {
+    let path = arguments.report.as_deref().unwrap_or(Path::new("")).display();
+    tell(&format!("cannot write the report to `{path}`: {error}; nothing was run"));
+    ExitCode::from(FAILED)
 }
 
 /// The exit status of ce-run.
@@ -190,7 +202,11 @@ fn show_plan(arguments: &RunArguments, setup: &Setup<'_>, command: &Call) -> Res
     let text = match arguments.format {
         PlanFormat::Json => document.json().map_err(|error| Failure::other(error, None))?,
         PlanFormat::Text => {
-            let look = PlanStyle { is_colored: arguments.color.is_on(&io::stdout()), has_diff: arguments.diff };
+            let look = PlanStyle {
+                is_colored: arguments.color.is_on(&io::stdout()),
+                has_diff: arguments.diff,
+                columns: Term::stdout().size_checked().map(|(_, columns)| columns),
+            };
             text::draw(&document, look, Timestamp::now())
         }
     };

@@ -1,7 +1,12 @@
 //! What `--report FILE` writes: what happened in a call, as data; the schema `ce.report/1`, which is only ever extended
 //! (`docs/schemas/ce.report.1.json`).
 
-use std::{fs, io, path::Path, time::Instant};
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::Path,
+    time::Instant,
+};
 
 use compeval_interpreter::{dispatch::Kind, execute::Event};
 use compeval_runtime::{
@@ -17,6 +22,14 @@ use crate::{progress::Reporter, words};
 
 /// The name of the schema.
 const SCHEMA: &str = "ce.report/1";
+
+/// Opens the file that a report will be written to, before anything is done. What is in it stays until then.
+///
+/// # Errors
+/// Those of the file system.
+pub fn open(path: &Path) -> io::Result<File> {
+    File::options().write(true).create(true).truncate(false).open(path)
+}
 
 /// A watcher that keeps what it is told, and passes it on.
 pub struct Recorder<'w> {
@@ -147,19 +160,18 @@ impl<'w> Recorder<'w> {
         self.report.container = Some(ReportedContainer { id, name, environment });
     }
 
-    /// Writes the file, when it is known how it ended; what was there before is replaced as a whole.
+    /// Writes the report, when it is known how the call ended, in place of what is in the file.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn write(mut self, path: &Path, exit_status: u8, failure: Option<String>) -> io::Result<()> {
+    pub fn write(mut self, mut file: &File, exit_status: u8, failure: Option<String>) -> io::Result<()> {
         self.report.seconds = self.began.elapsed().as_secs_f64();
         (self.report.exit_status, self.report.failure) = (exit_status, failure);
         let text = serde_json::to_string_pretty(&self.report)? + "\n";
-        let mut name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_owned();
-        name.push(format!(".ce{}", std::process::id()));
-        let beside = path.with_file_name(name);
-        fs::write(&beside, text)?;
-        fs::rename(&beside, path).inspect_err(|_| drop(fs::remove_file(&beside)))
+        if file.metadata()?.is_file() {
+            file.set_len(0)?;
+        }
+        file.write_all(text.as_bytes())
     }
 
     fn setup(&mut self, event: &Event<'_>) {
@@ -198,7 +210,11 @@ impl Watcher for Recorder<'_> {
     fn notice(&mut self, notice: Notice<'_>) {
         match &notice {
             Notice::Setup(event) => self.setup(event),
-            Notice::Creating { because, .. } => self.report.because = because.map(words::reason),
+            Notice::Creating { because: Some(because), .. } => {
+                // What was tried in another container before came to nothing.
+                self.report.because = Some(words::reason(because));
+                (self.report.kept_stages, self.report.steps) = (0, Vec::new());
+            }
             Notice::Called { container } => self.container_id = Some((*container).to_owned()),
             _ => {}
         }

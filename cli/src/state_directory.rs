@@ -21,11 +21,13 @@ pub fn logs_of(directory: &Path) -> Vec<PathBuf> {
     dated(&logs(directory)).into_iter().rev().map(|(_, path)| path).collect()
 }
 
-/// The directory of a computation's logs.
+/// The directory of a computation's logs: its name, and a hash of its path, for others have that name, too.
 fn logs(directory: &Path) -> PathBuf {
     let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
     let name = directory.file_name().map_or_else(|| "computation".into(), |name| plain(&name.to_string_lossy()));
-    state_directory().join("logs").join(name)
+    let mut hash = DefaultHasher::new();
+    directory.hash(&mut hash);
+    state_directory().join("logs").join(format!("{name}-{:012x}", hash.finish() >> 16))
 }
 
 /// `$XDG_STATE_HOME/compeval`, or its default in the home directory.
@@ -42,9 +44,9 @@ pub struct Mark(PathBuf);
 impl Mark {
     /// The mark of what was done for the computation in a directory.
     pub fn new(directory: &Path, what: &str) -> Mark {
-        let mut hash = DefaultHasher::new();
-        directory.canonicalize().unwrap_or_else(|_| directory.to_owned()).hash(&mut hash);
-        Mark(logs(directory).with_extension(format!("{:016x}.{what}", hash.finish())))
+        let mut name = logs(directory).into_os_string();
+        name.push(format!(".{what}"));
+        Mark(name.into())
     }
 
     /// Whether it was not done for so long.
@@ -105,6 +107,7 @@ mod tests {
         let directory = top.path().join("a\n\u{1b}[2J ü");
         std::fs::create_dir(&directory).unwrap();
         let log = log(&directory);
-        assert_eq!(log.parent().unwrap().file_name().unwrap(), "a___2J__");
+        let name = log.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(name.starts_with("a___2J__-") && name.len() == "a___2J__-".len() + 12, "{name}");
     }
 }

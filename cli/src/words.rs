@@ -65,9 +65,16 @@ pub fn difference(Difference { kind, name, change }: &Difference) -> String {
         DependencyKind::File => format!("the file `{name}`"),
         DependencyKind::Computation => "a file of the computation".to_owned(),
     };
+    let are = match kind {
+        DependencyKind::Previous | DependencyKind::Positional | DependencyKind::Options | DependencyKind::Anything => {
+            "are"
+        }
+        DependencyKind::Exported if name.is_empty() => "are",
+        _ => "is",
+    };
     match change {
-        Change::Added => format!("{what} is new"),
-        Change::Removed => format!("{what} is gone"),
+        Change::Added => format!("{what} {are} new"),
+        Change::Removed => format!("{what} {are} gone"),
         Change::Changed => format!("{what} changed"),
     }
 }
@@ -244,6 +251,11 @@ pub fn amount(bytes: u64) -> String {
         Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / unit as f64),
         None => format!("{bytes} B"),
     }
+}
+
+/// So many of what the word stands for.
+pub fn count(number: usize, word: &str) -> String {
+    if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
 }
 
 /// An error on one line.

@@ -25,7 +25,7 @@ fn told(computation: &Computation, name: &str, run: &Run) -> String {
     assert!(run.stdout.is_empty(), "{name}");
     let mut text = run.stderr.replace(&computation.top().display().to_string(), "TOP");
     text = text.replace(env!("CARGO_BIN_EXE_ce-run"), "ce-run");
-    text = hide(&text, "/logs/align/", ".log", "LOG");
+    text = hide(&text, "/logs/align-", ".log", "LOG");
     text = hide(&text, "/locks/align-", ".lock", "ID");
     for id in text.clone().split("ce-align-").skip(1).filter_map(|rest| rest.get(..12)) {
         text = text.replace(id, "ID");

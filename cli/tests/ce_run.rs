@@ -428,4 +428,7 @@ fn a_report_tells_what_happened_as_its_schema_says() {
     assert!(failed["failure"].as_str().unwrap().contains("failed at stage 2"), "{failed:#}");
     computation.write("docker.conf", "image = 3");
     assert_eq!(report(&["true"])["computation"], Value::Null);
+    let nowhere = computation.call(&["--report", "/no/such/directory/report", "true"]);
+    let expected = "ce-run: cannot write the report to `/no/such/directory/report`: No such file or directory";
+    assert!(nowhere.status == Some(125) && nowhere.stderr.starts_with(expected), "{nowhere:?}");
 }

@@ -94,6 +94,14 @@ fn what_a_stage_put_out_is_found_again() {
 }
 
 #[test]
+fn computations_of_one_name_have_logs_of_their_own() {
+    let Some(one) = computation("logs of one name", SCRIPT) else { return };
+    let Some(other) = computation("logs of one name", "next_stage && echo another stage\n") else { return };
+    let log = one.environment_command(&["log", "1"]).env("XDG_STATE_HOME", other.top().join("state")).output().unwrap();
+    assert_eq!(log.status.code(), Some(1), "{log:?}");
+}
+
+#[test]
 fn programs_and_shells_run_in_a_container_as_it_is() {
     let Some(computation) = computation("programs", SCRIPT) else { return };
     assert_eq!(env(&computation, &["exec", "sh", "-c", "exit 7"]).status, Some(7));
@@ -140,7 +148,7 @@ fn where_a_call_runs_nothing_is_stopped_or_removed_unless_that_is_forced() {
     for command in ["stop", "rm"] {
         let refused = env(&computation, &[command, &name]);
         let expected = format!(
-            "ce-env: a call that runs in container `{name}`\n  help: wait for their end, or kill them: --force\n"
+            "ce-env: container `{name}` is in use by a call that runs\n  help: wait for their end, or kill them: --force\n"
         );
         assert_eq!((refused.status, refused.stderr), (Some(1), expected));
     }
@@ -159,7 +167,7 @@ fn a_call_is_ended_from_elsewhere() {
         // Its trap is set by then.
         std::thread::sleep(std::time::Duration::from_millis(300));
         let killed = env(&computation, &["kill"]);
-        assert!(killed.stderr.starts_with("ce-env: ended 1 calls in container ce-align-"), "{killed:?}");
+        assert!(killed.stderr.starts_with("ce-env: ended 1 call in container ce-align-"), "{killed:?}");
         assert_eq!(call.wait().unwrap().code(), Some(status), "{trap}");
     }
     assert!(env(&computation, &["kill"]).stderr.starts_with("ce-env: ended 0 calls"));
@@ -173,7 +181,10 @@ fn what_is_not_needed_any_more_is_shown_and_then_removed() {
     assert_eq!(env(&computation, &["prune", "--yes"]).stderr, "ce-env: there is nothing to remove\n");
     let name = computation.container().name;
     let shown = env(&computation, &["prune", "--keep", "0", "--dry-run"]);
-    assert!(shown.stderr.contains("would remove 1 containers") && !computation.containers().is_empty(), "{shown:?}");
+    assert!(
+        shown.stderr.contains("would remove 1 container and 0 snapshots") && !computation.containers().is_empty(),
+        "{shown:?}"
+    );
     let asked = env(&computation, &["prune", "--keep", "0"]);
     assert!(asked.status == Some(1) && asked.stderr.contains("nobody can be asked"), "{asked:?}");
     let removed = env(&computation, &["prune", "--keep", "0", "--yes"]);

@@ -48,9 +48,7 @@ fn lines_tell_of_a_setup_and_nothing_of_a_steady_call() {
     insta::assert_snapshot!(told(&computation, &["echo", "done"]));
     assert_eq!(told(&computation, &["echo", "done"]), "");
     assert_eq!(told(&computation, &["--progress=tty", "echo", "done"]), "");
-    let logs = computation.top().join("state/compeval/logs/align");
-    let last = logs.read_dir().unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
-    let log = std::fs::read_to_string(last).unwrap();
+    let log = std::fs::read_to_string(computation.logs().pop().unwrap()).unwrap();
     assert!(log.contains("# everytime (line 5): printf 'no end'\n"), "{log}");
 }
 

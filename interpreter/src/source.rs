@@ -79,7 +79,8 @@ impl Place {
         };
         let block: Vec<&[u8]> = (1..self.line()).rev().map_while(comment).collect();
         let said = block.into_iter().rev().map(|text| text.trim_start_with(|letter| letter == '#').trim_ascii());
-        said.map(BStr::new).find(|text| !text.is_empty())
+        // Orders to a linter are none of it.
+        said.map(BStr::new).find(|text| !text.is_empty() && !text.starts_with(b"shellcheck "))
     }
 }
 

@@ -2,6 +2,7 @@
 //! directory is gone or cannot be read. Everything is asked of the engine, and of the containers' own ledgers.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -58,16 +59,16 @@ impl KnownContainer {
         self.ledger.as_ref().map(compare::all).unwrap_or_default()
     }
 
-    /// Whether its computation's directory is there.
+    /// Whether its computation's directory is there, or may be where this user cannot look.
     #[must_use]
     pub fn is_reachable(&self) -> bool {
-        self.directory.is_dir()
+        !is_gone(&self.directory)
     }
 
-    /// Whether commands can be run in it as it is.
+    /// Whether its processes are there, running or paused.
     #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.container.state == ContainerState::Running
+    pub fn is_up(&self) -> bool {
+        matches!(self.container.state, ContainerState::Running | ContainerState::Paused)
     }
 
     /// Whether a stage failed in it, or was cut off while nothing runs there.
@@ -77,6 +78,12 @@ impl KnownContainer {
             |ledger: &Records| ledger.failed().is_some() || ledger.unfinished().is_some() && self.calls == 0;
         self.ledger.as_ref().is_ok_and(is_debris)
     }
+}
+
+/// Whether a directory is not there; one that cannot be looked at may be.
+#[must_use]
+pub fn is_gone(directory: &Path) -> bool {
+    directory.metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 impl Inventory<'_> {
@@ -146,12 +153,16 @@ impl Inventory<'_> {
         self.engine.changes(&known.container.id).map_err(doing(format!("look into container `{name}`")))
     }
 
-    /// Lets commands be run in a container: starts it, where it is stopped.
+    /// Lets commands be run in a container: starts it, where it is stopped, and lets it go on, where it is paused.
     ///
     /// # Errors
     /// The engine's refusal.
-    pub fn start(&self, entry: &KnownContainer) -> Result<(), SetupError> {
-        self.engine.start(&entry.container.id).map_err(doing(format!("start container `{}`", entry.container.name)))
+    pub fn start(&self, known: &KnownContainer) -> Result<(), SetupError> {
+        let started = match known.container.state {
+            ContainerState::Paused => self.engine.unpause(&known.container.id),
+            _ => self.engine.start(&known.container.id),
+        };
+        started.map_err(doing(format!("start container `{}`", known.container.name)))
     }
 
     /// Ends the calls and setups that run in a container: they get TERM, and KILL where they do not end in time. Gives how
@@ -188,24 +199,44 @@ impl Inventory<'_> {
         interrupt::send(self.engine, shell, &running, signal)
     }
 
-    /// Stops a container, with all that runs in it.
-    ///
-    /// # Errors
-    /// The engine's refusal.
-    pub fn stop(&self, entry: &KnownContainer) -> Result<(), SetupError> {
-        self.engine.stop(&entry.container.id).map_err(doing(format!("stop container `{}`", entry.container.name)))
-    }
-
-    /// Removes a container, with all that runs in it; no setup of its computation begins meanwhile.
+    /// Stops a container, unless calls or setups run there and are not to be killed by `force`. Gives how many keep it from
+    /// that: none, when it is done.
     ///
     /// # Errors
     /// The engine's refusal, or that a setup of its computation is at work.
-    pub fn remove(&self, entry: &KnownContainer) -> Result<(), SetupError> {
-        let _lock = match entry.is_reachable() {
-            true => Some(Lock::acquire(&entry.directory, Some(Duration::from_secs(10)), || {}, || false)?),
-            false => None,
+    pub fn stop(&self, known: &KnownContainer, force: bool) -> Result<usize, SetupError> {
+        let stop = || self.engine.stop(&known.container.id);
+        self.unless_busy(known, force, stop, doing(format!("stop container `{}`", known.container.name)))
+    }
+
+    /// Removes a container, on the same terms.
+    ///
+    /// # Errors
+    /// The engine's refusal, or that a setup of its computation is at work.
+    pub fn remove(&self, known: &KnownContainer, force: bool) -> Result<usize, SetupError> {
+        let remove = || self.engine.remove(&known.container.id);
+        self.unless_busy(known, force, remove, doing(format!("remove container `{}`", known.container.name)))
+    }
+
+    /// Does something to a container while no setup of its computation can begin.
+    fn unless_busy(
+        &self,
+        known: &KnownContainer,
+        force: bool,
+        act: impl FnOnce() -> Result<(), EngineError>,
+        failed: impl FnOnce(EngineError) -> SetupError,
+    ) -> Result<usize, SetupError> {
+        let wait = Some(Duration::from_secs(10));
+        let is_locked = !force && known.directory.is_dir();
+        let _lock = is_locked.then(|| Lock::acquire(&known.directory, wait, || {}, || false)).transpose()?;
+        let done = || match self.engine.container(&known.container.id)?.map(|container| container.state) {
+            Some(ContainerState::Running) if !force => match in_use::calls(self.engine, &known.container.id, None)? {
+                0 => act().map(|()| 0),
+                calls => Ok(calls),
+            },
+            _ => act().map(|()| 0),
         };
-        self.engine.remove(&entry.container.id).map_err(doing(format!("remove container `{}`", entry.container.name)))
+        done().map_err(failed)
     }
 
     /// Removes a snapshot; false where something is made from it.

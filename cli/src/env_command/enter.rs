@@ -9,7 +9,7 @@ use compeval_runtime::{
     SetupError,
     call::{Call, Called, Input, KILLED, caller::caller, runner::CommandRunner, terminal},
     computation::{description::Description, layout::DESCRIPTION},
-    engine::Stream,
+    engine::{ContainerState, Stream},
     interrupt::Interrupt,
     inventory::{Inventory, KnownContainer},
 };
@@ -32,19 +32,19 @@ pub(super) fn shell(inventory: &Inventory<'_>, entry: &KnownContainer, user: Opt
     run(inventory, entry, &ProgramCall { words: &words, user, reads: true, has_terminal: true })
 }
 
-/// Runs a program in a container, which is started where that is stopped, and stopped again then; gives its exit status.
+/// Runs a program in a container, which is started where that is stopped, and then stopped again; gives its exit status.
 pub(super) fn run(
     inventory: &Inventory<'_>,
     entry: &KnownContainer,
     program: &ProgramCall<'_>,
 ) -> Result<u8, EnvError> {
-    let was_running = entry.is_running();
-    if !was_running {
+    if entry.container.state != ContainerState::Running {
         inventory.start(entry)?;
     }
     let called = call(inventory, entry, program);
-    if !was_running {
-        inventory.stop(entry)?;
+    if !entry.is_up() {
+        // Unless somebody else runs something there by now.
+        inventory.stop(entry, false)?;
     }
     Ok(status(called?, program))
 }
@@ -53,10 +53,11 @@ fn call(inventory: &Inventory<'_>, entry: &KnownContainer, program: &ProgramCall
     let shell = shell_of(entry);
     let interrupt = Interrupt::default();
     signals::take(interrupt.clone(), shell.clone());
-    let user = program.user.map(str::to_owned).unwrap_or_else(caller);
+    // As calls are run: whom docker.conf names, where that can be read.
+    let described = || Description::read(&entry.directory.join(DESCRIPTION)).ok()?.user;
     let command = Call {
         argv: program.words.to_vec(),
-        user: Some(user),
+        user: program.user.map(str::to_owned).or_else(described).or_else(|| Some(caller())),
         input: if program.reads { Input::Inherited } else { Input::Nothing },
         terminal: if program.has_terminal { terminal::size() } else { None },
         ..Call::new("")

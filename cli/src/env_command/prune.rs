@@ -8,7 +8,10 @@ use std::{
 };
 
 use clap::Args;
-use compeval_runtime::{engine::Image, inventory::KnownContainer};
+use compeval_runtime::{
+    engine::Image,
+    inventory::{KnownContainer, is_gone},
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{EnvError, Tended, print, tell};
@@ -21,7 +24,7 @@ pub struct PruneArguments {
     #[arg(short, long)]
     all: bool,
 
-    /// Keep so many stopped containers of each computation, the newest.
+    /// Keep so many stopped containers of each computation, the newest; those in which a stage failed go.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     keep: usize,
 
@@ -42,8 +45,8 @@ pub struct PruneArguments {
     yes: bool,
 }
 
-/// Shows what would go, asks, and removes it. What runs stays, unless its directory is gone; where calls run, nothing is ever
-/// removed.
+/// Shows what would go, asks, and removes it. What runs stays, unless it is asked for what is unreachable; where calls run,
+/// nothing is ever removed.
 pub(super) fn prune(tended: &Tended<'_>, arguments: &PruneArguments) -> Result<(), EnvError> {
     let of = if arguments.all { None } else { Some(tended.directory) };
     let entries = tended.inventory.entries(of)?;
@@ -65,7 +68,12 @@ pub(super) fn prune(tended: &Tended<'_>, arguments: &PruneArguments) -> Result<(
         tell("ce-env: there is nothing to remove\n");
         return Ok(());
     }
-    let what = format!("{} containers and {} snapshots, at most {}", goes.len(), snapshots.len(), words::amount(total));
+    let what = format!(
+        "{} and {}, at most {}",
+        words::count(goes.len(), "container"),
+        words::count(snapshots.len(), "snapshot"),
+        words::amount(total)
+    );
     if arguments.dry_run {
         tell(&format!("ce-env: would remove {what}\n"));
         return Ok(());
@@ -75,14 +83,21 @@ pub(super) fn prune(tended: &Tended<'_>, arguments: &PruneArguments) -> Result<(
         return Ok(());
     }
     for entry in goes {
-        tended.inventory.remove(entry)?;
+        // Somebody may have begun to use it while the question stood there.
+        if tended.inventory.remove(entry, false)? > 0 {
+            tell(&format!("ce-env: container {} stays: it is in use\n", entry.container.name));
+        }
     }
     let mut kept = 0;
     // What others are made from goes after them.
     for snapshot in &snapshots {
         kept += usize::from(!tended.inventory.remove_snapshot(snapshot)?);
     }
-    let kept = if kept > 0 { format!("; {kept} snapshots stay, for others are made from them") } else { String::new() };
+    let kept = if kept > 0 {
+        format!("; {} stay, for others are made from them", words::count(kept, "snapshot"))
+    } else {
+        String::new()
+    };
     tell(&format!("ce-env: removed {what}{kept}\n"));
     Ok(())
 }
@@ -96,15 +111,17 @@ fn chosen<'e>(entries: &'e [KnownContainer], arguments: &PruneArguments, now: Ti
     let mut kept: BTreeMap<PathBuf, usize> = BTreeMap::new();
     let is_old = |created: Timestamp| is_older(created, arguments.older_than, now);
     let mut goes = |entry: &&KnownContainer| {
-        if entry.calls > 0 || !is_old(entry.container.created) {
+        let is_free = entry.calls == 0 && is_old(entry.container.created);
+        if arguments.unreachable {
+            return is_free && !entry.is_reachable();
+        }
+        if entry.is_up() {
             return false;
         }
-        if arguments.unreachable || !entry.is_reachable() {
-            return !entry.is_reachable();
-        }
+        // One in which a stage failed is of no use to calls.
         let kept = kept.entry(entry.directory.clone()).or_default();
-        *kept += usize::from(!entry.is_running());
-        !entry.is_running() && *kept > arguments.keep
+        *kept += usize::from(!entry.has_failed());
+        is_free && (entry.has_failed() || *kept > arguments.keep)
     };
     entries.iter().filter(|entry| goes(entry)).collect()
 }
@@ -125,7 +142,7 @@ fn unused(
     let goes_too = |entry: &KnownContainer| goes.iter().any(|gone| gone.container.id == entry.container.id);
     let is_unused = |snapshot: &&Image| {
         let directory = snapshot.labels.get("compeval.directory").map(String::as_str).unwrap_or_default();
-        let is_gone = !Path::new(directory).is_dir();
+        let is_gone = is_gone(Path::new(directory));
         let has_container = entries.iter().any(|entry| entry.directory.as_os_str() == directory && !goes_too(entry));
         !has_container && (is_gone || !arguments.unreachable) && arguments.older_than.is_none()
     };

@@ -3,7 +3,7 @@
 use compeval_interpreter::dispatch::Kind;
 use serde::Serialize;
 
-use crate::report::is_unsafe;
+use crate::{report::is_unsafe, words};
 
 const SCHEMA: &str = "ce.progress/1";
 
@@ -62,18 +62,7 @@ pub(super) struct StepOfScript {
 impl StepOfScript {
     pub(super) fn new(kind: Kind, line: usize, title: String) -> StepOfScript {
         let stage = if let Kind::Stage(number) = kind { Some(number) } else { None };
-        StepOfScript { kind: kind_name(kind), stage, line, title }
-    }
-}
-
-fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Stage(_) => "stage",
-        Kind::Everytime => "everytime",
-        Kind::Undecorated => "command",
-        Kind::Condition => "condition",
-        Kind::Expansion => "words",
-        Kind::ExitTrap => "exit-trap",
+        StepOfScript { kind: words::kind_name(kind), stage, line, title }
     }
 }
 

@@ -111,6 +111,14 @@ impl Computation {
         self.of_program(env!("CARGO_BIN_EXE_ce-run"), arguments)
     }
 
+    /// The logs of its setups, oldest first.
+    pub(crate) fn logs(&self) -> Vec<PathBuf> {
+        let list = |directory: PathBuf| directory.read_dir().into_iter().flatten().map(|entry| entry.unwrap().path());
+        let mut logs: Vec<PathBuf> = list(self.top().join("state/compeval/logs")).flat_map(list).collect();
+        logs.sort();
+        logs
+    }
+
     /// One of `ce-env`.
     pub(crate) fn environment_command(&self, arguments: &[&str]) -> Command {
         self.of_program(env!("CARGO_BIN_EXE_ce-env"), arguments)

@@ -71,7 +71,7 @@ complete -c ce-env -n "__fish_ce_env_using_subcommand stop" -s h -l help -d 'Pri
 complete -c ce-env -n "__fish_ce_env_using_subcommand rm" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
 complete -c ce-env -n "__fish_ce_env_using_subcommand rm" -s f -l force -d 'Also where calls run, which are killed'
 complete -c ce-env -n "__fish_ce_env_using_subcommand rm" -s h -l help -d 'Print help'
-complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -l keep -d 'Keep so many stopped containers of each computation, the newest' -r
+complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -l keep -d 'Keep so many stopped containers of each computation, the newest; those in which a stage failed go' -r
 complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -l older-than -d 'Only what was made so many days ago, or more' -r
 complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
 complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -s a -l all -d 'Of all computations on this engine'
