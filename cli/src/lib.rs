@@ -2,6 +2,7 @@
 
 pub mod env_command;
 pub mod lint_command;
+pub mod output;
 pub mod plan_report;
 pub mod progress;
 pub mod report;

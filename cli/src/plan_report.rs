@@ -94,6 +94,14 @@ enum StepMark {
     Always,
 }
 
+impl StepMark {
+    /// Whether it is that of a stage that will run.
+    fn is_to_run(self) -> bool {
+        use StepMark::{Again, Edited, Failed, Moved, New};
+        matches!(self, New | Edited | Moved | Again | Failed)
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct StepPart {
     mark: StepMark,
@@ -102,6 +110,9 @@ struct StepPart {
     stage: Option<u32>,
     /// The text that it stands in, and the line of it.
     source: String,
+    /// Whether that is not the setup script itself.
+    #[serde(skip)]
+    is_elsewhere: bool,
     line: usize,
     title: String,
     text: String,
@@ -198,13 +209,18 @@ impl PlanDocument {
         let key = computation.key();
         let (estimate, without_estimate) = plan.estimate();
         let mut steps: Vec<StepPart> = plan.steps.iter().map(|step| StepPart::of(environment, step)).collect();
+        // It may end well by itself.
+        let is_open = |step: &&mut StepPart| step.stage.is_some() && step.stage == plan.unfinished;
+        for step in steps.iter_mut().filter(is_open) {
+            (step.mark, step.reasons) = (StepMark::May, vec!["it began, and has not ended".to_owned()]);
+        }
         for (at, past) in plan.removed.iter().rev() {
             steps.insert((*at).min(steps.len()), StepPart::removed(environment, past));
         }
         let count = |is: fn(&StepPart) -> bool| steps.iter().filter(|step| is(step)).count();
         let totals = StageTotals {
             kept: count(|step| step.mark == StepMark::Kept),
-            will_run: plan.steps.iter().filter(|step| step.fate == Fate::Pending).count(),
+            will_run: count(|step| step.stage.is_some() && step.mark.is_to_run()),
             may_run: count(|step| step.stage.is_some() && step.mark == StepMark::May),
             removed: plan.removed.len(),
             always: count(|step| step.mark == StepMark::Always),
@@ -283,6 +299,7 @@ impl StepPart {
             kind: words::kind_name(step.kind),
             stage,
             source: if is_other { step.place.source.name().to_owned() } else { own_name(environment) },
+            is_elsewhere: is_other,
             line: step.place.line(),
             title: words::title(&step.place, &step.text, usize::MAX),
             text: step.text.to_string(),
@@ -306,6 +323,7 @@ impl StepPart {
             kind: words::kind_name(Kind::Stage(past.number)),
             stage: Some(past.number),
             source: own_name(environment),
+            is_elsewhere: false,
             line: past.line.unwrap_or_default(),
             title: words::without_marker(past.text.as_bytes()).to_str_lossy().into_owned(),
             text: past.text.clone(),

@@ -30,6 +30,7 @@ use jiff::Timestamp;
 pub use self::arguments::RunArguments;
 use self::{arguments::PlanFormat, failure::Failure};
 use crate::{
+    output,
     plan_report::{
         PlanDocument, ToDo,
         text::{self, PlanStyle},
@@ -177,7 +178,7 @@ fn attempt(arguments: &RunArguments, directory: &Path, recorder: &mut Recorder<'
         setup.set_up(recorder)?;
         return Ok(0);
     }
-    let called = setup.call(&command, recorder, &mut write_out);
+    let called = setup.call(&command, recorder, &mut output::pass_on);
     if arguments.report.is_some() {
         recorder.look_up(&docker);
     }
@@ -210,7 +211,7 @@ fn show_plan(arguments: &RunArguments, setup: &Setup<'_>, command: &Call) -> Res
             text::draw(&document, look, Timestamp::now())
         }
     };
-    Ok(match write_out(Stream::Stdout, text.as_bytes()) {
+    Ok(match output::pass_on(Stream::Stdout, text.as_bytes()) {
         Ok(()) if arguments.detailed_exitcode => ToDo::of(&plan).status(),
         Ok(()) => 0,
         Err(_) => BROKEN_PIPE,
@@ -287,16 +288,5 @@ fn command(arguments: &RunArguments, environment: &Environment, mounts: &Mounts)
         directory: translator.directory().to_owned(),
         input: if arguments.interactive { Input::Inherited } else { Input::Nothing },
         terminal: if arguments.tty { terminal::size() } else { None },
-    }
-}
-
-fn write_out(stream: Stream, bytes: &[u8]) -> io::Result<()> {
-    match stream {
-        Stream::Stdout => {
-            let mut stdout = io::stdout().lock();
-            stdout.write_all(bytes)?;
-            stdout.flush()
-        }
-        Stream::Stderr => io::stderr().write_all(bytes),
     }
 }

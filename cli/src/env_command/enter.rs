@@ -1,21 +1,18 @@
 //! Programs and shells in a container as it is, with nothing set up.
 
-use std::{
-    ffi::OsString,
-    io::{self, Write},
-};
+use std::ffi::OsString;
 
 use compeval_runtime::{
     SetupError,
     call::{Call, Called, Input, KILLED, caller::caller, runner::CommandRunner, terminal},
     computation::{description::Description, layout::DESCRIPTION},
-    engine::{ContainerState, Stream},
+    engine::ContainerState,
     interrupt::Interrupt,
     inventory::{Inventory, KnownContainer},
 };
 
 use super::{EnvError, FAILED, tell};
-use crate::{report::printable, signals};
+use crate::{output, report::printable, signals};
 
 /// What to run.
 pub(super) struct ProgramCall<'p> {
@@ -64,7 +61,7 @@ fn call(inventory: &Inventory<'_>, entry: &KnownContainer, program: &ProgramCall
     };
     let runner = CommandRunner { engine: inventory.engine, shell: &shell, interrupt: &interrupt };
     let doing = format!("run a program in container `{}`", entry.container.name);
-    let called = runner.run(&entry.container.id, &command, &mut write_out);
+    let called = runner.run(&entry.container.id, &command, &mut output::pass_on);
     called.map_err(|source| SetupError::Engine { doing, source }.into())
 }
 
@@ -87,15 +84,4 @@ fn status(called: Called, program: &ProgramCall<'_>) -> u8 {
     };
     tell(&format!("ce-env: {}\n", printable(&complaint)));
     status
-}
-
-fn write_out(stream: Stream, bytes: &[u8]) -> io::Result<()> {
-    match stream {
-        Stream::Stdout => {
-            let mut stdout = io::stdout().lock();
-            stdout.write_all(bytes)?;
-            stdout.flush()
-        }
-        Stream::Stderr => io::stderr().write_all(bytes),
-    }
 }

@@ -137,7 +137,8 @@ fn heading(document: &PlanDocument, canvas: &mut Canvas) {
 fn line(step: &StepPart, limit: usize, width: usize, now: Timestamp) -> String {
     let (sign, what) = sign(step.mark);
     let name = step.stage.map_or_else(|| step.kind.replace('-', " "), |number| format!("stage {number}"));
-    let line = format!("line {}", step.line);
+    let source = if step.is_elsewhere { format!(" of {}", step.source) } else { String::new() };
+    let line = format!("line {}{source}", step.line);
     let title = title(step, limit);
     let mut fate = what.to_owned();
     match (step.mark, &step.was, &step.depends_on) {
