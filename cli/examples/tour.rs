@@ -169,7 +169,7 @@ impl<'t> Tour<'t> {
             "That was all. The tour's containers and files are removed now; its image stays, as\n\
              the tests use it too (`docker rmi {}`).\n\n\
              Next: README.md tells more of the commands, ARCHITECTURE.md is the map.\n\
-             `cargo install --path cli` installs ce-run and ce-lint, which finds what will go\n\
+             `cargo install --path cli` installs ce-run, ce-env and ce-lint, which finds what will go\n\
              wrong in a setup script.",
             self.image
         ));

@@ -26,7 +26,11 @@ use compeval_runtime::{
 };
 use thiserror::Error;
 
-use crate::{VERSION, report, words};
+use crate::{
+    VERSION,
+    exit_status::{BROKEN_PIPE, FAILED},
+    report, words,
+};
 
 /// Show and tend the containers of computations.
 ///
@@ -160,8 +164,7 @@ enum ListFormat {
     Json,
 }
 
-/// Our own failures, as with ce-run.
-const FAILED: u8 = 125;
+/// What was asked for was not done, for a reason that is told.
 const REFUSED: u8 = 1;
 
 /// Why something was not done.
@@ -189,7 +192,9 @@ enum EnvError {
     Engine(EngineError),
     #[error(transparent)]
     Setup(#[from] SetupError),
-    #[error("cannot write")]
+    #[error("cannot read the log `{}`", path.display())]
+    Log { path: PathBuf, source: io::Error },
+    #[error("cannot write to the standard output")]
     Output(#[from] io::Error),
 }
 
@@ -211,13 +216,13 @@ impl EnvError {
             EnvError::Engine(error) => return docker::help(error),
             EnvError::Setup(SetupError::Engine { source, .. }) => return docker::help(source),
             EnvError::Setup(error) => return error.help(),
-            EnvError::Output(_) => return None,
+            EnvError::Log { .. } | EnvError::Output(_) => return None,
         })
     }
 
     fn status(&self) -> u8 {
         match self {
-            EnvError::Engine(_) | EnvError::Setup(_) | EnvError::Output(_) => FAILED,
+            EnvError::Engine(_) | EnvError::Setup(_) | EnvError::Log { .. } | EnvError::Output(_) => FAILED,
             _ => REFUSED,
         }
     }
@@ -242,7 +247,7 @@ pub fn run(arguments: &EnvArguments) -> ExitCode {
     match attempt(arguments) {
         Ok(status) => ExitCode::from(status),
         // Nobody reads on.
-        Err(EnvError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(141),
+        Err(EnvError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(BROKEN_PIPE),
         Err(error) => {
             tell(&report::failure("ce-env", &error as &dyn Error, error.help().as_deref()));
             ExitCode::from(error.status())
@@ -261,17 +266,7 @@ fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
     let docker = Docker::connect().map_err(EnvError::Engine)?;
     let tended = Tended { inventory: Inventory { engine: &docker }, directory: &directory };
     match &arguments.command {
-        EnvCommand::Ls { all, format } => {
-            let of = if *all { None } else { Some(directory.as_path()) };
-            let entries = tended.inventory.entries(of)?;
-            if entries.is_empty() {
-                tell("ce-env: there is no container\n");
-            }
-            print(&match format {
-                ListFormat::Text => list::table(&entries, *all),
-                ListFormat::Json => list::json(&entries)?,
-            })?;
-        }
+        EnvCommand::Ls { all, format } => tended.list(*all, *format)?,
         EnvCommand::Status { container, format } => {
             let entry = tended.one(container.as_deref())?;
             print(&match format {
@@ -296,24 +291,13 @@ fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
                 enter::ProgramCall { words: program, user: user.as_deref(), reads: *interactive, has_terminal: *tty };
             return enter::run(&tended.inventory, &entry, &program);
         }
-        EnvCommand::Kill { containers } => {
-            let named = if containers.is_empty() { vec![tended.one(None)?] } else { tended.named(containers)? };
-            for known in &named {
-                let ended = tended.inventory.kill(known, &enter::shell_of(known))?;
-                tell(&format!("ce-env: ended {} in container {}\n", words::count(ended, "call"), known.container.name));
-            }
-        }
+        EnvCommand::Kill { containers } => tended.kill(containers)?,
         EnvCommand::Stop { containers, force } => {
-            for entry in tended.named(containers)?.iter().filter(|entry| entry.is_up()) {
-                is_idle(entry, tended.inventory.stop(entry, *force)?)?;
-                tell(&format!("ce-env: stopped container {}\n", entry.container.name));
-            }
+            let up = tended.named(containers)?.into_iter().filter(KnownContainer::is_up).collect();
+            end_all(up, "stopped", |known| tended.inventory.stop(known, *force))?;
         }
         EnvCommand::Rm { containers, force } => {
-            for entry in &tended.named(containers)? {
-                is_idle(entry, tended.inventory.remove(entry, *force)?)?;
-                tell(&format!("ce-env: removed container {}\n", entry.container.name));
-            }
+            end_all(tended.named(containers)?, "removed", |known| tended.inventory.remove(known, *force))?;
         }
         EnvCommand::Prune(arguments) => prune::prune(&tended, arguments)?,
         EnvCommand::Log { .. } => {}
@@ -330,6 +314,26 @@ struct Tended<'t> {
 impl Tended<'_> {
     fn entries(&self) -> Result<Vec<KnownContainer>, EnvError> {
         Ok(self.inventory.entries(Some(self.directory))?)
+    }
+
+    fn list(&self, all: bool, format: ListFormat) -> Result<(), EnvError> {
+        let entries = self.inventory.entries(if all { None } else { Some(self.directory) })?;
+        if entries.is_empty() {
+            tell("ce-env: there is no container\n");
+        }
+        print(&match format {
+            ListFormat::Text => list::table(&entries, all),
+            ListFormat::Json => list::json(&entries)?,
+        })
+    }
+
+    fn kill(&self, containers: &[String]) -> Result<(), EnvError> {
+        let named = if containers.is_empty() { vec![self.one(None)?] } else { self.named(containers)? };
+        for known in &named {
+            let ended = words::count(self.inventory.kill(known, &enter::shell_of(known))?, "call");
+            tell(&format!("ce-env: ended {ended} in container {}\n", known.container.name));
+        }
+        Ok(())
     }
 
     fn directory(&self) -> String {
@@ -375,12 +379,21 @@ impl Tended<'_> {
     }
 }
 
-/// That nothing kept a container from being stopped or removed.
-fn is_idle(entry: &KnownContainer, calls: usize) -> Result<(), EnvError> {
-    match calls {
-        0 => Ok(()),
-        calls => Err(EnvError::Busy { container: entry.container.name.clone(), calls }),
+/// Does to each container what gives how many calls keep it from that; one that is in use does not keep the others.
+fn end_all(
+    containers: Vec<KnownContainer>,
+    done: &str,
+    end: impl Fn(&KnownContainer) -> Result<usize, SetupError>,
+) -> Result<(), EnvError> {
+    let mut refused = Ok(());
+    for known in containers {
+        let container = known.container.name.clone();
+        match end(&known)? {
+            0 => tell(&format!("ce-env: {done} container {container}\n")),
+            calls => refused = Err(EnvError::Busy { container, calls }),
+        }
     }
+    refused
 }
 
 fn print(text: &str) -> Result<(), EnvError> {

@@ -1,6 +1,7 @@
 //! Arguments in, one library call, report and exit status out.
 
 pub mod env_command;
+pub mod exit_status;
 pub mod lint_command;
 pub mod output;
 pub mod plan_report;

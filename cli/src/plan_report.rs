@@ -133,9 +133,11 @@ struct PlacePart {
     text: String,
 }
 
+/// What a stage was, by a container's ledger.
 #[derive(Debug, Serialize)]
-struct WasPart {
+pub struct WasPart {
     stage: u32,
+    line: Option<usize>,
     text: String,
     began: Option<String>,
     seconds: Option<f64>,
@@ -340,9 +342,11 @@ fn own_name(environment: &Environment) -> String {
 }
 
 impl WasPart {
-    fn of(past: &Past) -> WasPart {
+    /// The same as data.
+    pub fn of(past: &Past) -> WasPart {
         WasPart {
             stage: past.number,
+            line: past.line,
             text: past.text.clone(),
             began: past.began.clone(),
             seconds: past.took.map(|time| time.as_secs_f64()),

@@ -14,7 +14,7 @@ use std::{
 
 use compeval_runtime::{
     Environment, Setup, SetupError,
-    call::{Call, Called, Input, KILLED, arguments::Translator, caller::caller, terminal},
+    call::{Call, Called, Input, arguments::Translator, caller::caller, terminal},
     computation::{self, Computation, description::Purity, environment::EnvironmentError},
     container::mounts::{COMPUTATION, Mounts},
     engine::{
@@ -30,6 +30,7 @@ use jiff::Timestamp;
 pub use self::arguments::RunArguments;
 use self::{arguments::PlanFormat, failure::Failure};
 use crate::{
+    exit_status::{self, BROKEN_PIPE, FAILED},
     output,
     plan_report::{
         PlanDocument, ToDo,
@@ -61,13 +62,6 @@ fn looked(environment: &Environment) -> Mark {
 
 /// How often to look what a call leaves, where nobody asked for it.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(3600);
-
-/// Our own failures, as with `docker run`.
-const FAILED: u8 = 125;
-const NOT_EXECUTABLE: u8 = 126;
-const NOT_FOUND: u8 = 127;
-/// Nobody reads our output any more: 128 and the number of SIGPIPE.
-const BROKEN_PIPE: u8 = 141;
 
 /// Does what the arguments say, and tells of failures on standard error.
 pub fn run(arguments: &RunArguments) -> ExitCode {
@@ -193,7 +187,9 @@ fn attempt(arguments: &RunArguments, directory: &Path, recorder: &mut Recorder<'
     {
         tell(&format!("the command ended with status {status}: it, or what it ran last, was killed by {signal}"));
     }
-    Ok(exit_status(called, &command))
+    let (complaint, status) = exit_status::of(called, &command);
+    complaint.into_iter().for_each(|complaint| tell(&complaint));
+    Ok(status)
 }
 
 /// What would be run, and why, on standard output; gives the exit status.
@@ -227,39 +223,6 @@ fn not_planned(error: SetupError, environment: &Environment) -> SetupError {
         }
         error => error,
     }
-}
-
-fn exit_status(called: Called, command: &Call) -> u8 {
-    let program = command.argv.first().map(|program| program.display().to_string()).unwrap_or_default();
-    let (complaint, status) = match called {
-        Called::Ended(status) => return u8::try_from(status).unwrap_or(FAILED),
-        Called::NoDirectory => {
-            let directory = command.directory.display();
-            (
-                format!(
-                    "the command cannot start in `{directory}`: it is not there in the container, or not for its user"
-                ),
-                FAILED,
-            )
-        }
-        Called::NotFound => (format!("`{program}` is not there in the container"), NOT_FOUND),
-        Called::NotExecutable => {
-            let why = match command.interpreter.as_deref().is_some_and(|name| name.ends_with('\r')) {
-                true => "its first line ends as on Windows: `sed -i 's/\\r$//' exec` makes it one for Unix",
-                false => "it is no program, or the container lacks what its `#!` line names",
-            };
-            (format!("`{program}` cannot be executed in the container: {why}"), NOT_EXECUTABLE)
-        }
-        Called::NoShell { said } => (format!("the container's shell cannot be started: {said}"), FAILED),
-        Called::OutOfMemory { limit } => {
-            let limit = limit.map(|bytes| format!(", of which docker.conf gives it {}", words::size(bytes)));
-            let limit = limit.unwrap_or_default();
-            (format!("the command was killed: the container had no more memory{limit}"), KILLED)
-        }
-        Called::Stale => ("the container was changed by somebody else meanwhile; run again".to_owned(), FAILED),
-    };
-    tell(&complaint);
-    status
 }
 
 /// Says something about the command.

@@ -12,6 +12,7 @@ use compeval_interpreter::{dispatch::Kind, execute::Event};
 use compeval_runtime::{
     Environment,
     call::Call,
+    container::identity::{CHAIN, MadeOf},
     engine::{Containers, Stream},
     setup::notice::{Notice, Watcher},
 };
@@ -152,11 +153,11 @@ impl<'w> Recorder<'w> {
         let Some(id) = self.container_id.take() else { return };
         // One that is gone, or an engine that does not answer, leaves the bare id.
         let found = engine.container(&id).ok().flatten();
-        let label = |name: &str| found.as_ref()?.labels.get(name).cloned();
         if let Some(image) = &mut self.report.image {
-            image.id = label("compeval.image-id");
+            image.id = found.as_ref().map(|container| MadeOf::of(container).image_id);
         }
-        let (name, environment) = (found.as_ref().map(|container| container.name.clone()), label("compeval.chain"));
+        let name = found.as_ref().map(|container| container.name.clone());
+        let environment = found.as_ref().and_then(|container| container.labels.get(CHAIN).cloned());
         self.report.container = Some(ReportedContainer { id, name, environment });
     }
 

@@ -116,7 +116,7 @@ impl Inventory<'_> {
         let label = |name: &str| container.labels.get(name).cloned().unwrap_or_default();
         Ok(Some(KnownContainer {
             computation: label("compeval.computation"),
-            directory: label("compeval.directory").into(),
+            directory: label(identity::DIRECTORY).into(),
             storage: label("compeval.gfs").into(),
             version: label("compeval.commit"),
             image: MadeOf::of(&container).image,

@@ -289,8 +289,7 @@ impl Setup<'_> {
         refused: &mut Refused,
         watcher: &RefCell<&mut dyn Watcher>,
     ) -> Result<AttemptEnd<'e>, SetupError> {
-        let environment = self.environment;
-        let container = &current.borrow().clone();
+        let (environment, container) = (self.environment, &current.borrow().clone());
         let task = doing(format!("start a shell in container `{}`", container.name));
         let shell = &RefCell::new(Some(FedShell::start(site, &container.id, fed::root()).map_err(task)?));
         let session = Session { site, container, shell: Some(shell) };
@@ -334,10 +333,10 @@ impl Setup<'_> {
         if let Some(reason) = self.judge(outcome, overran, &ledger)? {
             return Ok(AttemptEnd::Unusable(reason));
         }
-        let (was_cut_off, was_running) = (ready.is_empty(), container.state == ContainerState::Running);
+        let was_as_left = !ready.is_empty() && container.state == ContainerState::Running;
         let container = &current.borrow();
         // Before the container is ready: where this is cut off as well, the next setup will do it.
-        if was_cut_off || changed || !was_running {
+        if changed || !was_as_left {
             keep::tidy(site, container, watcher)?;
         }
         Session { site, container, shell: Some(shell) }.leave(shell, &exports, left.filter(|_| reached))?;

@@ -4,15 +4,15 @@ use std::ffi::OsString;
 
 use compeval_runtime::{
     SetupError,
-    call::{Call, Called, Input, KILLED, caller::caller, runner::CommandRunner, terminal},
+    call::{Call, Called, Input, caller::caller, runner::CommandRunner, terminal},
     computation::{description::Description, layout::DESCRIPTION},
     engine::ContainerState,
     interrupt::Interrupt,
     inventory::{Inventory, KnownContainer},
 };
 
-use super::{EnvError, FAILED, tell};
-use crate::{output, report::printable, signals};
+use super::{EnvError, tell};
+use crate::{exit_status, output, report::printable, signals};
 
 /// What to run.
 pub(super) struct ProgramCall<'p> {
@@ -38,50 +38,40 @@ pub(super) fn run(
     if entry.container.state != ContainerState::Running {
         inventory.start(entry)?;
     }
-    let called = call(inventory, entry, program);
+    let command = command(entry, program);
+    let called = call(inventory, entry, &command);
     if !entry.is_up() {
         // Unless somebody else runs something there by now.
         inventory.stop(entry, false)?;
     }
-    Ok(status(called?, program))
+    let (complaint, status) = exit_status::of(called?, &command);
+    complaint.into_iter().for_each(|complaint| tell(&format!("ce-env: {}\n", printable(&complaint))));
+    Ok(status)
 }
 
-fn call(inventory: &Inventory<'_>, entry: &KnownContainer, program: &ProgramCall<'_>) -> Result<Called, EnvError> {
-    let shell = shell_of(entry);
-    let interrupt = Interrupt::default();
-    signals::take(interrupt.clone(), shell.clone());
+fn command(entry: &KnownContainer, program: &ProgramCall<'_>) -> Call {
     // As calls are run: whom docker.conf names, where that can be read.
     let described = || Description::read(&entry.directory.join(DESCRIPTION)).ok()?.user;
-    let command = Call {
+    Call {
         argv: program.words.to_vec(),
         user: program.user.map(str::to_owned).or_else(described).or_else(|| Some(caller())),
         input: if program.reads { Input::Inherited } else { Input::Nothing },
         terminal: if program.has_terminal { terminal::size() } else { None },
         ..Call::new("")
-    };
+    }
+}
+
+fn call(inventory: &Inventory<'_>, entry: &KnownContainer, command: &Call) -> Result<Called, EnvError> {
+    let shell = shell_of(entry);
+    let interrupt = Interrupt::default();
+    signals::take(interrupt.clone(), shell.clone());
     let runner = CommandRunner { engine: inventory.engine, shell: &shell, interrupt: &interrupt };
     let doing = format!("run a program in container `{}`", entry.container.name);
-    let called = runner.run(&entry.container.id, &command, &mut output::pass_on);
+    let called = runner.run(&entry.container.id, command, &mut output::pass_on);
     called.map_err(|source| SetupError::Engine { doing, source }.into())
 }
 
 /// The shell that docker.conf names, where that can be read.
 pub(super) fn shell_of(entry: &KnownContainer) -> String {
     Description::shell_of(&entry.directory.join(DESCRIPTION)).unwrap_or_else(|| "/bin/sh".to_owned())
-}
-
-/// The exit status, as ce-run gives it.
-fn status(called: Called, program: &ProgramCall<'_>) -> u8 {
-    let name = program.words.first().map(|word| word.display().to_string()).unwrap_or_default();
-    let (complaint, status) = match called {
-        Called::Ended(status) => return u8::try_from(status).unwrap_or(FAILED),
-        Called::NotFound => (format!("`{name}` is not there in the container"), 127),
-        Called::NotExecutable => (format!("`{name}` cannot be executed in the container"), 126),
-        Called::NoShell { said } => (format!("the container's shell cannot be started: {said}"), FAILED),
-        Called::OutOfMemory { .. } => ("the program was killed: the container had no more memory".to_owned(), KILLED),
-        Called::NoDirectory => ("the computation's directory is not there in the container".to_owned(), FAILED),
-        Called::Stale => ("the container was changed by somebody else meanwhile".to_owned(), FAILED),
-    };
-    tell(&format!("ce-env: {}\n", printable(&complaint)));
-    status
 }

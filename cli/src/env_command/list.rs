@@ -11,7 +11,7 @@ use compeval_runtime::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{report::printable, words};
+use crate::{plan_report::WasPart, report::printable, words};
 
 /// The name of the schema.
 const SCHEMA: &str = "ce.env/1";
@@ -38,18 +38,7 @@ struct FoundPart<'e> {
     applied: u32,
     has_failed: bool,
     ledger_error: Option<String>,
-    stages: Vec<PastStage>,
-}
-
-#[derive(Serialize)]
-struct PastStage {
-    stage: u32,
-    line: Option<usize>,
-    text: String,
-    began: Option<String>,
-    seconds: Option<f64>,
-    version: Option<String>,
-    failed_status: Option<i32>,
+    stages: Vec<WasPart>,
 }
 
 /// As data.
@@ -75,21 +64,7 @@ impl FoundPart<'_> {
             applied: entry.ledger.as_ref().map_or(0, |ledger| ledger.applied()),
             has_failed: entry.has_failed(),
             ledger_error: entry.ledger.as_ref().err().map(ToString::to_string),
-            stages: entry.stages().into_iter().map(PastStage::of).collect(),
-        }
-    }
-}
-
-impl PastStage {
-    fn of(past: Past) -> PastStage {
-        PastStage {
-            stage: past.number,
-            line: past.line,
-            text: past.text,
-            began: past.began,
-            seconds: past.took.map(|time| time.as_secs_f64()),
-            version: past.commit,
-            failed_status: past.failed,
+            stages: entry.stages().iter().map(WasPart::of).collect(),
         }
     }
 }

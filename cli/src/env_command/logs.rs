@@ -25,22 +25,26 @@ pub(super) fn show(directory: &Path, stage: Option<u32>, follows: bool) -> Resul
     let path = logs.first().ok_or_else(no_log)?;
     if let Some(number) = stage {
         for path in &logs {
-            if let Some(part) = part_of(&fs::read(path)?, number) {
+            if let Some(part) = part_of(&fs::read(path).map_err(unreadable(path))?, number) {
                 return write(part);
             }
         }
         return Err(EnvError::NoStage(number));
     }
-    let mut file = fs::File::open(path)?;
+    let mut file = fs::File::open(path).map_err(unreadable(path))?;
     loop {
         let mut text = Vec::new();
-        file.read_to_end(&mut text)?;
+        file.read_to_end(&mut text).map_err(unreadable(path))?;
         write(&text)?;
         if !follows {
             return Ok(());
         }
         thread::sleep(PAUSE);
     }
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> EnvError {
+    |source| EnvError::Log { path: path.to_owned(), source }
 }
 
 /// What a log has of a stage that ran: from where it last begins to the line that tells how it ended.

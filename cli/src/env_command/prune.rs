@@ -9,6 +9,7 @@ use std::{
 
 use clap::Args;
 use compeval_runtime::{
+    container::identity::DIRECTORY,
     engine::Image,
     inventory::{KnownContainer, is_gone},
 };
@@ -60,7 +61,7 @@ pub(super) fn prune(tended: &Tended<'_>, arguments: &PruneArguments) -> Result<(
     }
     for snapshot in &snapshots {
         total += snapshot.size;
-        let directory = snapshot.labels.get("compeval.directory").map(String::as_str).unwrap_or_default();
+        let directory = snapshot.labels.get(DIRECTORY).map(String::as_str).unwrap_or_default();
         let id: String = snapshot.id.chars().take("sha256:".len() + 12).collect();
         show(&format!("snapshot {id}  at most {}  {directory}", words::amount(snapshot.size)))?;
     }
@@ -141,7 +142,7 @@ fn unused(
 ) -> Vec<Image> {
     let goes_too = |entry: &KnownContainer| goes.iter().any(|gone| gone.container.id == entry.container.id);
     let is_unused = |snapshot: &&Image| {
-        let directory = snapshot.labels.get("compeval.directory").map(String::as_str).unwrap_or_default();
+        let directory = snapshot.labels.get(DIRECTORY).map(String::as_str).unwrap_or_default();
         let is_gone = is_gone(Path::new(directory));
         let has_container = entries.iter().any(|entry| entry.directory.as_os_str() == directory && !goes_too(entry));
         !has_container && (is_gone || !arguments.unreachable) && arguments.older_than.is_none()
@@ -157,6 +158,6 @@ fn is_agreed(what: &str) -> Result<bool, EnvError> {
     }
     tell(&format!("ce-env: remove {what}? [y/N] "));
     let mut answer = String::new();
-    stdin.lock().read_line(&mut answer)?;
+    stdin.lock().read_line(&mut answer).map_err(|_| EnvError::NotAsked)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

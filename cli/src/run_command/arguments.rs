@@ -5,8 +5,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{Parser, ValueEnum};
 use compeval_runtime::{computation::description::Purity, setup::OnEdit};
 
-use super::FAILED;
-use crate::{VERSION, progress::ProgressArguments, report::Color};
+use crate::{VERSION, exit_status::FAILED, progress::ProgressArguments, report::Color};
 
 /// Run a computation in a container of its own.
 ///

@@ -14,6 +14,11 @@ use crate::{
     engine::containers::{BindMount, Container, ContainerSpec, ContainerState, Gpus, Limits},
 };
 
+/// The label with a hash of the environment that a container was made for.
+pub const CHAIN: &str = "compeval.chain";
+/// The label with the directory of a container's, or snapshot's, computation.
+pub const DIRECTORY: &str = "compeval.directory";
+
 /// The version of the labels.
 const SCHEMA: &str = "2";
 
@@ -58,7 +63,7 @@ impl Identity {
     #[must_use]
     pub fn labels(&self) -> [(&'static str, String); 3] {
         [
-            ("compeval.directory", self.directory.display().to_string()),
+            (DIRECTORY, self.directory.display().to_string()),
             ("compeval.gfs", self.gfs.display().to_string()),
             ("compeval.schema", SCHEMA.to_owned()),
         ]
@@ -85,7 +90,7 @@ impl Identity {
             ("compeval.spec", made.spec.clone()),
             ("compeval.image", made.image.clone()),
             ("compeval.image-id", made.image_id.clone()),
-            ("compeval.chain", chain.to_owned()),
+            (CHAIN, chain.to_owned()),
             ("compeval.commit", commit.to_owned()),
         ];
         self.labels().into_iter().chain(further).map(|(name, value)| (name.to_owned(), value)).collect()
@@ -97,7 +102,7 @@ impl Identity {
         let labels = [
             ("compeval.commit", snapshot.commit.clone()),
             ("compeval.role", SNAPSHOT.to_owned()),
-            ("compeval.chain", snapshot.chain.clone()),
+            (CHAIN, snapshot.chain.clone()),
             ("compeval.repeated", snapshot.repeated.join(" ")),
             ("compeval.script", snapshot.script.clone()),
         ];
@@ -147,7 +152,7 @@ pub fn labels_of_all_snapshots(directory: Option<&Path>) -> Vec<(&'static str, S
 }
 
 fn labels_with_role(role: &str, directory: Option<&Path>) -> Vec<(&'static str, String)> {
-    let directory = directory.map(|directory| ("compeval.directory", directory.display().to_string()));
+    let directory = directory.map(|directory| (DIRECTORY, directory.display().to_string()));
     [("compeval.role", role.to_owned())].into_iter().chain(directory).collect()
 }
 
@@ -175,7 +180,7 @@ impl SnapshotContents {
     pub fn of(labels: &BTreeMap<String, String>) -> SnapshotContents {
         let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
         let repeated = label("compeval.repeated").split_whitespace().map(str::to_owned).collect();
-        let [chain, script, commit] = ["compeval.chain", "compeval.script", "compeval.commit"].map(label);
+        let [chain, script, commit] = [CHAIN, "compeval.script", "compeval.commit"].map(label);
         SnapshotContents { chain, repeated, script, commit }
     }
 }
