@@ -5,6 +5,7 @@ pub(crate) mod decision;
 pub(crate) mod definitions;
 pub(crate) mod effects;
 pub mod facts;
+pub(crate) mod fatal;
 pub mod files;
 pub(crate) mod flow;
 pub(crate) mod functions;

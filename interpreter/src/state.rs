@@ -236,9 +236,7 @@ impl State {
 
     /// Whether a variable can be assigned without a shell: it is not readonly, and does not belong to the shell.
     pub fn is_assignable(&self, name: &str) -> bool {
-        !self.baseline.owns(name)
-            && name != "OPTIND"
-            && self.variables.get(name).is_none_or(|variable| !variable.readonly)
+        !self.baseline.owns(name) && name != "OPTIND" && !self.is_readonly(name)
     }
 
     /// Assigns a variable, keeping its attributes. False when it is not assignable.
@@ -276,12 +274,24 @@ impl State {
 
     /// Records that only running what sets `name` could tell its value.
     pub fn forget(&mut self, name: &str) {
-        if self.variables.contains_key(name) {
-            Arc::make_mut(&mut self.variables).remove(name);
+        match self.variables.get(name) {
+            Some(variable) if variable.readonly => {}
+            Some(_) => drop(Arc::make_mut(&mut self.variables).remove(name)),
+            None => {}
         }
         if !self.unknown.contains(name) {
             Arc::make_mut(&mut self.unknown).insert(name.to_owned());
         }
+    }
+
+    /// Records that the variable can no longer be assigned.
+    pub(crate) fn make_readonly(&mut self, name: &str) {
+        Arc::make_mut(&mut self.variables).entry(name.to_owned()).or_default().readonly = true;
+    }
+
+    /// Whether the variable can no longer be assigned.
+    pub(crate) fn is_readonly(&self, name: &str) -> bool {
+        self.variables.get(name).is_some_and(|variable| variable.readonly)
     }
 
     /// Records that only running what sets the positional parameters could tell them.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use bstr::{BString, ByteSlice};
 
+use super::fatal;
 use crate::{
     language::{
         builtins::{self, Effect},
@@ -38,8 +39,14 @@ pub(crate) struct Effects {
     pub(crate) redirects_shell: bool,
     /// Whether `set -n` may keep the shell from doing anything more.
     pub(crate) stops_reading: bool,
+    /// The names of variables that may be readonly from then on.
+    pub(crate) readonly: BTreeSet<String>,
+    /// Whether names of commands may mean something else from then on: by an alias, or without a function.
+    pub(crate) renames: bool,
     /// Whether what follows may not be reached: `exit`, `return`, `break`, `continue`, `${x:?}`.
     pub(crate) leaves: bool,
+    /// Whether an error may end the shell.
+    pub(crate) may_err: bool,
 }
 
 /// What was found in some commands: their own effects, and the functions that they may call.
@@ -60,12 +67,17 @@ impl Effects {
             changes_rest: BTreeSet::new(),
             redirects_shell: false,
             stops_reading: false,
+            readonly: BTreeSet::new(),
+            renames: false,
             leaves: false,
+            may_err: false,
         }
     }
 
     /// Adds those of something else that may run too.
     pub(crate) fn merge(&mut self, other: &Effects) {
+        self.leaves |= other.leaves;
+        self.may_err |= other.may_err || other.may_assign_any(&self.readonly);
         match (&mut self.assigns, &other.assigns) {
             (Some(names), Some(more)) if names.len().max(more.len()) <= MOST_NAMES => {
                 names.extend(more.iter().cloned())
@@ -84,10 +96,22 @@ impl Effects {
         self.changes_rest.extend(&other.changes_rest);
         self.redirects_shell |= other.redirects_shell;
         self.stops_reading |= other.stops_reading;
-        self.leaves |= other.leaves;
+        self.renames |= other.renames;
+        if self.readonly.len().max(other.readonly.len()) <= MOST_NAMES {
+            self.readonly.extend(other.readonly.iter().cloned());
+        } else {
+            self.may_err = true;
+        }
+    }
+
+    /// Whether one of these variables may be assigned.
+    pub(crate) fn may_assign_any(&self, names: &BTreeSet<String>) -> bool {
+        let assigns = |name: &String| self.assigns.as_ref().is_none_or(|assigned| assigned.contains(name));
+        names.iter().any(assigns)
     }
 
     fn assign(&mut self, name: &str) {
+        self.may_err |= self.readonly.contains(name);
         if let Some(names) = &mut self.assigns {
             names.insert(name.to_owned());
         }
@@ -95,7 +119,7 @@ impl Effects {
 
     fn anything(&mut self) {
         self.assigns = None;
-        (self.changes_directory, self.changes_options) = (true, true);
+        (self.changes_directory, self.changes_options, self.renames) = (true, true, true);
         self.changes_rest.extend(["alias", "trap", "ulimit", "umask"]);
     }
 }
@@ -187,14 +211,22 @@ impl EffectFinder {
 
     /// Operands such as `NAME` and `NAME=value`; one that is not literal may name anything.
     fn named_operands(&mut self, command: &SimpleCommand) {
-        let exports = command.unquoted_name() == Some("export");
+        let names_functions = |word: &Word| word.literal().is_none_or(|text| text.starts_with(b"-") && text != "-v");
+        self.effects.renames |= command.unquoted_name() == Some("unset") && command.words.iter().any(names_functions);
         for word in command.words.iter().skip(1) {
             let text = word.leading_text();
             match leading_name(&text) {
                 Some((name, rest)) if rest.is_empty() || rest.starts_with(b"=") => {
                     self.effects.assign(&name.to_str_lossy());
-                    if exports {
-                        self.effects.exports.insert(name.to_str_lossy().into_owned());
+                    let name = name.to_str_lossy().into_owned();
+                    match command.unquoted_name() {
+                        Some("export") => drop(self.effects.exports.insert(name)),
+                        Some("readonly") => {
+                            // In the next turn of a loop it is.
+                            self.effects.may_err |= self.loops > 0;
+                            self.effects.readonly.insert(name);
+                        }
+                        _ => {}
                     }
                 }
                 _ if text.starts_with(b"-") => {}
@@ -236,7 +268,10 @@ impl EffectFinder {
             Effect::Mask => drop(self.effects.changes_rest.insert("umask")),
             Effect::Limits => drop(self.effects.changes_rest.insert("ulimit")),
             Effect::Traps => drop(self.effects.changes_rest.insert("trap")),
-            Effect::Aliases => drop(self.effects.changes_rest.insert("alias")),
+            Effect::Aliases => {
+                self.effects.changes_rest.insert("alias");
+                self.effects.renames = true;
+            }
             Effect::Leaves => self.leave(name, command),
             Effect::Exec => {
                 self.effects.redirects_shell |= !command.redirections.is_empty();
@@ -255,6 +290,7 @@ impl<'t> Visit<'t> for EffectFinder {
         if command.words.is_empty() || is_special {
             command.assignments.iter().for_each(|assignment| self.effects.assign(&assignment.name));
         }
+        self.effects.may_err |= fatal::may_be_fatal(command);
         match name.as_deref().map(|name| name.as_bytes()) {
             Some(name) => self.named(name, command),
             // A command whose name is made at run time: any but one that leaves, which nobody writes that way.
@@ -293,6 +329,7 @@ impl<'t> Visit<'t> for EffectFinder {
     fn visit_function(&mut self, _: &'t FunctionDefinition) {}
 
     fn visit_part(&mut self, part: &'t Part) {
+        self.effects.may_err |= fatal::may_be_fatal_in_word(part);
         match &part.kind {
             PartKind::Parameter(expansion) => match expansion.as_ref() {
                 ParameterExpansion {

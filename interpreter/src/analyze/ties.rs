@@ -78,6 +78,29 @@ pub(crate) fn sets_aliases(item: &ListItem) -> bool {
     matches!(command.unquoted_name(), Some("alias" | "unalias"))
 }
 
+/// The aliases that an and-or list is sure to set, where nothing of them is made at run time.
+pub(crate) fn aliases_of(item: &ListItem) -> Vec<(BString, BString)> {
+    let Some(command) = item.plain_command().filter(|command| command.unquoted_name() == Some("alias")) else {
+        return Vec::new();
+    };
+    let literals = command.words.iter().skip(1).map(Word::literal);
+    let set = |text: BString| {
+        let (name, value) = text.split_once_str("=")?;
+        Some((BString::from(name), BString::from(value)))
+    };
+    literals.flatten().filter_map(set).collect()
+}
+
+/// The functions that an and-or list is sure to unset.
+pub(crate) fn unset_functions(item: &ListItem) -> impl Iterator<Item = String> {
+    let words = item.plain_command().map(|command| command.words.as_slice()).unwrap_or_default();
+    let names = match words {
+        [name, option, names @ ..] if name.unquoted() == Some("unset") && option.unquoted() == Some("-f") => names,
+        _ => &[],
+    };
+    names.iter().filter_map(|name| name.unquoted().map(str::to_owned))
+}
+
 /// What in some commands refers to the shell process that they run in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ties {

@@ -2,7 +2,7 @@
 //! A dry run tells the stages there by that.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -13,13 +13,14 @@ use super::{
 };
 use crate::{
     Place, Source, Span,
+    analyze::fatal,
     dispatch::request::{Kind, Request},
     language::marker::Marker,
     stage::Chain,
     state::Function,
     syntax::{
-        AndOr, Assignment, Command, CompoundCommand, CompoundKind, ListItem, Part, PartKind, Pipeline, SimpleCommand,
-        Word,
+        AndOr, Assignment, Command, CompoundCommand, CompoundKind, ListItem, Part, PartKind, Pipeline, Redirection,
+        SimpleCommand, Word,
         visit::{self, Visit},
     },
 };
@@ -44,6 +45,13 @@ pub(super) struct Hits {
     pub(super) is_all: bool,
 }
 
+/// Whether commands are taken to meet with errors: a file that is not there, a number that is none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Errors {
+    DoNotCome,
+    MayCome,
+}
+
 /// A marker may be hit or not, or in another order.
 struct Unsure;
 
@@ -54,6 +62,7 @@ type Reached = Result<bool, Unsure>;
 struct SurePath<'w, 'a> {
     walk: &'w Walk<'a>,
     source: Arc<Source>,
+    errors: Errors,
     /// Calls around the current place, and those that were followed so far.
     calls: usize,
     followed: usize,
@@ -61,6 +70,8 @@ struct SurePath<'w, 'a> {
     skipped: u32,
     /// Whether a command that fails, or a variable that is unset, may end the shell.
     is_strict: bool,
+    /// Variables that were made readonly on the way.
+    readonly: BTreeSet<String>,
     hits: Vec<Begin>,
 }
 
@@ -69,18 +80,32 @@ impl Walk<'_> {
     pub(super) fn list_inside(&mut self, request: &Request<'_>, stretch: &Stretch<'_>) -> Option<Course> {
         let own = usize::from(stretch.marker.is_some());
         let mut open: Vec<&Chain> = request.chains.iter().skip(own).collect();
+        let places: HashMap<Begin, &Chain> = open.iter().map(|chain| (begin_of(chain), *chain)).collect();
         let hits = match stretch.marker {
             Some(_) => Hits { sure: Vec::new(), is_all: open.is_empty() },
-            None => self.hits_in(stretch.items),
+            None => self.hits_in(stretch.items, Errors::MayCome),
         };
-        let places: HashMap<Begin, &Chain> = open.iter().map(|chain| (begin_of(chain), *chain)).collect();
-        for begin in &hits.sure {
+        let usual = || self.hits_in(stretch.items, Errors::DoNotCome);
+        let (hits, sure) =
+            match Some(stretch).filter(|stretch| !hits.is_all && stretch.marker.is_none()).map(|_| usual()) {
+                // What it redirects to was there when its stages were applied.
+                Some(usual) if usual.is_all => {
+                    let sure = hits.sure.len().max(self.applied_among(&usual, &places));
+                    (usual, sure)
+                }
+                _ => (hits, usize::MAX),
+            };
+        for (index, begin) in hits.sure.iter().enumerate() {
             let Some(chain) = places.get(begin) else { continue };
-            if let Some(end) = self.inside(request, chain, None) {
+            let decided_by = (index >= sure).then_some(&request.place);
+            if let Some(end) = self.inside(request, chain, decided_by) {
                 return Some(end);
             }
         }
         if hits.is_all {
+            if sure < hits.sure.len() {
+                self.doubt.counts_vary(&request.place);
+            }
             return None;
         }
         let loops = loops_in(stretch.items);
@@ -108,6 +133,22 @@ impl Walk<'_> {
         all.filter(|_| self.doubt.of_recorded(true).is_none()).unwrap_or_default()
     }
 
+    /// How many of these hits, from the first, are known of those that are recorded; none, where other stages are.
+    fn applied_among(&self, hits: &Hits, chains: &HashMap<Begin, &Chain>) -> usize {
+        let mut number = self.hits;
+        for (index, begin) in hits.sure.iter().enumerate() {
+            let Some(chain) = chains.get(begin).filter(|chain| chain.marker == Marker::NextStage) else { continue };
+            number += 1;
+            if number > self.applied {
+                return index;
+            }
+            if !self.is_recorded(number, chain) {
+                return 0;
+            }
+        }
+        hits.sure.len()
+    }
+
     /// Tells of one chain there, which is hit or, where something else decides that, perhaps.
     fn inside(&mut self, request: &Request<'_>, chain: &Chain, decided_by: Option<&Place>) -> Option<Course> {
         let mut is_applied = false;
@@ -121,7 +162,12 @@ impl Walk<'_> {
                 let doubt = doubt.cloned();
                 self.doubt.hit();
                 let agrees = |chain: &Chain| self.ledger.agrees(number, chain);
-                if is_applied && doubt.is_none() && !agrees(chain) && !request.chains.iter().any(agrees) {
+                if is_applied
+                    && doubt.is_none()
+                    && decided_by.is_none()
+                    && !agrees(chain)
+                    && !request.chains.iter().any(agrees)
+                {
                     return Some(Course::Stop(End::Diverged { number, chain: chain.clone() }));
                 }
                 (Kind::Stage(number), doubt)
@@ -133,11 +179,21 @@ impl Walk<'_> {
     }
 
     /// The markers that and-or lists are sure to hit when they run where the walk is.
-    pub(super) fn hits_in(&self, items: &[ListItem]) -> Hits {
+    fn hits_in(&self, items: &[ListItem], errors: Errors) -> Hits {
         let skipped = self.applied.saturating_sub(self.hits);
         let is_strict = self.state.has_option('e') || self.state.has_option('u') || self.doubt.of_options();
         let source = Arc::clone(&self.source);
-        let mut path = SurePath { walk: self, source, calls: 0, followed: 0, skipped, is_strict, hits: Vec::new() };
+        let mut path = SurePath {
+            walk: self,
+            source,
+            errors,
+            calls: 0,
+            followed: 0,
+            skipped,
+            is_strict,
+            readonly: BTreeSet::new(),
+            hits: Vec::new(),
+        };
         let is_all = path.list(items).is_ok();
         Hits { sure: path.hits, is_all }
     }
@@ -233,9 +289,12 @@ impl SurePath<'_, '_> {
         reached
     }
 
-    /// A redirection is taken to succeed, as it is elsewhere.
     fn compound(&mut self, command: &CompoundCommand) -> Reached {
-        if command.redirections.iter().any(|redirection| self.walk.markers.in_redirection(redirection)) {
+        let is_unsure = |redirection: &Redirection| {
+            self.errors == Errors::MayCome && fatal::may_fail(redirection)
+                || self.walk.markers.in_redirection(redirection)
+        };
+        if command.redirections.iter().any(is_unsure) {
             return Err(Unsure);
         }
         match &command.kind {
@@ -271,7 +330,10 @@ impl SurePath<'_, '_> {
             || item.single().is_some_and(is_exec);
         let effects = self.walk.functions.effects_of(std::slice::from_ref(item));
         self.is_strict |= effects.changes_options;
-        effects.leaves || !succeeds && self.is_strict
+        let is_refused = effects.may_assign_any(&self.readonly);
+        self.readonly.extend(effects.readonly);
+        let may_err = effects.may_err && self.errors == Errors::MayCome || is_refused;
+        effects.leaves || effects.renames || may_err || !succeeds && self.is_strict
     }
 }
 

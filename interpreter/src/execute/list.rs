@@ -208,7 +208,8 @@ impl Walk<'_> {
         let Some(Set { options, positional: None }) = operands.and_then(|operands| set::of_set(&operands)) else {
             return false;
         };
-        let is_plain = |(name, _): &(String, bool)| matches!(name.as_str(), "errexit" | "nounset");
+        let known = ["errexit", "noclobber", "noglob", "nounset", "xtrace"];
+        let is_plain = |(name, _): &(String, bool)| known.contains(&name.as_str());
         let are_plain = !options.is_empty() && options.iter().all(is_plain);
         for (name, on) in options.iter().filter(|_| are_plain) {
             set::letter(name).into_iter().for_each(|letter| self.state.set_option(letter, *on));

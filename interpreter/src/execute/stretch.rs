@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Place, Span,
-    analyze::{effects::Effects, mentions},
+    analyze::{effects::Effects, mentions, ties},
     dispatch::{
         DispatchError,
         request::{After, Chains, Chunk, Count, Kind, Left, Marks, Repeated, Request, Response},
@@ -102,6 +102,8 @@ impl Walk<'_> {
         // Doubts about the numbers of stages do not touch what has none.
         let depends_on = if is_stage { self.doubt.of_stage() } else { self.doubt.of_command() };
         self.observer.event(Event::Started { request: &request, depends_on });
+        // What is readonly by itself is assigned before.
+        let is_refused = !has_chains && effects.assigns.iter().flatten().any(|name| self.state.is_readonly(name));
         let answer = match self.send(&request, &effects)? {
             // It has come to the end of its program without doing any more of it.
             Answer::Ended { flow: Course::Stop(End::Lost { .. }), judged: 0, .. } if effects.stops_reading => {
@@ -115,8 +117,12 @@ impl Walk<'_> {
             Answer::Unknown => self.judge_unknown(&request, &stretch),
             Answer::Ended { flow, judged, lost, marks } => self.judge(&request, flow, judged, lost, marks),
         };
-        if is_unknown && self.may_leave(&stretch, &effects) {
+        if is_unknown && (is_refused || self.may_leave(&stretch, &effects)) {
             self.doubt.may_have_left(&place, self.loops > 0 || self.calls > 0);
+        }
+        let unsets = || effects.assigns.iter().flatten().any(|name| self.markers.in_function(name));
+        if is_unknown && !is_stage && (effects.renames || unsets()) {
+            self.doubt.counts_vary(&place);
         }
         match (each.link, fingerprint) {
             (Some(link), _) => self.link = link,
@@ -210,7 +216,7 @@ impl Walk<'_> {
             let (mentions, _) = mentions::of_items(stretch.items);
             mentions.positional || mentions.variables.is_none_or(|names| !names.is_empty())
         };
-        effects.leaves || fails || !is_chain && nounset && mentions_any()
+        effects.leaves || fails || !is_chain && (effects.may_err || nounset && mentions_any())
     }
 
     /// The text as it is sent, and the chains that may begin in it behind the stretch's `own`.
@@ -341,6 +347,7 @@ impl Walk<'_> {
             Some(names) => names.iter().for_each(|name| self.state.forget(name)),
             None => self.state.forget_all(),
         }
+        effects.readonly.iter().for_each(|name| self.state.make_readonly(name));
         if effects.changes_options {
             self.state.forget_positional();
             self.doubt.options_vary(place);
@@ -402,12 +409,16 @@ impl Walk<'_> {
     }
 
     /// A chain that was not run is taken to succeed: if it does not, nothing behind it is reached. What it is sure to have
-    /// assigned then is known; so are the functions that commands define in any case.
+    /// assigned then is known; so are the functions and aliases that commands define in any case.
     fn judge_unknown(&mut self, request: &Request<'_>, stretch: &Stretch<'_>) -> Course {
         for definition in stretch.items.iter().filter_map(ListItem::plain_definition) {
             let function = self.function(definition);
             Arc::make_mut(&mut self.state.functions).insert(definition.name.clone(), function);
         }
+        for name in stretch.items.iter().flat_map(ties::unset_functions) {
+            Arc::make_mut(&mut self.state.functions).remove(&name);
+        }
+        self.state.aliases.extend(stretch.items.iter().flat_map(ties::aliases_of));
         if request.markers.is_some()
             && let Some(course) = self.list_inside(request, stretch)
         {

@@ -278,7 +278,8 @@ impl Origin {
         let items = std::slice::from_ref(&item);
         let outside = Arc::clone(&self.outside);
         let effects = outside.effects_of(items);
-        if effects == (Effects { leaves: effects.leaves, stops_reading: effects.stops_reading, ..Effects::none() }) {
+        let Effects { leaves, stops_reading, may_err, .. } = effects;
+        if effects == (Effects { leaves, stops_reading, may_err, ..Effects::none() }) {
             // A link to the computation may have been made.
             drop(self.follow(items, &outside));
             return;
