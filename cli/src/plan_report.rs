@@ -33,6 +33,8 @@ pub struct PlanDocument {
     image: ImagePart,
     /// The stage that an ended call left without an end.
     unfinished_stage: Option<u32>,
+    /// The command whose answer decides how many stages there are.
+    stages_depend_on: Option<PlacePart>,
     steps: Vec<StepPart>,
     command: CommandPart,
     totals: StageTotals,
@@ -240,6 +242,7 @@ impl PlanDocument {
             container: ContainerPart::of(plan),
             image: ImagePart { name: environment.description.image.clone(), id: plan.image_id.clone() },
             unfinished_stage: plan.unfinished,
+            stages_depend_on: plan.hits_depend_on.as_ref().map(PlacePart::of),
             steps,
             command: CommandPart::of(mounts, call),
             totals,

@@ -51,7 +51,7 @@ use self::{
     error::doing,
     fed::{FedShell, Slot},
     notice::{Notice, Watcher},
-    plan::{Action, Plan, Recorded},
+    plan::{Action, Fit, Plan, Recorded},
     reason::Reason,
     room::Room,
     session::{Said, Session, Waits},
@@ -477,7 +477,8 @@ impl Setup<'_> {
         };
         let Some(Candidate { container, ledger, fit, pending }) = chosen else {
             let made = site.made()?;
-            let mut steps = plan::fit(self.environment, self.mounts, &made.base, &Records::default()).steps;
+            let Fit { mut steps, hits_depend_on, .. } =
+                plan::fit(self.environment, self.mounts, &made.base, &Records::default());
             let action = match snapshot::nearest(&site, &refused)? {
                 Some(Start { stages, commit, .. }) => {
                     plan::apply_first(&mut steps, stages);
@@ -486,7 +487,8 @@ impl Setup<'_> {
                 None => Action::Build,
             };
             let removed = plan::compare(&mut steps, &last);
-            let plan = Plan { action, because, steps, removed, unfinished: None, calls: 0, image_id: made.image_id };
+            let image_id = made.image_id;
+            let plan = Plan { action, because, steps, removed, unfinished: None, calls: 0, image_id, hits_depend_on };
             return Ok(plan.without_doubtful_removals());
         };
         let unfinished = ledger.unfinished().map(|record| record.stage);
@@ -497,11 +499,11 @@ impl Setup<'_> {
         let calls = calls.map_err(doing(format!("see what runs in container `{}`", container.name)))?;
         let image_id = MadeOf::of(&container).image_id;
         let action = if pending == 0 { Action::Use(container) } else { Action::Append(container) };
-        let mut steps = fit.steps;
+        let Fit { mut steps, hits_depend_on, .. } = fit;
         // One from which a stage is gone would not be used.
         plan::compare(&mut steps, &ledger);
         plan::tell_failed(&mut steps, &last);
-        Ok(Plan { action, because, steps, removed: Vec::new(), unfinished, calls, image_id })
+        Ok(Plan { action, because, steps, removed: Vec::new(), unfinished, calls, image_id, hits_depend_on })
     }
 
     /// The container that a call would use; `None` for a new one.

@@ -233,6 +233,10 @@ fn totals(document: &PlanDocument) -> String {
         count if count == pending => parts.push("perhaps, for each depends on an answer".to_owned()),
         count => parts.push(format!("{count} of them perhaps")),
     }
+    if let Some(place) = document.stages_depend_on.as_ref().filter(|_| totals.may_run == 0) {
+        let command = print::summary(place.text.as_bytes(), 40);
+        parts.push(format!("perhaps others by line {}: {command}", place.line));
+    }
     if totals.estimate_seconds >= SHORTEST {
         let unknown = match totals.without_estimate {
             0 => String::new(),

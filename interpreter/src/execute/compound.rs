@@ -1,5 +1,7 @@
 //! Compound commands that hold markers (POSIX 2.9.4), walked without a shell of their own.
 
+use std::sync::Arc;
+
 use bstr::{BString, ByteSlice};
 
 use super::{
@@ -89,6 +91,10 @@ impl Walk<'_> {
         self.doubt.back(outer);
         self.state.forget_changes_since(&before);
         self.state.forget_status();
+        if self.state.options != before.options {
+            self.doubt.options_vary(&decided_by);
+        }
+        self.define_perhaps(&before, &decided_by);
         // Whether a loop is left, a function returns or the script ends hangs on the answer too: go on behind it.
         if flow != Course::Next {
             self.doubt.may_have_left(&decided_by, !matches!(flow, Course::Stop(_)));
@@ -98,6 +104,23 @@ impl Walk<'_> {
             Course::Stop(End::Cancelled | End::Diverged { .. }) => flow,
             _ => Course::Next,
         })
+    }
+
+    /// The functions that were defined since `before` are so only perhaps: where there was another one of the name that hits
+    /// a marker, or is one now, it is not sure what a call of it hits.
+    fn define_perhaps(&mut self, before: &State, decided_by: &Place) {
+        if Arc::ptr_eq(&self.state.functions, &before.functions) {
+            return;
+        }
+        let functions = std::mem::replace(&mut self.state.functions, Arc::clone(&before.functions));
+        let is_other = |name: &String| functions.get(name) != before.functions.get(name);
+        let names: Vec<&String> =
+            functions.keys().chain(before.functions.keys()).filter(|name| is_other(name)).collect();
+        if names.iter().any(|name| self.markers.in_function(name)) {
+            self.doubt.counts_vary(decided_by);
+        }
+        let new = functions.iter().filter(|(name, _)| !before.functions.contains_key(*name));
+        Arc::make_mut(&mut self.state.functions).extend(new.map(|(name, function)| (name.clone(), function.clone())));
     }
 
     /// The command whose answer is missing, or the place of what was to be expanded.
@@ -201,10 +224,10 @@ impl Walk<'_> {
 
     /// A loop of which nobody knows how often it turns: one turn stands for all, and later stages have no sure numbers.
     fn one_turn(&mut self, decided_by: Place, body: &List, errexit: Errexit) -> Result<Course, DispatchError> {
-        let (hits, numbers) = (self.hits, self.doubt.counts_vary(&decided_by));
+        let (hits, before) = (self.hits, self.doubt.counts_vary(&decided_by));
         let flow = self.perhaps(decided_by, |walk| Ok(walk.turn(body, errexit)?.unwrap_or(Course::Next)))?;
         if self.hits == hits {
-            self.doubt.counts_do_not_vary(numbers);
+            self.doubt.counts_do_not_vary(before);
         }
         Ok(flow)
     }

@@ -13,6 +13,8 @@ pub(super) struct Doubt {
     left_less: bool,
     /// One whose answer decides how many stages were counted.
     numbers: Option<Place>,
+    /// How many such commands there were.
+    uncounted: usize,
     /// One that may have set options.
     options: Option<Place>,
     /// The command whose answer is the exit status now.
@@ -46,16 +48,20 @@ impl Doubt {
         self.left_less |= less;
     }
 
-    /// How many stages were counted depends on a command that gave no answer. Gives what was so before.
-    pub(super) fn counts_vary(&mut self, place: &Place) -> Option<Place> {
+    /// How many stages were counted depends on a command that gave no answer. Gives what was so before, and how many such
+    /// commands there are.
+    pub(super) fn counts_vary(&mut self, place: &Place) -> (Option<Place>, usize) {
         let before = self.numbers.clone();
         self.numbers.get_or_insert_with(|| place.clone());
-        before
+        self.uncounted += 1;
+        (before, self.uncounted)
     }
 
-    /// What [`counts_vary`](Doubt::counts_vary) gave holds again.
-    pub(super) fn counts_do_not_vary(&mut self, before: Option<Place>) {
-        self.numbers = before;
+    /// What [`counts_vary`](Doubt::counts_vary) gave holds again, unless there was another such command since then.
+    pub(super) fn counts_do_not_vary(&mut self, (before, uncounted): (Option<Place>, usize)) {
+        if self.uncounted == uncounted {
+            self.numbers = before;
+        }
     }
 
     /// A command that gave no answer may have set options.
@@ -103,6 +109,11 @@ impl Doubt {
     pub(super) fn of_recorded(&self, is_last: bool) -> Option<&Place> {
         let reached = self.reached.as_ref().filter(|_| !is_last);
         reached.or(self.left.as_ref().filter(|_| self.left_less)).or(self.numbers.as_ref())
+    }
+
+    /// The command whose answer decides how many stages were counted.
+    pub(super) fn of_counts(&self) -> Option<&Place> {
+        self.numbers.as_ref()
     }
 
     /// The command whose answer is the exit status now.

@@ -81,20 +81,11 @@ impl Walk<'_> {
         let own = usize::from(stretch.marker.is_some());
         let mut open: Vec<&Chain> = request.chains.iter().skip(own).collect();
         let places: HashMap<Begin, &Chain> = open.iter().map(|chain| (begin_of(chain), *chain)).collect();
-        let hits = match stretch.marker {
-            Some(_) => Hits { sure: Vec::new(), is_all: open.is_empty() },
-            None => self.hits_in(stretch.items, Errors::MayCome),
+        let (hits, sure) = match stretch.marker {
+            // What else may be hit in a chain is never sure.
+            Some(_) => (Hits::default(), 0),
+            None => self.hits_to_tell(stretch.items, &places),
         };
-        let usual = || self.hits_in(stretch.items, Errors::DoNotCome);
-        let (hits, sure) =
-            match Some(stretch).filter(|stretch| !hits.is_all && stretch.marker.is_none()).map(|_| usual()) {
-                // What it redirects to was there when its stages were applied.
-                Some(usual) if usual.is_all => {
-                    let sure = hits.sure.len().max(self.applied_among(&usual, &places));
-                    (usual, sure)
-                }
-                _ => (hits, usize::MAX),
-            };
         for (index, begin) in hits.sure.iter().enumerate() {
             let Some(chain) = places.get(begin) else { continue };
             let decided_by = (index >= sure).then_some(&request.place);
@@ -131,6 +122,22 @@ impl Walk<'_> {
         let recorded = |number| chains.iter().find(|chain| self.is_recorded(number, chain)).copied();
         let all: Option<Vec<&Chain>> = (self.hits + 1..=self.applied).map(recorded).collect();
         all.filter(|_| self.doubt.of_recorded(true).is_none()).unwrap_or_default()
+    }
+
+    /// The markers that and-or lists hit, and how many of these, from the first, are sure to be hit: the others are where no
+    /// error comes.
+    fn hits_to_tell(&self, items: &[ListItem], chains: &HashMap<Begin, &Chain>) -> (Hits, usize) {
+        let hits = self.hits_in(items, Errors::MayCome);
+        let usual = if hits.is_all { None } else { Some(self.hits_in(items, Errors::DoNotCome)) };
+        let sure = hits.sure.len();
+        match usual.filter(|usual| usual.is_all) {
+            // No error came when its stages were applied.
+            Some(usual) => {
+                let applied = self.applied_among(&usual, chains);
+                (usual, sure.max(applied))
+            }
+            None => (hits, sure),
+        }
     }
 
     /// How many of these hits, from the first, are known of those that are recorded; none, where other stages are.

@@ -111,6 +111,8 @@ pub struct Outcome {
     pub cause: Option<Cause>,
     /// How often `next_stage` was hit.
     pub hits: u32,
+    /// Of a dry run: the command whose answer decides how often that is; `None` when it is sure.
+    pub hits_depend_on: Option<Place>,
     /// How many stages are applied now.
     pub applied: u32,
     /// The fingerprint of the last stage.

@@ -279,7 +279,8 @@ impl Walk<'_> {
             }
         }
         let (hits, applied, fingerprint) = (self.hits, self.applied, self.link.fingerprint());
-        Ok(Outcome { status, end, cause, hits, applied, fingerprint, state: self.state })
+        let hits_depend_on = self.doubt.of_counts().cloned();
+        Ok(Outcome { status, end, cause, hits, hits_depend_on, applied, fingerprint, state: self.state })
     }
 
     /// Notes the functions that a shell reports to have defined or removed, oldest first.

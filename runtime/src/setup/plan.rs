@@ -81,6 +81,8 @@ pub struct Plan {
     pub calls: usize,
     /// A stage that an ended call left without an end: it still runs, or the container is not used.
     pub unfinished: Option<u32>,
+    /// The command whose answer decides how many stages there are.
+    pub hits_depend_on: Option<Place>,
 }
 
 /// Which container a setup uses (our design, section 6).
@@ -121,7 +123,7 @@ impl Plan {
     /// Whether the container that is used is sure: no answer decides about stages, and nothing that runs in it.
     pub fn is_sure(&self) -> bool {
         let waits = self.unfinished.is_some() || self.calls > 0 && self.pending() > 0;
-        !waits && !self.steps.iter().any(Step::is_stage_perhaps)
+        !waits && self.hits_depend_on.is_none() && !self.steps.iter().any(Step::is_stage_perhaps)
     }
 
     /// Whether stages that were applied are not what the script says now.
@@ -351,6 +353,8 @@ pub(crate) struct Fit {
     pub(crate) stages: Vec<String>,
     /// The texts of what runs on every call, by fingerprint.
     pub(crate) repeated: BTreeMap<String, BString>,
+    /// The command whose answer decides how many stages there are.
+    pub(crate) hits_depend_on: Option<Place>,
 }
 
 /// Holds the script against a container's ledger, without running anything.
@@ -365,14 +369,15 @@ pub(crate) fn fit(environment: &Environment, mounts: &Mounts, base: &str, ledger
     };
     let is_said = |one: &RepeatedRecord| is_ours(&one.script) || steps.repeated.contains_key(&one.fingerprint);
     let gone = ledger.repeated().find(|one| !is_said(one) && !is_past(one));
-    let is_sure = !steps.steps.iter().any(Step::is_stage_perhaps);
+    let hits_depend_on = outcome.as_ref().ok().and_then(|outcome| outcome.hits_depend_on.clone());
+    let is_sure = hits_depend_on.is_none() && !steps.steps.iter().any(Step::is_stage_perhaps);
     let pending = match outcome {
         Ok(Outcome { end: End::Diverged { number, chain }, .. }) => Err(edited(ledger, number, &chain)),
         _ if gone.is_some() => Err(Reason::RepeatedGone { text: gone.map(|one| one.text.clone()).unwrap_or_default() }),
         Ok(Outcome { hits, .. }) if is_sure => removed(environment, ledger, hits).map_or(Ok(steps.pending), Err),
         _ => Ok(steps.pending),
     };
-    Fit { steps: steps.steps, pending, stages: steps.stages, repeated: steps.repeated }
+    Fit { steps: steps.steps, pending, stages: steps.stages, repeated: steps.repeated, hits_depend_on }
 }
 
 /// Why a container is not used in which more stages are applied than the script has, which hits so many. What the same
