@@ -1,6 +1,9 @@
 //! Exit statuses, and what is said where a command did not come to one of its own.
 
-use compeval_runtime::call::{Call, Called, KILLED};
+use compeval_runtime::{
+    call::{Call, Called, KILLED},
+    computation::error::ComputationError,
+};
 
 use crate::words;
 
@@ -10,6 +13,15 @@ const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 /// Nobody reads our output any more: 128 and the number of SIGPIPE.
 pub const BROKEN_PIPE: u8 = 141;
+
+/// The exit status where a computation has no program to run.
+pub fn of_exec(error: &ComputationError) -> u8 {
+    match error {
+        ComputationError::NoExec { .. } => NOT_FOUND,
+        ComputationError::ExecNotAFile { .. } | ComputationError::ExecNotExecutable { .. } => NOT_EXECUTABLE,
+        _ => FAILED,
+    }
+}
 
 /// What is said of a command, if it is not its own affair, and the exit status.
 pub fn of(called: Called, command: &Call) -> (Option<String>, u8) {

@@ -14,7 +14,7 @@ use std::{
 
 use compeval_runtime::{
     Environment, Setup, SetupError,
-    call::{Call, Called, Input, arguments::Translator, caller::caller, terminal},
+    call::{Call, Called, Input, arguments::Translator, caller, terminal},
     computation::{self, Computation, description::Purity, environment::EnvironmentError},
     container::mounts::{COMPUTATION, Mounts},
     engine::{
@@ -87,7 +87,7 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
         tell(&format!("warning: cannot write the report: {error}"));
     }
     let status = exit_status_of(&ended);
-    let Err(failure) = ended else { return ExitCode::from(status) };
+    let Err(failure) = ended else { return signals::end_with(status) };
     if failure.is_broken_pipe() {
         return ExitCode::from(status);
     }
@@ -96,7 +96,7 @@ pub fn run(arguments: &RunArguments) -> ExitCode {
     let kept = kept.unwrap_or_default();
     // Where standard error is gone, the exit status has to do.
     let _ = io::stderr().write_all((failure.report(&reporter, colored) + &kept).as_bytes());
-    ExitCode::from(status)
+    signals::end_with(status)
 }
 
 /// Nothing is run whose report could not be written.
@@ -112,6 +112,7 @@ fn exit_status_of(ended: &Result<u8, Failure>) -> u8 {
         Ok(status) => *status,
         Err(Failure::Setup(SetupError::Interrupted { signal, .. })) => killed_by(*signal),
         Err(failure) if failure.is_broken_pipe() => BROKEN_PIPE,
+        Err(Failure::Environment(EnvironmentError::Computation(error))) => exit_status::of_exec(error),
         Err(_) => FAILED,
     }
 }
@@ -247,8 +248,9 @@ fn command(arguments: &RunArguments, environment: &Environment, mounts: &Mounts)
     Call {
         argv: [program].into_iter().chain(arguments.arguments.iter().map(translate)).collect(),
         interpreter: script.as_deref().and_then(computation::interpreter),
-        user: description.user.clone().or_else(|| Some(caller())),
+        user: description.user.clone().or_else(|| Some(caller::caller())),
         directory: translator.directory().to_owned(),
+        umask: Some(caller::umask()),
         input: if arguments.interactive { Input::Inherited } else { Input::Nothing },
         terminal: if arguments.tty { terminal::size() } else { None },
     }

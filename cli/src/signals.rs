@@ -3,6 +3,8 @@
 use std::{
     fs,
     io::{self, Write},
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -13,14 +15,13 @@ use compeval_runtime::{
 };
 use signal_hook::{consts, iterator::Signals, low_level};
 
-use crate::progress;
+use crate::{exit_status::FAILED, progress};
 
 /// Lets signals end a setup, and passes them on to the command once that runs. An interrupt that is sent again kills; the
 /// third one ends ce-run, whatever the engine does.
 pub fn take(interrupt: Interrupt, shell: String) {
-    // Under `nohup`, it stays ignored.
-    let is_taken = |signal: &&Signal| signal.number != consts::SIGHUP || !is_ignored(consts::SIGHUP);
-    let signals = SIGNALS.iter().chain(&PASSED_ON).filter(is_taken);
+    // Under `nohup`, or in the background of a script, it stays ignored.
+    let signals = SIGNALS.iter().filter(|signal| !is_ignored(signal.number)).chain(&PASSED_ON);
     let Ok(mut signals) = Signals::new(signals.map(|signal| signal.number)) else { return };
     std::thread::spawn(move || {
         let mut interrupts = 0;
@@ -30,7 +31,10 @@ pub fn take(interrupt: Interrupt, shell: String) {
                 continue;
             }
             let Some(signal) = SIGNALS.into_iter().find(|signal| signal.number == number) else { continue };
-            interrupts += usize::from(number == consts::SIGINT);
+            if number == consts::SIGINT {
+                interrupts += 1;
+                INTERRUPTED.store(true, Ordering::Relaxed);
+            }
             let running = interrupt.running();
             if interrupts > 2 && running.as_ref().is_none_or(|running| running.stretch.is_some()) {
                 end(signal);
@@ -90,8 +94,22 @@ fn end(signal: Signal) -> ! {
     terminal::restore();
     progress::clear();
     let _ = writeln!(io::stderr(), "ce-run: interrupted");
-    std::process::exit(128 + signal.number)
+    let status = u8::try_from(128 + signal.number).unwrap_or(FAILED);
+    end_with(status);
+    std::process::exit(i32::from(status))
 }
+
+/// Ends this process with an exit status: where `^C` has ended what it ran, by that, too. A shell that runs it in a loop
+/// would go on otherwise.
+pub fn end_with(status: u8) -> ExitCode {
+    if INTERRUPTED.load(Ordering::Relaxed) && i32::from(status) == 128 + consts::SIGINT {
+        let _ = low_level::emulate_default_handler(consts::SIGINT);
+    }
+    ExitCode::from(status)
+}
+
+/// Whether there was an interrupt.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// The signals that end a setup, and are passed on to the command.
 const SIGNALS: [Signal; 6] = [

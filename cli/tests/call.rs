@@ -447,6 +447,50 @@ fn what_a_call_leaves_whose_container_is_restarted_goes_at_the_next_setup() {
 }
 
 #[test]
+fn what_a_call_writes_has_the_mode_that_it_has_here() {
+    let Some(computation) = computation("masks", Kind::Dash, "next_stage && true\numask 027\n") else { return };
+    for script in ["next_stage && true\n", "next_stage && true\neverytime && umask 007\n"] {
+        computation.write("docker-setup.sh", script);
+        for (mask, mode) in [("077", "600"), ("002", "664"), ("0022", "644")] {
+            let file = computation.storage().join(format!("mask{mask}"));
+            let called = computation.command(&["--entrypoint", "touch", file.to_str().unwrap()]);
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", &format!("umask {mask}; exec \"$@\""), "sh"]).arg(called.get_program());
+            shell.args(called.get_args()).current_dir(computation.directory());
+            shell.envs(called.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            assert!(shell.status().unwrap().success());
+            assert_eq!(format!("{:o}", fs::metadata(&file).unwrap().permissions().mode() & 0o777), mode, "{mask}");
+            fs::remove_file(file).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_is_only_built_into_the_shell_is_no_program() {
+    for kind in [Kind::Dash, Kind::Bash, Kind::Busybox] {
+        let Some(computation) = computation("built-ins", kind, "next_stage && true\n") else { return };
+        for name in ["cd", "exec", ":", "exit", "export", "set", "no-such-program"] {
+            let run = computation.call(&["--progress=quiet", "--entrypoint", name]);
+            let said = format!("ce-run: `{name}` is not there in the container\n");
+            assert_eq!((run.status, run.stderr), (Some(127), said), "{kind:?}");
+        }
+        computation.call(&["--entrypoint", "true"]).text();
+    }
+}
+
+#[test]
+fn an_exec_that_cannot_be_run_has_the_status_that_it_has_here() {
+    let Some(computation) = computation("no exec", Kind::Dash, "next_stage && true\n") else { return };
+    let exec = computation.path("exec");
+    fs::set_permissions(&exec, fs::Permissions::from_mode(0o644)).unwrap();
+    let run = computation.call(&[]);
+    assert!(run.status == Some(126) && run.stderr.contains("is not executable"), "{run:?}");
+    fs::remove_file(&exec).unwrap();
+    let run = computation.call(&[]);
+    assert!(run.status == Some(127) && run.stderr.contains("has no file"), "{run:?}");
+}
+
+#[test]
 fn a_script_that_was_written_on_windows_is_told_so() {
     let Some(computation) = computation("line ends", Kind::Dash, "next_stage && true\n") else { return };
     computation.write("exec", "#!/bin/sh\r\ntrue\r\n");

@@ -122,7 +122,7 @@ fn a_shell_at_a_terminal_is_typed_into() {
     terminal.types("echo st''ill there\r");
     terminal.awaits("still there");
     terminal.types("exit 7\r");
-    assert_eq!(child.wait().unwrap().code(), Some(7));
+    assert_eq!(support::status_of(child.wait().unwrap()), Some(7));
     assert!(terminal.is_as_it_was());
 }
 
@@ -133,7 +133,7 @@ fn without_input_the_keyboard_interrupts_the_call() {
     let mut child = terminal.run(&computation.command(&["-t", "sh", "-c", "echo ready; exec sleep 60"]));
     terminal.awaits("ready");
     terminal.types("\x03");
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(support::status_of(child.wait().unwrap()), Some(130));
     assert!(terminal.is_as_it_was());
 }
 
@@ -145,9 +145,51 @@ fn bytes_reach_a_terminal_as_they_are() {
     let script =
         r"stty raw -echo; printf '\001abc\n'; sleep 0.2; printf '\002\000\000rest of it, long enough\n'; echo end";
     let mut child = terminal.run(&computation.command(&["-it", "--entrypoint", "sh", "--", "-c", script]));
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(support::status_of(child.wait().unwrap()), Some(0));
     terminal.awaits("\u{1}abc\n\u{2}\0\0rest of it, long enough\nend\n");
     assert!(terminal.is_as_it_was());
+}
+
+#[test]
+fn every_byte_that_is_typed_arrives() {
+    let Some(computation) = computation("bytes that are typed") else { return };
+    let all: Vec<u8> = (0..=255).collect();
+    // Byte by byte, and at once; what the engine's own client takes for its end is among it.
+    for pieces in [all.chunks(1).collect::<Vec<_>>(), vec![&all], vec![b"\x10", b"\x11", &all[2..]]] {
+        let terminal = Terminal::new(80, 24);
+        let script = "stty raw -echo; echo ready; head -c 256 >\"$GFSDIR/typed\"";
+        let mut child = terminal.run(&computation.command(&["-it", "--entrypoint", "sh", "--", "-c", script]));
+        terminal.awaits("ready");
+        let typed = pieces.concat();
+        for piece in pieces {
+            (&terminal.master).write_all(piece).unwrap();
+            sleep(Duration::from_millis(3));
+        }
+        assert_eq!(support::status_of(child.wait().unwrap()), Some(0));
+        assert_eq!(std::fs::read(computation.storage().join("typed")).unwrap(), typed);
+    }
+}
+
+#[test]
+fn an_interrupt_ends_a_loop_of_calls_too() {
+    let Some(computation) = computation("loops") else { return };
+    for script in ["next_stage && true\n", "next_stage && true\nnext_stage && echo ready && sleep 60\n"] {
+        computation.write("docker-setup.sh", script);
+        let terminal = Terminal::new(80, 24);
+        let called = computation.command(&["-v", "sh", "-c", "echo ready; sleep 60"]);
+        let mut shell = computation.command(&[]);
+        let text = "for i in 1 2 3; do echo turn $i; \"$@\"; done";
+        let mut bash = Command::new("bash");
+        bash.args(["-c", text, "bash"]).arg(called.get_program()).args(called.get_args());
+        bash.envs(shell.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.current_dir(computation.directory());
+        bash.current_dir(computation.directory());
+        let mut child = terminal.run(&bash);
+        terminal.awaits("ready");
+        terminal.types("\x03");
+        assert_eq!(support::status_of(child.wait().unwrap()), Some(130));
+        assert!(!terminal.shown().contains("turn 2"), "{}", terminal.shown());
+    }
 }
 
 #[test]
@@ -159,7 +201,7 @@ fn whatever_ends_ce_run_the_terminal_is_as_it_was() {
         terminal.awaits("ready");
         // Where nothing is in its way, `setsid` becomes the program.
         support::sh(&computation.top(), &format!("kill -{signal} {}", child.id()));
-        assert_eq!(child.wait().unwrap().code(), Some(status), "{signal}");
+        assert_eq!(support::status_of(child.wait().unwrap()), Some(status), "{signal}");
         assert!(terminal.is_as_it_was(), "{signal}");
     }
 }
@@ -183,7 +225,7 @@ fn a_call_in_the_background_of_a_terminal_is_not_stopped() {
     }
     let mut child = terminal.run(&shell);
     terminal.awaits("ended");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(support::status_of(child.wait().unwrap()), Some(0));
 }
 
 /// What a terminal of so many columns shows at the end, line by line: text, `\r`, and the few sequences that a spinner is
@@ -265,7 +307,7 @@ fn a_setup_is_shown_while_it_goes_on_and_leaves_a_line_a_step() {
         terminal.awaits("20 %");
         let shown = screen(&terminal.shown(), columns.into()).join("\n");
         assert!(shown.ends_with("\n    three\n    four\n    20 %"), "{shown}");
-        assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert_eq!(support::status_of(child.wait().unwrap()), Some(0));
         terminal.awaits("done\r\n");
         let shown = terminal.shown();
         assert!(!shown.contains("\x1b[?25l"), "the cursor is never hidden: {shown:?}");
@@ -294,7 +336,7 @@ fn whatever_ends_a_setup_nothing_of_the_spinner_stays() {
         let mut child = setup_at(&terminal, &computation, &["true"]);
         terminal.awaits("    begun");
         support::sh(&computation.top(), &format!("kill -{signal} {}", child.id()));
-        assert_eq!(child.wait().unwrap().code(), Some(status), "{signal}");
+        assert_eq!(support::status_of(child.wait().unwrap()), Some(status), "{signal}");
         terminal.awaits("--retry true\r\n");
         let lines = screen(&terminal.shown(), 200);
         let told = without_times(lines.clone());
@@ -312,7 +354,7 @@ fn a_steady_call_that_takes_long_is_shown() {
     let terminal = Terminal::new(80, 24);
     let mut child = setup_at(&terminal, &computation, &["echo", "done"]);
     terminal.awaits(" everytime  The mirror  ");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(support::status_of(child.wait().unwrap()), Some(0));
     terminal.awaits("done\r\n");
     assert_eq!(without_times(screen(&terminal.shown(), 80)), ["✓ everytime  The mirror  N s", "done"]);
 }

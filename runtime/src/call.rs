@@ -43,6 +43,8 @@ pub struct Call {
     pub user: Option<String>,
     /// The directory of the container that it starts in.
     pub directory: OsString,
+    /// The mode bits that its new files do not get; `None` for those that the container's shell has.
+    pub umask: Option<u32>,
     /// What it reads on its standard input.
     pub input: Input,
     /// When given, its streams are a terminal of this size, of the kind that `TERM` here says; what this process reads is
@@ -64,7 +66,7 @@ impl Call {
     /// A program without arguments, as the container's own user, in the computation's directory; it reads nothing.
     pub fn new(program: impl Into<OsString>) -> Call {
         let (argv, directory) = (vec![program.into()], COMPUTATION.into());
-        Call { argv, interpreter: None, user: None, directory, input: Input::Nothing, terminal: None }
+        Call { argv, interpreter: None, user: None, directory, umask: None, input: Input::Nothing, terminal: None }
     }
 
     /// Whether an engine can be told of it: that takes text only.
@@ -80,7 +82,8 @@ impl Call {
     fn words<'w>(&'w self, nonce: &'w str, ready: &'w str) -> Words<'w> {
         let interpreter = self.interpreter.as_deref().unwrap_or_default();
         let is_watched = self.has_free_input();
-        Words { nonce, ready, interpreter, directory: &self.directory, is_watched }
+        let umask = self.umask.map(|mask| format!("{mask:04o}")).unwrap_or_default();
+        Words { nonce, ready, interpreter, directory: &self.directory, umask, is_watched }
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use compeval_runtime::{
     SetupError,
-    call::{Call, Called, Input, caller::caller, runner::CommandRunner, terminal},
+    call::{Call, Called, Input, caller, runner::CommandRunner, terminal},
     computation::{description::Description, layout::DESCRIPTION},
     engine::ContainerState,
     interrupt::Interrupt,
@@ -54,7 +54,8 @@ fn command(entry: &KnownContainer, program: &ProgramCall<'_>) -> Call {
     let described = || Description::read(&entry.directory.join(DESCRIPTION)).ok()?.user;
     Call {
         argv: program.words.to_vec(),
-        user: program.user.map(str::to_owned).or_else(described).or_else(|| Some(caller())),
+        user: program.user.map(str::to_owned).or_else(described).or_else(|| Some(caller::caller())),
+        umask: Some(caller::umask()),
         input: if program.reads { Input::Inherited } else { Input::Nothing },
         terminal: if program.has_terminal { terminal::size() } else { None },
         ..Call::new("")

@@ -140,7 +140,7 @@ Exit status:
   125    ce-run itself failed, wrong usage included
   126    the command is there, and cannot be executed
   127    the command is not there
-  128+N  the command died of signal N; so did ce-run, if that was interrupted before the command ran"
+  128+N  the command died of signal N; so did ce-run, if that was interrupted"
     };
 }
 const EXIT_STATUSES: &str = exit_statuses!();

@@ -3,9 +3,9 @@
 use std::{
     fs,
     io::{Read, Write},
-    os::unix::{fs::PermissionsExt, net::UnixStream},
+    os::unix::{fs::PermissionsExt, net::UnixStream, process::ExitStatusExt},
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, ExitStatus, Output, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -39,8 +39,13 @@ pub(crate) struct Run {
 impl From<Output> for Run {
     fn from(output: Output) -> Run {
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        Run { stdout: output.stdout, stderr, status: output.status.code() }
+        Run { stdout: output.stdout, stderr, status: status_of(output.status) }
     }
+}
+
+/// An exit status as a shell gives it: 128 and the number of the signal that something died of.
+pub(crate) fn status_of(status: ExitStatus) -> Option<i32> {
+    status.code().or_else(|| Some(128 + status.signal()?))
 }
 
 impl Run {

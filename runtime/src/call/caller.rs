@@ -2,7 +2,10 @@
 
 use std::env;
 
-use rustix::process::{getegid, geteuid};
+use rustix::{
+    fs::Mode,
+    process::{getegid, geteuid},
+};
 
 /// The user and group that a command runs as, unless docker.conf says otherwise: those of this process; under sudo, those of
 /// who called sudo.
@@ -14,4 +17,13 @@ pub fn caller() -> String {
         (0, Some(user), Some(group)) => format!("{user}:{group}"),
         _ => format!("{user}:{group}"),
     }
+}
+
+/// The mode bits that new files of this process do not get (POSIX umask).
+#[must_use]
+pub fn umask() -> u32 {
+    // It can only be told by setting it.
+    let mask = rustix::process::umask(Mode::from_raw_mode(0o077));
+    rustix::process::umask(mask);
+    mask.as_raw_mode()
 }

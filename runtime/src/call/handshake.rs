@@ -10,21 +10,28 @@ use crate::{
 
 /// Prints one line, `NONCE PROCESS WORD`, and becomes the command. The engine's own exit code for a program that
 /// cannot be started does not tell missing from not executable, so the shell looks first (POSIX 2.8.2), also for the
-/// interpreter that a script names. It does not read the script for that: built-ins know no end but that of a line.
+/// interpreter that a script names; what it has built in is no program (2.9.1.1). It does not read the script for that: built-ins know no end but that of a line.
 ///
 /// Behind the word `ok` stands the directory that was made for the command, if that was possible. `HOME` is that, too, where
 /// the user has none. A command that reads what ce-run reads waits for [`GO`]: until its watchdog knows of it.
-const WRAPPER: &str = r#"__ce_n=$1 __ce_w=$2 __ce_i=$3 __ce_d=$4 __ce_m=$5; shift 5
+const WRAPPER: &str = r#"__ce_n=$1 __ce_w=$2 __ce_i=$3 __ce_d=$4 __ce_u=$5 __ce_m=$6; shift 6
 __ce_end() { printf '%s %s %s\n' "$__ce_n" "$$" "$1"; exit "$2"; }
 case $__ce_w in ?*) __ce_h=; IFS= read -r __ce_h 2>/dev/null <@READY@; [ "$__ce_h" = "$__ce_w" ] || __ce_end stale 125;; esac
 [ ! -r @EXPORTS@ ] || . @EXPORTS@
 cd "$__ce_d" 2>/dev/null || __ce_end elsewhere 125
 unset OLDPWD
+case $__ce_u in ?*) umask "$__ce_u";; esac
 case $1 in
 */*) [ -e "$1" ] || __ce_end missing 127
      { [ ! -d "$1" ] && [ -x "$1" ]; } || __ce_end denied 126
      case $__ce_i in /*) [ -x "$__ce_i" ] || __ce_end denied 126;; esac;;
-*) command -v "$1" >/dev/null 2>&1 || __ce_end missing 127;;
+*) __ce_p=${PATH-}:
+   until __ce_x=${__ce_p%%:*}; __ce_x=${__ce_x:-.}/$1; [ -f "$__ce_x" ] && [ -x "$__ce_x" ]; do
+       __ce_p=${__ce_p#*:}
+       case $__ce_p in ?*) continue;; esac
+       case ${BB_ASH_VERSION+x} in x) case $1 in @BUILTINS@) ;; *) ! command -v "$1" >/dev/null 2>&1 || break;; esac;; esac
+       __ce_end missing 127
+   done;;
 esac
 __ce_t=${TMPDIR:-@SCRATCH@}
 case $__ce_t in *[!a-zA-Z0-9_./-]* | [!/]*) __ce_t=@SCRATCH@;; esac
@@ -47,6 +54,11 @@ printf '%s %s ok %s\n' "$__ce_n" "$$" "$__ce_t"
 case $__ce_m in watched) ;; *) IFS= read -r __ce_x || exit 125;; esac
 exec "$@""#;
 
+/// What busybox has no program for: all else that it knows it runs by itself, where it is built so.
+const BUILTINS: &str = ". | : | alias | bg | break | cd | command | continue | eval | exec | exit | export | fc | fg | \
+    getopts | hash | jobs | local | read | readonly | return | set | shift | times | trap | type | ulimit | umask | \
+    unalias | unset | wait";
+
 /// What a command waits for whose watchdog is elsewhere, and what a terminal shows of it.
 pub(super) const GO: &[u8] = b"\n";
 pub(super) const ECHO: &[u8] = b"\r\n";
@@ -61,15 +73,18 @@ pub(super) struct Words<'w> {
     pub(super) interpreter: &'w str,
     /// The directory that the command starts in.
     pub(super) directory: &'w OsStr,
+    /// In octal, the mode bits that its new files do not get; empty to leave them.
+    pub(super) umask: String,
     /// Whether its standard input is its watchdog's, and the command reads nothing.
     pub(super) is_watched: bool,
 }
 
 impl<'w> Words<'w> {
     /// The parameters of [`wrapper`], which the command's own words follow.
-    pub(super) fn parameters(&self) -> [&'w OsStr; 5] {
+    pub(super) fn parameters(&self) -> [&OsStr; 6] {
         let watched = if self.is_watched { "watched" } else { "" };
-        [self.nonce.as_ref(), self.ready.as_ref(), self.interpreter.as_ref(), self.directory, watched.as_ref()]
+        let Words { nonce, ready, interpreter, directory, umask, .. } = self;
+        [nonce.as_ref(), ready.as_ref(), interpreter.as_ref(), directory, umask.as_ref(), watched.as_ref()]
     }
 }
 
@@ -79,6 +94,7 @@ pub(super) fn wrapper() -> String {
         .replace("@READY@", READY)
         .replace("@EXPORTS@", EXPORTS)
         .replace("@SCRATCH@", SCRATCH)
+        .replace("@BUILTINS@", BUILTINS)
         .replace("@WATCH@", WATCH)
 }
 

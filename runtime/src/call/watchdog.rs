@@ -10,7 +10,8 @@ use crate::engine::{Engine, Exec, Orders};
 /// the directory `$__ce_t` is removed, if that is not empty.
 ///
 /// It may be in the group itself: so it ignores what it passes on. It sees the others in `/proc/PID/stat` (proc(5)): behind
-/// the program's name, state, parent and group; the dead are not waited for.
+/// the program's name, state, parent and group; the dead are not waited for. The time is
+/// that of the machine, in whole seconds: many of these at once take longer than their sleep.
 pub(super) const WATCH: &str = r#"trap '' HUP INT QUIT USR1 USR2 PIPE ALRM TERM TSTP TTIN TTOU WINCH
 IFS=' ' read -r __ce_s __ce_x </proc/self/stat
 __ce_others() {
@@ -27,9 +28,10 @@ __ce_others() {
     done
     return $__ce_r
 }
+__ce_now() { read -r __ce_x __ce_p </proc/uptime; __ce_x=${__ce_x%.*}; }
 __ce_until() {
-    __ce_i=0
-    while __ce_others "$1" && [ "$__ce_i" -lt 50 ]; do sleep 0.1 || sleep 1; __ce_i=$((__ce_i + 1)); done
+    __ce_now; __ce_i=$((__ce_x + 5))
+    while __ce_others "$1" && __ce_now && [ "$__ce_x" -le "$__ce_i" ]; do sleep 0.1 || sleep 1; done
 }
 while IFS= read -r __ce_k; do
     case $__ce_k in

@@ -76,6 +76,9 @@ pub enum MountError {
         /// As it was named.
         path: PathBuf,
     },
+    /// It would be all of this machine.
+    #[error("the global file storage cannot be `/`")]
+    WholeMachine,
     /// The daemon takes text only.
     #[error("the path `{}` is not UTF-8 text", path.display())]
     NotText {
@@ -103,6 +106,9 @@ impl MountError {
                 path.display()
             ),
             Self::NotADirectory { .. } => "it is to be the global file storage: correct `$GFSDIR` or `--gfs`".into(),
+            Self::WholeMachine => {
+                "commands write to it as root: name a directory for data with `$GFSDIR` or `--gfs`".into()
+            }
             Self::NotText { .. } | Self::Read { .. } => return None,
         })
     }
@@ -116,6 +122,9 @@ impl Mounts {
     pub fn new(computation: &Path, gfs: Option<&Path>) -> Result<Self, MountError> {
         let gfs = gfs.filter(|path| !path.as_os_str().is_empty()).ok_or(MountError::GfsNotSet)?;
         let (computation, gfs) = ((computation, real_directory(computation)?), (gfs, real_directory(gfs)?));
+        if gfs.1 == Path::new("/") {
+            return Err(MountError::WholeMachine);
+        }
         let current = current_directory();
         let place = |(given, real): (&Path, PathBuf), inside, read_only| {
             // He may have come here by a link.
@@ -370,6 +379,7 @@ mod tests {
             error(Some(Path::new(""))).help().unwrap(),
             "set GFSDIR to the directory of the global file storage, or pass `--gfs DIR`"
         );
+        assert!(matches!(error(Some(Path::new("/"))), MountError::WholeMachine));
         assert!(matches!(error(Some(&top.join("none"))), MountError::NoDirectory { .. }));
         assert!(matches!(error(Some(&top.join("file"))), MountError::NotADirectory { .. }));
         assert!(matches!(error(Some(&top.join("file/x"))), MountError::NotADirectory { .. }));

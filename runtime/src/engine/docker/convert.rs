@@ -9,6 +9,11 @@ use crate::engine::{
     exec::Exec,
 };
 
+/// What ends a conversation with a terminal (Docker API, ExecCreate): there must be something, and it must be nothing that
+/// anybody sends. The engine keeps a key back for as long as it may be the beginning of this, so that is a rare one.
+const DETACH_KEYS: &str =
+    "ctrl-^,ctrl-@,ctrl-^,ctrl-@,ctrl-^,ctrl-@,ctrl-^,ctrl-@,ctrl-^,ctrl-@,ctrl-^,ctrl-@,ctrl-^,ctrl-@";
+
 pub(super) fn exec_options(exec: &Exec, reads: bool) -> bollard::exec::CreateExecOptions<String> {
     bollard::exec::CreateExecOptions {
         attach_stdin: Some(reads),
@@ -19,6 +24,7 @@ pub(super) fn exec_options(exec: &Exec, reads: bool) -> bollard::exec::CreateExe
         env: Some(variables(&exec.env)),
         user: exec.user.clone(),
         working_dir: exec.working_dir.clone(),
+        detach_keys: exec.has_terminal.then(|| DETACH_KEYS.to_owned()),
         ..Default::default()
     }
 }
