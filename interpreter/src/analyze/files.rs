@@ -89,7 +89,7 @@ fn argument(field: BString, span: Span) -> Argument {
 /// The files among the operands of a command, its name first; `None` when it may touch others.
 pub(crate) fn of_operands(arguments: &[Argument]) -> Option<Files> {
     let Some((Argument::Literal(name), arguments)) = arguments.split_first() else { return None };
-    let utility = builtins::find(name)?;
+    let utility = builtins::run_by(name)?;
     let mut files = Files::default();
     match utility.operands {
         Operands::Unknown => return None,

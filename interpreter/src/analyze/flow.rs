@@ -240,7 +240,7 @@ impl<'c, 't> Flow<'c, 't> {
         let called = name.as_ref().and_then(|name| (self.calls)(&name.to_str_lossy()));
         let is_known = command.words.is_empty() || command.marker().is_some() || called.is_some();
         let operands = if is_known { Some(Files::default()) } else { files::of_operands(&arguments) };
-        let utility = name.as_ref().and_then(|name| builtins::find(name));
+        let utility = name.as_ref().and_then(|name| builtins::run_by(name));
         let is_opaque = operands.is_none() || utility.is_some_and(|utility| utility.others == Others::Anything);
         let reads_more = is_opaque || name.as_ref().is_some_and(|name| builtins::reads_more(name));
         let mut files = operands.unwrap_or_default();
@@ -279,7 +279,7 @@ impl<'c, 't> Flow<'c, 't> {
     /// Whether the words of a command that mention the computation's directory do no more than name files that it reads,
     /// or set what is looked at where it is used.
     fn reads_just_operands(&self, name: Option<&BString>, named: &Files, words: &[&Word]) -> bool {
-        let Some(utility) = name.and_then(|name| builtins::find(name)) else { return words.is_empty() };
+        let Some(utility) = name.and_then(|name| builtins::run_by(name)) else { return words.is_empty() };
         let keeps = matches!(utility.effect, Effect::Directory | Effect::Names | Effect::LocalNames | Effect::Options);
         let reads = matches!(
             utility.operands,
@@ -299,7 +299,7 @@ impl<'c, 't> Flow<'c, 't> {
 
     /// Whether a command makes other names for files.
     fn links(name: Option<&BString>) -> bool {
-        let utility = name.and_then(|name| builtins::find(name));
+        let utility = name.and_then(|name| builtins::run_by(name));
         utility.is_some_and(|utility| utility.operands == Operands::Linked)
     }
 

@@ -3,6 +3,8 @@
 //! It says of each whether it is a special built-in, what it changes in the shell, and what its operands are: which
 //! files it reads and writes. Whoever needs to know anything of a command by its name asks here.
 
+use bstr::ByteSlice;
+
 /// A utility, known by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Utility {
@@ -308,6 +310,14 @@ const TAR: &str = "extract list gzip bzip2 xz zstd auto-compress verbose strip-c
     no-same-owner same-owner no-same-permissions preserve-permissions overwrite wildcards keep-old-files owner= group= \
     no-overwrite-dir skip-old-files touch absolute-names";
 
+/// The utility that a command of this name runs: also one that is named by its path, in a directory of programs. What a
+/// built-in does to the shell, a program of its name does not.
+pub fn run_by(name: &[u8]) -> Option<&'static Utility> {
+    let Some((directory, program)) = name.rsplit_once_str("/") else { return find(name) };
+    let is_usual = name.starts_with(b"/") && (directory.ends_with(b"/bin") || directory.ends_with(b"/sbin"));
+    find(program).filter(|utility| is_usual && utility.effect == Effect::None)
+}
+
 /// The utility of this name.
 pub fn find(name: &[u8]) -> Option<&'static Utility> {
     let index = UTILITIES.binary_search_by_key(&name, |utility| utility.name.as_bytes()).ok()?;
@@ -316,7 +326,7 @@ pub fn find(name: &[u8]) -> Option<&'static Utility> {
 
 /// Whether a program of this name may read files that it does not name, where it is run among them.
 pub(crate) fn reads_more(name: &[u8]) -> bool {
-    find(name).is_some_and(|utility| utility.others != Others::Nothing)
+    run_by(name).is_some_and(|utility| utility.others != Others::Nothing)
 }
 
 /// What a built-in of this name does to the shell.
