@@ -29,7 +29,7 @@ use thiserror::Error;
 use crate::{
     VERSION,
     exit_status::{BROKEN_PIPE, FAILED},
-    report, words,
+    report, signals, words,
 };
 
 /// Show and tend the containers of computations.
@@ -245,7 +245,7 @@ impl EnvArguments {
 /// Does what the arguments say, and tells of failures on standard error.
 pub fn run(arguments: &EnvArguments) -> ExitCode {
     match attempt(arguments) {
-        Ok(status) => ExitCode::from(status),
+        Ok(status) => signals::end_with(status),
         // Nobody reads on.
         Err(EnvError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(BROKEN_PIPE),
         Err(error) => {

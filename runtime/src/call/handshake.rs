@@ -29,7 +29,7 @@ case $1 in
    until __ce_x=${__ce_p%%:*}; __ce_x=${__ce_x:-.}/$1; [ -f "$__ce_x" ] && [ -x "$__ce_x" ]; do
        __ce_p=${__ce_p#*:}
        case $__ce_p in ?*) continue;; esac
-       case ${BB_ASH_VERSION+x} in x) case $1 in @BUILTINS@) ;; *) ! command -v "$1" >/dev/null 2>&1 || break;; esac;; esac
+       case ${FUNCNAME+x} in x) case $1 in @BUILTINS@) ;; *) ! command -v "$1" >/dev/null 2>&1 || break;; esac;; esac
        __ce_end missing 127
    done;;
 esac
@@ -54,7 +54,8 @@ printf '%s %s ok %s\n' "$__ce_n" "$$" "$__ce_t"
 case $__ce_m in watched) ;; *) IFS= read -r __ce_x || exit 125;; esac
 exec "$@""#;
 
-/// What busybox has no program for: all else that it knows it runs by itself, where it is built so.
+/// What busybox has no program for: all else that it knows it runs by itself, where it is built so. It is known by its
+/// variable `FUNCNAME`.
 const BUILTINS: &str = ". | : | alias | bg | break | cd | command | continue | eval | exec | exit | export | fc | fg | \
     getopts | hash | jobs | local | read | readonly | return | set | shift | times | trap | type | ulimit | umask | \
     unalias | unset | wait";
