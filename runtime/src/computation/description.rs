@@ -13,7 +13,7 @@ use toml::de::DeTable;
 
 use self::{
     error::DescriptionError,
-    field::{Field, File, KEYS},
+    field::{Field, File},
 };
 use crate::{
     engine::containers::{BindMount, Cache, Gpus, Limits},
@@ -147,7 +147,11 @@ impl Description {
             }
             _ => whole(format!("cannot be read: {error}"), None),
         })?;
-        let text = String::from_utf8(bytes).map_err(|_| whole("is not UTF-8 text".into(), None))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+            let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+            whole(format!("is not UTF-8 text: line {line} is in another encoding"), None)
+        })?;
         Self::parse(path, &text)
     }
 
@@ -190,7 +194,7 @@ impl Description {
             pure: None,
         };
         for field in file.fields(table.get_ref()) {
-            description.set(&field)?;
+            description.set(&field).map_err(|error| field.with_example(error))?;
         }
         if description.image.is_empty() {
             let help = Some("add a line such as `image = \"debian:13\"`".into());
@@ -230,11 +234,11 @@ impl Description {
 
     fn set(&mut self, field: &Field<'_>) -> Result<(), DescriptionError> {
         match field.key {
-            "image" => self.image = field.word("an image's name", "image = \"debian:13\"")?,
+            "image" => self.image = field.image()?,
             "platform" => self.platform = Some(field.platform()?),
-            "user" => self.user = Some(field.word("a user", "user = \"1000:1000\"")?),
+            "user" => self.user = Some(field.word("a user")?),
             "workdir" => self.workdir = Some(field.absolute_path()?),
-            "shell" => self.shell = field.word("one program", "shell = \"/bin/bash\"")?,
+            "shell" => self.shell = field.word("one program")?,
             "network" => self.network = Some(field.network()?),
             "shm-size" => self.shm_size = Some(field.size()?),
             "gpus" => self.gpus = Some(field.gpus()?),
@@ -262,9 +266,10 @@ impl Description {
                 let choices = [("warn", Purity::Warn), ("fail", Purity::Fail), ("off", Purity::Off)];
                 self.pure = Some(field.choice(&choices)?);
             }
-            _ => return Err(field.unknown(KEYS)),
+            _ => return Err(field.is_no_key()),
         }
-        Ok(())
+        let mounts = self.mounts.iter().map(|mount| mount.target.as_str());
+        field.check_apart(mounts.chain(self.caches.iter().map(|mount| mount.cache.target.as_str())))
     }
 }
 
@@ -420,21 +425,27 @@ mod tests {
     fn wrong_values_are_named_with_their_place() {
         let cases = [
             ("image = 13", "1:9: `image` must be a string, not an integer\nhelp: write `image = \"13\"`"),
-            ("image = \"\"", "1:9: `image` is empty\nhelp: write it as in `image = \"debian:13\"`"),
-            (
-                "image = \" x\"",
-                "1:9: `image` must be an image's name, without white space\nhelp: write it as in `image = \"debian:13\"`",
-            ),
+            ("image = \"\"", "1:9: `image` is empty"),
+            ("image = \" x\"", "1:9: `image` must be an image's name, without white space"),
             ("image = [\"x\"]", "1:9: `image` must be a string, not an array"),
             ("init = \"yes\"", "1:8: `init` must be `true` or `false`, not a string"),
-            (
-                "platform = \"amd64\"",
-                "1:12: `platform` must be an operating system and an architecture\nhelp: write it as in `platform = \"linux/amd64\"`",
-            ),
+            ("platform = \"amd64\"", "1:12: `platform` must be an operating system and an architecture"),
             ("workdir = \"src\"", "1:11: `workdir` must be an absolute path in the container, without `..`"),
             ("shm-size = \"big\"", "1:12: `shm-size` must be a size such as `\"512m\"` or `\"2g\"`"),
             ("limits = { cpus = 0 }", "1:19: `cpus` must be a number of processors, as in `1.5`"),
-            ("limits = { pids = -1 }", "1:19: `pids` must be how many processes at most"),
+            ("limits = { pids = -1 }", "1:19: `pids` must be how many processes at most, 16 or more"),
+            ("limits = { pids = 3 }", "1:19: `pids` must be how many processes at most, 16 or more"),
+            ("limits = { memory = \"0\" }", "1:21: `memory` must be a size such as `\"512m\"` or `\"2g\"`"),
+            ("gpus = 0", "1:8: `gpus` must be `\"all\"` or how many, 1 or more"),
+            ("image = \"Debian:13\"", "1:9: the name of an image has no capital letters\nhelp: write `debian:13`"),
+            (
+                "image = \"Host.example:5000/Lab/x:A\"",
+                "1:9: the name of an image has no capital letters\nhelp: write `Host.example:5000/lab/x:A`",
+            ),
+            (
+                "image = \"debian@sha256:12\"",
+                "1:9: the digest of the image is not one\nhelp: a digest is `sha256:` and 64 hexadecimal digits: `docker images --digests` shows it",
+            ),
             ("gpus = true", "1:8: `gpus` must be `\"all\"` or how many, not a boolean"),
             ("env = { A = 1 }", "1:13: `A` must be a string, not an integer\nhelp: write `A = \"1\"`"),
             ("env = { COMPDIR = \"/\" }", "1:9: `COMPDIR` is set by ce-run"),
@@ -446,10 +457,7 @@ mod tests {
                 "env = { PATH = \"bin\" }",
                 "1:16: `PATH` names no absolute directory: the setup would find no program\nhelp: write it as in `PATH = \"/opt/bin:${PATH}\"`",
             ),
-            (
-                "path = \"/opt/bin\"",
-                "1:8: `path` must be an array of directories, not a string\nhelp: write it as in `path = [\"/opt/bin\"]`",
-            ),
+            ("path = \"/opt/bin\"", "1:8: `path` must be an array of directories, not a string"),
             ("path = [\"bin\"]", "1:9: `path` must be an absolute path in the container, without `..`"),
             ("path = [\"/a:/b\"]", "1:9: a directory of `path` cannot have a `:` in its name"),
             ("network = \"container:x\"", "1:11: a computation cannot use the network of another container"),
@@ -458,14 +466,45 @@ mod tests {
                 "stage-timeout = \"2 h\"",
                 "1:17: `stage-timeout` must be a time such as `\"90s\"`, `\"30m\"` or `\"2h\"`",
             ),
+            ("stage-timeout = \"30\"", "1:17: `stage-timeout` must be a time such as `\"90s\"`, `\"30m\"` or `\"2h\"`"),
             ("retries = -1", "1:11: `retries` must be a whole number, 0 or more"),
             ("update = \"newest\"", "1:10: `update` must be one of `\"nearest\"`, `\"in-place\"`, `\"build\"`"),
             ("everytime = true", "1:13: `everytime` must be one of `\"shared\"`, `\"always\"`, not a boolean"),
             ("pull = \"daily\"", "1:8: `pull` must be one of `\"missing\"`, `\"always\"`, `\"never\"`"),
         ];
         for (text, message) in cases {
-            assert_eq!(complaint(text), format!("align/docker.conf:{message}"), "{text}");
+            assert_eq!(own_complaint(text), format!("align/docker.conf:{message}"), "{text}");
         }
+    }
+
+    #[test]
+    fn where_nothing_else_helps_the_key_is_shown_as_it_may_be_written() {
+        for (text, example) in [
+            ("image = [\"x\"]", "image = \"debian:13\""),
+            ("platform = 1.5", "platform = \"1.5\""),
+            ("platform = \"amd64\"", "platform = \"linux/amd64\""),
+            ("workdir = \"src\"", "workdir = \"/data\""),
+            ("env = [\"A=1\"]", "env = { LANG = \"C.UTF-8\" }"),
+            ("path = \"/opt/bin\"", "path = [\"/opt/bin\"]"),
+            ("limits = \"2g\"", "limits = { memory = \"2g\", cpus = 1.5, pids = 500 }"),
+            ("limits = { cpus = 0 }", "limits = { memory = \"2g\", cpus = 1.5, pids = 500 }"),
+            ("mounts = [\"a:/b\"]", "mounts = [{ source = \"data\", target = \"/data\" }]"),
+            ("mounts = { a = \"/b\" }", "mounts = [{ source = \"data\", target = \"/data\" }]"),
+            ("caches = [\"/x\"]", "caches = { apt = \"/var/cache/apt\" }"),
+            ("retries = \"2\"", "retries = 2"),
+            ("stage-timeout = \"30\"", "stage-timeout = \"30m\""),
+            ("init = \"yes\"", "init = false"),
+        ] {
+            let said = complaint(text);
+            assert!(said.ends_with(&format!("`{example}`")) && said.contains("\nhelp: write "), "{said}");
+        }
+    }
+
+    /// Without the help that every key has.
+    fn own_complaint(text: &str) -> String {
+        let said = complaint(text);
+        let own = said.split_once("\nhelp: write it as in `").filter(|(_, help)| !help.starts_with("PATH ="));
+        own.map_or(said.clone(), |(own, _)| own.to_owned())
     }
 
     #[test]
@@ -476,8 +515,31 @@ mod tests {
             ("mounts = [{ source = \"/etc\", target = \"/x\" }]", "1:22", source),
             ("mounts = [{ source = \"a/../..\", target = \"/x\" }]", "1:22", source),
             ("mounts = [{ source = \"a\" }]", "1:11", "a mount needs `source` and `target`"),
-            ("caches = { a = \"/var\" }", "1:16", "`/var` would cover `/var/lib/compeval`, which ce-run uses"),
-            ("caches = { a = \"/\" }", "1:16", "`/` would cover `/compeval`, which ce-run uses"),
+            (
+                "caches = { a = \"/usr/bin\" }",
+                "1:16",
+                "`/usr/bin` would hide what the image has there\nhelp: name a directory below it",
+            ),
+            (
+                "caches = { a = \"/\" }",
+                "1:16",
+                "`/` would hide what the image has there\nhelp: name a directory below it",
+            ),
+            (
+                "caches = { a = \"/var/lib/compeval\" }",
+                "1:16",
+                "`/var/lib/compeval` would cover `/var/lib/compeval`, which ce-run uses",
+            ),
+            (
+                "caches = { a = \"/x\", b = \"/x/\" }",
+                "1:10",
+                "`/x/` is the place of two mounts or caches\nhelp: give each a directory of its own",
+            ),
+            (
+                "caches = { a = \"/x\" }\nmounts = [{ source = \"x\", target = \"/x\" }]",
+                "2:10",
+                "`/x` is the place of two mounts or caches\nhelp: give each a directory of its own",
+            ),
             (
                 "caches = { a = \"/compeval/gfs/x\" }",
                 "1:16",
@@ -490,7 +552,7 @@ mod tests {
             ),
         ];
         for (text, place, message) in cases {
-            assert_eq!(complaint(text), format!("align/docker.conf:{place}: {message}"), "{text}");
+            assert_eq!(own_complaint(text), format!("align/docker.conf:{place}: {message}"), "{text}");
         }
     }
 

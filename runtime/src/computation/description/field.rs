@@ -1,5 +1,6 @@
 //! The fields of a docker description: a key with its value, both with their places, read as what they must be.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -17,33 +18,38 @@ use crate::{
     engine::containers::{Cache, Gpus, Limits},
 };
 
-/// The keys of a docker description.
-pub(super) const KEYS: &[&str] = &[
-    "image",
-    "platform",
-    "pull",
-    "user",
-    "workdir",
-    "shell",
-    "env",
-    "path",
-    "network",
-    "limits",
-    "shm-size",
-    "gpus",
-    "init",
-    "mounts",
-    "caches",
-    "retries",
-    "stage-timeout",
-    "update",
-    "keep",
-    "everytime",
-    "pure",
+/// The keys of a docker description, each as it may be written.
+const EXAMPLES: [(&str, &str); 21] = [
+    ("image", "image = \"debian:13\""),
+    ("platform", "platform = \"linux/amd64\""),
+    ("pull", "pull = \"missing\""),
+    ("user", "user = \"1000:1000\""),
+    ("workdir", "workdir = \"/data\""),
+    ("shell", "shell = \"/bin/bash\""),
+    ("env", "env = { LANG = \"C.UTF-8\" }"),
+    ("path", "path = [\"/opt/bin\"]"),
+    ("network", "network = \"none\""),
+    ("limits", "limits = { memory = \"2g\", cpus = 1.5, pids = 500 }"),
+    ("shm-size", "shm-size = \"512m\""),
+    ("gpus", "gpus = \"all\""),
+    ("init", "init = false"),
+    ("mounts", "mounts = [{ source = \"data\", target = \"/data\" }]"),
+    ("caches", "caches = { apt = \"/var/cache/apt\" }"),
+    ("retries", "retries = 2"),
+    ("stage-timeout", "stage-timeout = \"30m\""),
+    ("update", "update = \"nearest\""),
+    ("keep", "keep = 3"),
+    ("everytime", "everytime = \"shared\""),
+    ("pure", "pure = \"warn\""),
 ];
 const LIMITS_KEYS: &[&str] = &["memory", "cpus", "pids"];
 const MOUNT_KEYS: &[&str] = &["source", "target", "read-only"];
 const CACHE_KEYS: &[&str] = &["target", "shared"];
+/// Directories without which an image's programs do not run: nothing is mounted over them.
+const OF_IMAGE: &str = "/ /bin /boot /dev /etc /lib /lib32 /lib64 /proc /run /sbin /sys /usr /usr/bin /usr/lib /usr/lib32 /usr/lib64 \
+    /usr/libexec /usr/local /usr/local/bin /usr/local/lib /usr/local/sbin /usr/sbin /usr/share /var /var/lib";
+/// Fewer processes than the shells of a setup are at times.
+const FEWEST_PROCESSES: u32 = 16;
 /// Variables that every call sets itself.
 const OUR_VARIABLES: &[&str] = &["COMPDIR", "GFSDIR"];
 
@@ -148,7 +154,8 @@ fn other_form(line: &str) -> Option<(&str, &str, &str)> {
     let value = value.split(" #").next().unwrap_or_default().trim();
     let quoted = value.starts_with(['"', '\'']);
     let structured = value.is_empty() || value.starts_with(['[', '{']);
-    (KEYS.contains(&key) && !structured && !(separator == "=" && quoted)).then_some((key, separator, value))
+    (EXAMPLES.iter().any(|(known, _)| *known == key) && !structured && !(separator == "=" && quoted))
+        .then_some((key, separator, value))
 }
 
 impl<'a> Field<'a> {
@@ -156,7 +163,19 @@ impl<'a> Field<'a> {
         self.file.error(self.value_span.clone(), message, help.map(str::to_owned))
     }
 
-    pub(super) fn unknown(&self, known: &[&str]) -> DescriptionError {
+    /// The same error, with what the key may look like where nothing else helps.
+    pub(super) fn with_example(&self, error: DescriptionError) -> DescriptionError {
+        let example = EXAMPLES.iter().find(|(key, _)| *key == self.key);
+        let help = || example.map(|(_, example)| format!("write it as in `{example}`"));
+        DescriptionError { help: error.help.or_else(help), ..error }
+    }
+
+    /// That there is no such key.
+    pub(super) fn is_no_key(&self) -> DescriptionError {
+        self.unknown(&EXAMPLES.map(|(key, _)| key))
+    }
+
+    fn unknown(&self, known: &[&str]) -> DescriptionError {
         let written = self.key.to_lowercase().replace('_', "-");
         let distance = |key: &&&str| strsim::damerau_levenshtein(&written, key);
         let nearest = known.iter().min_by_key(distance).filter(|key| distance(key) <= 1 + key.len() / 4);
@@ -191,33 +210,52 @@ impl<'a> Field<'a> {
     }
 
     /// A string without white space in it.
-    pub(super) fn word(&self, meaning: &str, example: &str) -> Result<String, DescriptionError> {
+    pub(super) fn word(&self, meaning: &str) -> Result<String, DescriptionError> {
         let word = self.string()?;
-        let help = format!("write it as in `{example}`");
         if word.is_empty() {
-            return Err(self.error(format!("`{}` is empty", self.key), Some(&help)));
+            return Err(self.error(format!("`{}` is empty", self.key), None));
         }
         if word.contains(|character: char| character.is_whitespace() || character.is_control()) {
-            return Err(self.error(format!("`{}` must be {meaning}, without white space", self.key), Some(&help)));
+            return Err(self.error(format!("`{}` must be {meaning}, without white space", self.key), None));
         }
         Ok(word.to_owned())
     }
 
+    /// What the engine takes for an image's name: `HOST/REPOSITORY:TAG@DIGEST`, of which all but the repository may be missing.
+    pub(super) fn image(&self) -> Result<String, DescriptionError> {
+        let image = self.word("an image's name")?;
+        let (name, digest) =
+            image.split_once('@').map_or((image.as_str(), None), |(name, digest)| (name, Some(digest)));
+        let is_hash = |digest: &str| {
+            let hash = digest.strip_prefix("sha256:").unwrap_or_default();
+            hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        if digest.is_some_and(|digest| !is_hash(digest)) {
+            let help = "a digest is `sha256:` and 64 hexadecimal digits: `docker images --digests` shows it";
+            return Err(self.error("the digest of the image is not one".into(), Some(help)));
+        }
+        let host =
+            name.split_once('/').map(|(host, _)| host).filter(|host| host.contains(['.', ':']) || *host == "localhost");
+        let path = name.get(host.map_or(0, str::len)..).unwrap_or_default();
+        let repository = path.split(':').next().unwrap_or_default();
+        if repository.contains(|letter: char| letter.is_ascii_uppercase()) {
+            let help = format!("write `{}`", name.replace(repository, &repository.to_lowercase()));
+            return Err(self.error("the name of an image has no capital letters".into(), Some(&help)));
+        }
+        Ok(image)
+    }
+
     pub(super) fn platform(&self) -> Result<String, DescriptionError> {
-        let example = "platform = \"linux/amd64\"";
-        let platform = self.word("a platform", example)?;
+        let platform = self.word("a platform")?;
         let parts: Vec<&str> = platform.split('/').collect();
         if !(2..=3).contains(&parts.len()) || parts.contains(&"") {
-            return Err(self.error(
-                "`platform` must be an operating system and an architecture".into(),
-                Some(&format!("write it as in `{example}`")),
-            ));
+            return Err(self.error("`platform` must be an operating system and an architecture".into(), None));
         }
         Ok(platform)
     }
 
     pub(super) fn network(&self) -> Result<String, DescriptionError> {
-        let network = self.word("a network's name", "network = \"none\"")?;
+        let network = self.word("a network's name")?;
         if network.starts_with("container:") {
             return Err(self.error("a computation cannot use the network of another container".into(), None));
         }
@@ -238,6 +276,10 @@ impl<'a> Field<'a> {
     fn mount_target(&self) -> Result<String, DescriptionError> {
         let target = self.absolute_path()?;
         let path = Path::new(&target);
+        if OF_IMAGE.split(' ').any(|directory| Path::new(directory) == path) {
+            return Err(self
+                .error(format!("`{target}` would hide what the image has there"), Some("name a directory below it")));
+        }
         let clash = |place: &&&str| path.starts_with(place) || Path::new(place).starts_with(path);
         match OUR_PLACES.iter().find(clash) {
             Some(place) => Err(self.error(format!("`{target}` would cover `{place}`, which ce-run uses"), None)),
@@ -260,10 +302,12 @@ impl<'a> Field<'a> {
 
     pub(super) fn size(&self) -> Result<u64, DescriptionError> {
         let expected = "a size such as `\"512m\"` or `\"2g\"`";
-        match self.value.as_str() {
-            None => self.integer(expected),
-            Some(text) => parse_size(text).ok_or_else(|| self.wrong_value(expected)),
-        }
+        let size = match self.value.as_str() {
+            None => self.integer(expected)?,
+            Some(text) => parse_size(text).ok_or_else(|| self.wrong_value(expected))?,
+        };
+        // The engine would take that for no limit.
+        if size == 0 { Err(self.wrong_value(expected)) } else { Ok(size) }
     }
 
     pub(super) fn duration(&self) -> Result<Duration, DescriptionError> {
@@ -292,7 +336,10 @@ impl<'a> Field<'a> {
     pub(super) fn gpus(&self) -> Result<Gpus, DescriptionError> {
         match self.value.as_str() {
             Some("all") => Ok(Gpus::All),
-            _ => self.integer("`\"all\"` or how many").map(Gpus::Count),
+            _ => match self.integer("`\"all\"` or how many")? {
+                0 => Err(self.wrong_value("`\"all\"` or how many, 1 or more")),
+                count => Ok(Gpus::Count(count)),
+            },
         }
     }
 
@@ -310,13 +357,19 @@ impl<'a> Field<'a> {
         Ok((number * BILLION).round() as u64)
     }
 
+    fn processes(&self) -> Result<u32, DescriptionError> {
+        let expected = format!("how many processes at most, {FEWEST_PROCESSES} or more");
+        let count = self.integer(&expected)?;
+        if count < FEWEST_PROCESSES { Err(self.wrong_value(&expected)) } else { Ok(count) }
+    }
+
     pub(super) fn limits(&self) -> Result<Limits, DescriptionError> {
         let mut limits = Limits::default();
         self.table(|limit| {
             match limit.key {
                 "memory" => limits.memory = Some(limit.size()?),
                 "cpus" => limits.nano_cpus = Some(limit.nano_cpus()?),
-                "pids" => limits.pids = Some(limit.integer("how many processes at most")?),
+                "pids" => limits.pids = Some(limit.processes()?),
                 _ => return Err(limit.unknown(LIMITS_KEYS)),
             }
             Ok(())
@@ -377,10 +430,7 @@ impl<'a> Field<'a> {
 
     /// Directories of the container.
     pub(super) fn absolute_paths(&self) -> Result<Vec<String>, DescriptionError> {
-        let example = "write it as in `path = [\"/opt/bin\"]`";
-        let wrong_type =
-            || DescriptionError { help: Some(example.into()), ..self.wrong_type("an array of directories") };
-        let array = self.value.as_array().ok_or_else(wrong_type)?;
+        let array = self.value.as_array().ok_or_else(|| self.wrong_type("an array of directories"))?;
         let path = |element: &'a Spanned<DeValue<'a>>| {
             let element = self.element(element);
             let path = element.absolute_path()?;
@@ -433,6 +483,9 @@ impl<'a> Field<'a> {
 
     fn mount(&self, element: &'a Spanned<DeValue<'a>>) -> Result<Mount, DescriptionError> {
         let whole = self.element(element);
+        if !whole.value.is_table() {
+            return Err(whole.error("each of `mounts` must be a table".into(), None));
+        }
         let (mut source, mut target, mut read_only) = (None, None, true);
         whole.table(|field| {
             match field.key {
@@ -447,6 +500,18 @@ impl<'a> Field<'a> {
             (Some(source), Some(target)) => Ok(Mount { source, target, read_only }),
             _ => Err(whole.error("a mount needs `source` and `target`".into(), None)),
         }
+    }
+
+    /// Fails where two of what is mounted have the same place.
+    pub(super) fn check_apart<'t>(&self, targets: impl Iterator<Item = &'t str>) -> Result<(), DescriptionError> {
+        let mut seen = BTreeSet::new();
+        for target in targets {
+            if !seen.insert(target.trim_end_matches('/')) {
+                let message = format!("`{target}` is the place of two mounts or caches");
+                return Err(self.error(message, Some("give each a directory of its own")));
+            }
+        }
+        Ok(())
     }
 
     fn mount_source(&self) -> Result<PathBuf, DescriptionError> {
@@ -473,14 +538,14 @@ fn parse_size(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
-/// Seconds, or with `s`, `m`, `h` or `d` the unit that says.
+/// A number with `s`, `m`, `h` or `d` for its unit, in seconds.
 fn parse_seconds(text: &str) -> Option<u64> {
     let (number, seconds) = match text.char_indices().last()? {
         (end, 's') => (text.get(..end)?, 1),
         (end, 'm') => (text.get(..end)?, 60),
         (end, 'h') => (text.get(..end)?, 3600),
         (end, 'd') => (text.get(..end)?, 86_400),
-        _ => (text, 1),
+        _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(seconds)
 }
