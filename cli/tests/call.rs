@@ -499,6 +499,20 @@ fn a_script_that_was_written_on_windows_is_told_so() {
 }
 
 #[test]
+fn a_setup_script_that_was_written_on_windows_is_refused() {
+    let Some(computation) = computation("line ends", Kind::Dash, "next_stage && echo a >/a\r\nnext_stage && true\n")
+    else {
+        return;
+    };
+    let run = computation.call(&["true"]);
+    let said = "ce-run: line 1 of `docker-setup.sh` ends in CR LF, as on Windows";
+    assert!(
+        run.status == Some(125) && run.stderr.contains(said) && run.stderr.contains("sed -i 's/\\r$//'"),
+        "{run:?}"
+    );
+}
+
+#[test]
 fn a_script_of_the_storage_whose_interpreter_is_missing_is_told_so() {
     let Some(computation) = computation("interpreters", Kind::Dash, "") else { return };
     let script = computation.storage().join("script");

@@ -9,6 +9,7 @@ pub(crate) mod fatal;
 pub mod files;
 pub(crate) mod flow;
 pub(crate) mod functions;
+pub mod letters;
 pub(crate) mod mentions;
 pub mod output;
 pub(crate) mod outside;

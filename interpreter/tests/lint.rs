@@ -104,6 +104,12 @@ fn each_form_has_its_code() {
         ("everytime && a || b", &["CE014"]),
         ("everytime || a", &["CE014"]),
         ("everytime && { a || b; }", &[]),
+        // invisible-character
+        ("\u{feff}# c\nnext_stage && a", &["CE082"]),
+        ("next_stage && a \\\r\n", &["CE082"]),
+        ("next_stage && cat <<E\r\nx\r\nE\r\n", &["CE082"]),
+        ("next_stage && a '\r\n' \"\r\n\"", &[]),
+        ("next_stage && a # \r\n", &[]),
         // marker-without-and
         ("next_stage ; make", &["CE003"]),
         ("next_stage\nmake", &["CE003"]),

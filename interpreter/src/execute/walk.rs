@@ -246,7 +246,7 @@ impl Walk<'_> {
                 let complaint = message.as_ref().filter(|_| gave_up);
                 let complaint = || complaint.and_then(|message| cause::complained_at(message, place));
                 let Place { source, span } = exit.or_else(complaint).unwrap_or_else(|| place.clone());
-                let finding = Diagnostic::error(span, "the setup script ended before its last line");
+                let finding = Diagnostic::error(span, "the setup script ended here");
                 let finding = finding.label(format!("ended with status {status}"));
                 Some(Cause { source, finding })
             }),

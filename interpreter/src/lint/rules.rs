@@ -1,6 +1,7 @@
 //! The rules, a file each.
 
 pub(super) mod bashism;
+pub(super) mod invisible_character;
 pub(super) mod marker_as_condition;
 pub(super) mod marker_in_loop;
 pub(super) mod marker_in_subshell;

@@ -4,7 +4,7 @@ use super::{analysis::Analysis, rule::Rule, rules};
 use crate::{Diagnostic, Parsed};
 
 /// Every rule, in the order of the codes.
-pub const RULES: [Rule; 14] = [
+pub const RULES: [Rule; 15] = [
     rules::syntax_error::RULE,
     rules::or_after_next_stage::RULE,
     rules::marker_without_and::RULE,
@@ -19,6 +19,7 @@ pub const RULES: [Rule; 14] = [
     rules::undecorated_command::RULE,
     rules::or_after_everytime::RULE,
     rules::bashism::RULE,
+    rules::invisible_character::RULE,
 ];
 
 impl Rule {

@@ -7,7 +7,9 @@ use std::{
 };
 
 use compeval_interpreter::{
-    Diagnostic, Source, parse,
+    Diagnostic, Source, Span,
+    analyze::letters::{Unseen, unseen},
+    parse,
     syntax::{Script, print},
     text::hex,
 };
@@ -62,6 +64,14 @@ pub enum EnvironmentError {
         /// Every error in it, in order of their places.
         errors: Vec<Diagnostic>,
     },
+    /// Lines of its `docker-setup.sh` end in CR LF.
+    #[error("line {} of `{}` ends in CR LF, as on Windows: `sh` takes the CR for the last letter of a word", source_text.line_number(place.start), source_text.name())]
+    LineEnds {
+        /// The script's text.
+        source_text: Arc<Source>,
+        /// The first such CR.
+        place: Span,
+    },
 }
 
 fn count(errors: usize) -> String {
@@ -78,6 +88,9 @@ impl EnvironmentError {
                 Some("write one, such as `next_stage && apt-get update`; an empty file sets up nothing".to_owned())
             }
             EnvironmentError::Script { .. } => None,
+            EnvironmentError::LineEnds { source_text, .. } => {
+                Some(format!("nothing was run; convert the file: `sed -i 's/\\r$//' {}`", source_text.name()))
+            }
             EnvironmentError::Syntax { .. } => Some("nothing was run; `ce-lint` shows these and more".to_owned()),
         }
     }
@@ -121,10 +134,14 @@ fn read_script(computation: &Computation) -> Result<Script, EnvironmentError> {
     let text =
         file::read(&path, LONGEST_SCRIPT).map_err(|source| EnvironmentError::Script { path: path.clone(), source })?;
     let parsed = parse(Source::new(shown(&path), text));
-    if parsed.errors.is_empty() {
-        Ok(parsed.script)
-    } else {
-        Err(EnvironmentError::Syntax { source_text: parsed.script.source, errors: parsed.errors })
+    let source_text = Arc::clone(&parsed.script.source);
+    if !parsed.errors.is_empty() {
+        return Err(EnvironmentError::Syntax { source_text, errors: parsed.errors });
+    }
+    // Each would be part of a word, and what that names a file that nobody finds.
+    match unseen(&parsed.script).into_iter().find(|(_, kind)| *kind == Unseen::LineEnd) {
+        Some((place, _)) => Err(EnvironmentError::LineEnds { source_text, place }),
+        None => Ok(parsed.script),
     }
 }
 

@@ -51,7 +51,9 @@ fn commands(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>
     let mut last: Option<&Placed<'_>> = None;
     for place in &analysis.places {
         // One finding for an and-or list: one marker is enough for it.
-        let seen = last.is_some_and(|last| std::ptr::eq(last.item, place.item));
+        // Of a word with a byte order mark in it, nobody knows what was meant.
+        let is_marked = analysis.source.slice(place.name_span()).starts_with(b"\xef\xbb\xbf");
+        let seen = is_marked || last.is_some_and(|last| std::ptr::eq(last.item, place.item));
         let is_beside = pipeline(&place.context).is_some_and(|span| beside.contains(&span));
         // What stands behind `&>` belongs to the command before it, and is told there.
         let is_target = redirected_to.contains(&place.command.span.start);

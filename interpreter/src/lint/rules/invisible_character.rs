@@ -1,0 +1,73 @@
+//! A letter that nobody sees, or takes for another, and that the shell takes for a part of a word.
+//!
+//! ## What it does
+//! Looks, outside of quotes and comments, for the CR of lines that end as on Windows, byte order marks, no-break and
+//! zero-width spaces, and typographic quotes.
+//!
+//! ## Why
+//! Editors and web pages put them in. `mkdir data` with a CR behind it makes a directory that nobody finds; a no-break
+//! space joins two words to one; typographic quotes quote nothing.
+//!
+//! ## Example
+//! ```sh
+//! next_stage && mkdir “/opt/data”
+//! ```
+//!
+//! ## Use instead
+//! ```sh
+//! next_stage && mkdir "/opt/data"
+//! ```
+
+use crate::{
+    Diagnostic, Severity, Span,
+    analyze::letters::{self, Unseen},
+    lint::{analysis::Analysis, rule::Rule},
+};
+
+pub(in crate::lint) const RULE: Rule = Rule {
+    code: "CE082",
+    name: "invisible-character",
+    severity: Severity::Error,
+    file: include_str!("invisible_character.rs"),
+    check,
+};
+
+fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
+    let unseen = letters::in_list(analysis.source, analysis.list);
+    let line_ends = unseen.iter().filter(|(_, kind)| *kind == Unseen::LineEnd).count();
+    let mut is_told = false;
+    for (span, kind) in unseen {
+        if kind == Unseen::LineEnd {
+            // All of them come from the same: one is enough.
+            findings.extend((!is_told).then(|| line_end(rule, span, line_ends)));
+            is_told = true;
+        } else {
+            findings.push(report(rule, analysis, span, kind));
+        }
+    }
+}
+
+fn line_end(rule: &Rule, span: Span, count: usize) -> Diagnostic {
+    let others = match count {
+        0 | 1 => String::new(),
+        2 => ", and so does one more".to_owned(),
+        count => format!(", and so do {} more", count - 1),
+    };
+    rule.finding(span, format!("this line ends in CR LF, as on Windows{others}"))
+        .label("`sh` takes the CR for the last letter of the word")
+        .help("convert the file: `sed -i 's/\\r$//' docker-setup.sh`")
+}
+
+fn report(rule: &Rule, analysis: &Analysis<'_>, span: Span, kind: Unseen) -> Diagnostic {
+    let letter = analysis.source.slice(span);
+    let code = std::str::from_utf8(letter).ok().and_then(|letter| letter.chars().next()).map_or(0, u32::from);
+    let (what, help) = match kind {
+        Unseen::ByteOrderMark => {
+            ("a byte order mark is part of this word", "remove it: save the file as UTF-8 without it")
+        }
+        Unseen::Blank => ("this blank separates no words", "write a space"),
+        Unseen::Quote => ("this quote quotes nothing", "write `\"` or `'`"),
+        Unseen::Nothing | Unseen::LineEnd => ("a letter that is not shown is part of this word", "remove it"),
+    };
+    rule.finding(span, format!("{what}: it is U+{code:04X}")).help(help)
+}
