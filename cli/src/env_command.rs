@@ -1,8 +1,10 @@
 //! `ce-env`: the containers of a computation, or of all, as a person lives with them. It needs neither a script nor a
 //! configuration that can be read.
 
+pub mod accept;
 pub mod diff;
 pub mod enter;
+pub mod export;
 pub mod list;
 pub mod logs;
 pub mod prune;
@@ -18,6 +20,8 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum};
 use compeval_runtime::{
     SetupError, computation,
+    computation::environment::EnvironmentError,
+    container::mounts::MountError,
     engine::{
         EngineError,
         docker::{self, Docker},
@@ -153,6 +157,20 @@ enum EnvCommand {
         #[arg(short, long)]
         force: bool,
     },
+    /// Put a container into an image, or print what builds the same without ce-run.
+    #[command(subcommand)]
+    Export(export::ExportTarget),
+    /// Take a stage that was edited since it was applied for applied as it is now: what it did is what it would do.
+    Accept {
+        /// The stage.
+        stage: u32,
+        /// Why, for those who ask the container's ledger.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// The global file storage's directory; otherwise `$GFSDIR`.
+        #[arg(long, value_name = "DIR")]
+        gfs: Option<PathBuf>,
+    },
     /// Remove containers that are not needed any more, and snapshots that nothing is made from.
     Prune(prune::PruneArguments),
 }
@@ -188,6 +206,16 @@ enum EnvError {
     NoStage(u32),
     #[error("nothing was removed: nobody can be asked")]
     NotAsked,
+    #[error("the setup script says something else than what is applied in container `{container}`")]
+    OtherScript { container: String },
+    #[error("a marker in line {line} stands in a process of its own: nobody else could count stages there")]
+    NotAlone { line: usize },
+    #[error("the setup script is not UTF-8 text")]
+    NotText,
+    #[error(transparent)]
+    Environment(#[from] Box<EnvironmentError>),
+    #[error(transparent)]
+    Mounts(#[from] MountError),
     #[error(transparent)]
     Engine(EngineError),
     #[error(transparent)]
@@ -212,6 +240,15 @@ impl EnvError {
             }
             EnvError::NoLog { .. } => "logs are written by setups that run something".into(),
             EnvError::NoStage(_) => "only the logs of the last setups are kept; `ce-env log` shows the last one".into(),
+            EnvError::OtherScript { .. } => {
+                "check out the commit that it is for, or bring it up to date: `ce-run --setup-only`".into()
+            }
+            EnvError::NotAlone { .. } => {
+                "move it out of the subshell, pipeline or background; or export an image".into()
+            }
+            EnvError::NotText => "export an image".into(),
+            EnvError::Environment(error) => return error.help(),
+            EnvError::Mounts(error) => return error.help(),
             EnvError::NotAsked => "say --yes, or --dry-run to see what would go".into(),
             EnvError::Engine(error) => return docker::help(error),
             EnvError::Setup(SetupError::Engine { source, .. }) => return docker::help(source),
@@ -222,6 +259,7 @@ impl EnvError {
 
     fn status(&self) -> u8 {
         match self {
+            EnvError::Environment(_) | EnvError::Mounts(_) => FAILED,
             EnvError::Engine(_) | EnvError::Setup(_) | EnvError::Log { .. } | EnvError::Output(_) => FAILED,
             _ => REFUSED,
         }
@@ -298,6 +336,13 @@ fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
         }
         EnvCommand::Rm { containers, force } => {
             end_all(tended.named(containers)?, "removed", |known| tended.inventory.remove(known, *force))?;
+        }
+        EnvCommand::Export(target) => {
+            let known = tended.one(target.container())?;
+            print(&export::export(&docker, &directory, &known, target)?)?;
+        }
+        EnvCommand::Accept { stage, reason, gfs } => {
+            accept::accept(&docker, &directory, gfs.clone(), *stage, reason)?;
         }
         EnvCommand::Prune(arguments) => prune::prune(&tended, arguments)?,
         EnvCommand::Log { .. } => {}

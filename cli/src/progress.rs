@@ -51,7 +51,7 @@ pub enum Progress {
 }
 
 /// The options for it.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug, Default, Args)]
 pub struct ProgressArguments {
     /// How to tell on standard error what happens while the container is set up.
     #[arg(long, value_name = "HOW", value_enum, default_value_t)]

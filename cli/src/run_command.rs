@@ -21,7 +21,7 @@ use compeval_runtime::{
         EngineError, Stream,
         docker::{self, Docker},
     },
-    interrupt::{Interrupt, Signal},
+    interrupt::Signal,
     setup::snapshot::Worth,
 };
 use console::Term;
@@ -150,15 +150,12 @@ fn attempt(arguments: &RunArguments, directory: &Path, recorder: &mut Recorder<'
         Failure::other(error, help)
     })?;
     let setup = Setup {
-        engine: &docker,
-        environment: &environment,
-        mounts: &mounts,
         lock_timeout: arguments.lock_timeout.map(Duration::from_secs),
         retry: arguments.retry,
         on_edit: arguments.on_edit.into(),
         worth: arguments.snapshot_after.map(Duration::from_secs).map(Worth::after).unwrap_or_default(),
         purity: if runs { purity(arguments, &environment) } else { Purity::Off },
-        interrupt: Interrupt::default(),
+        ..Setup::new(&docker, &environment, &mounts)
     };
     if arguments.dry_run {
         return show_plan(arguments, &setup, &command);

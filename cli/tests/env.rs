@@ -191,3 +191,61 @@ fn what_is_not_needed_any_more_is_shown_and_then_removed() {
     assert!(removed.status == Some(0) && String::from_utf8(removed.stdout).unwrap().contains(&name));
     assert!(computation.containers().is_empty());
 }
+
+/// The files of a container made from `image` that a setup makes, with what is in them.
+fn tree(computation: &Computation, image: &str) -> String {
+    let find = "find / -xdev -newer /bin/sh -type f -not -path '/proc/*' -not -path '/sys/*' -not -path '/compeval/*' \
+                -not -path '/var/lib/compeval/*' -not -path '/etc/*' -not -path /usr/sbin/docker-init | sort | while read -r f; do echo \"== $f\"; cat \"$f\"; done";
+    computation.git(&format!(
+        "docker run --rm --entrypoint /bin/sh {image} -c \"{}\"",
+        find.replace('"', "\\\"").replace('$', "\\$")
+    ))
+}
+
+#[test]
+fn a_dockerfile_builds_what_the_container_has() {
+    let script = "# Why: \"quotes\", back\\slashes and $dollars.\nV='a \"b\"'\nput() { next_stage && printf '%s\\n' \"$1 $V\" >/$1; }\n\
+                  # The first\nput one\nfor i in 1 2; do put n$i; done\neverytime && echo e >/each\nnext_stage && cat >/doc <<E\n# no comment\n\n  $V \\\\ x\nE\n\
+                  next_stage && cp \"$COMPDIR/data\" /data || echo no >/no\n";
+    let Some(computation) = computation("exports", script) else { return };
+    computation.write("data", "x\n");
+    computation.commit("data");
+    computation.call(&["true"]).text();
+    let image = format!("compeval-test/export:{}", std::process::id());
+    let exported = env(&computation, &["export", "image", &image]).text();
+    let dockerfile = env(&computation, &["export", "dockerfile"]).text();
+    assert_eq!(dockerfile.matches("\"/compeval/setup.sh\", \"").count(), 5, "{dockerfile}");
+    fs::write(computation.top().join("Dockerfile"), &dockerfile).unwrap();
+    let built = format!("compeval-test/built:{}", std::process::id());
+    computation.git(&format!("DOCKER_BUILDKIT=0 docker build -q -f ../Dockerfile -t {built} . >/dev/null"));
+    let (ours, theirs) = (tree(&computation, &image), tree(&computation, &built));
+    assert!(ours.contains("== /n2\nn2 a \"b\"\n") && ours.contains("# no comment\n\n  a \"b\" \\ x\n"), "{ours}");
+    assert_eq!(ours, theirs);
+    let labels = computation.git(&format!("docker inspect -f '{{{{json .Config.Labels}}}}' {exported}"));
+    assert!(!labels.contains(computation.directory().to_str().unwrap()), "{labels}");
+    computation.git(&format!("docker rmi {image} {built} >/dev/null"));
+
+    let definition = env(&computation, &["export", "apptainer"]).text();
+    assert!(
+        definition.starts_with("Bootstrap: docker\nFrom: ") && definition.contains("    for stage in 1 2 3 4 5; do ")
+    );
+    computation.write("docker-setup.sh", format!("{script}next_stage && true\n(next_stage && true)\n"));
+    let refused = env(&computation, &["export", "dockerfile"]);
+    assert!(refused.status == Some(1) && refused.stderr.contains("a marker in line 15 "), "{refused:?}");
+    computation.write("docker-setup.sh", "next_stage && false\n");
+    let refused = env(&computation, &["export", "dockerfile"]);
+    assert!(refused.status == Some(1) && refused.stderr.contains("says something else"), "{refused:?}");
+}
+
+#[test]
+fn an_edited_stage_is_accepted_without_a_call() {
+    let Some(computation) = computation("accepting", "next_stage && echo 1 >>$GFSDIR/ran\n") else { return };
+    computation.call(&["true"]).text();
+    computation.write("docker-setup.sh", "next_stage && echo 2 >>$GFSDIR/ran\n");
+    let accepted = env(&computation, &["accept", "1", "--reason", "the same"]);
+    assert_eq!(accepted.status, Some(0), "{accepted:?}");
+    computation.call(&["true"]).text();
+    assert_eq!(computation.lines("ran"), ["1"]);
+    let refused = env(&computation, &["accept", "1", "--reason", "again"]);
+    assert!(refused.status == Some(125) && refused.stderr.contains("stage 1"), "{refused:?}");
+}

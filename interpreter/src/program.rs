@@ -16,6 +16,7 @@
 //!   the trap, `in_` and a name the function itself; `c` and `open` the chains that are open, `m` the one that begins.
 //! - *Of the moment*, set and read within one function: `a`, `e`, `g`, `h`, `i`, `l`, `q`, `v`, `z`. What runs between may
 //!   set them anew.
+//! - *Of a script that stands alone* ([`standalone`]): `stage`, `count`, `chain`; nothing else is there then.
 //! - *Of records*: `__ce_rec_` and what follows it ([`record`]), and nothing else.
 //!
 //! What a shell shows of its commands (`set -x`) is the script's alone: a call of ours stands behind one that turns the
@@ -42,6 +43,7 @@ mod frame;
 mod markers;
 mod messages;
 mod record;
+mod standalone;
 
 use compose::Composed;
 use feed::Greeting;
@@ -50,6 +52,7 @@ use messages::Messages;
 
 pub use compose::exports;
 pub use record::{Hooks, RecordHook, record_accepted, record_dropped};
+pub use standalone::standalone;
 
 /// A program for a shell, and the readers of its output.
 pub struct Program(Composed);

@@ -153,6 +153,19 @@ impl Inventory<'_> {
         self.engine.changes(&known.container.id).map_err(doing(format!("look into container `{name}`")))
     }
 
+    /// Makes an image of what is in a container now, mounts excepted, under a name of its own: it has no labels of ours, and
+    /// is nobody's snapshot. Gives its id.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    pub fn export(&self, known: &KnownContainer, reference: &str) -> Result<String, SetupError> {
+        // Those of the container pass into it; an empty one says nothing.
+        let ours = known.container.labels.keys().filter(|name| name.starts_with(identity::PREFIX));
+        let labels = ours.map(|name| (name.clone(), String::new())).collect();
+        let task = doing(format!("make an image of container `{}`", known.container.name));
+        self.engine.commit(&known.container.id, reference, &labels).map_err(task)
+    }
+
     /// Lets commands be run in a container: starts it, where it is stopped, and lets it go on, where it is paused.
     ///
     /// # Errors

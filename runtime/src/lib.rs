@@ -7,27 +7,15 @@
 //! use compeval_runtime::{
 //!     Environment, Setup,
 //!     call::{Called, Call},
-//!     computation::description::Purity,
 //!     container::mounts::Mounts,
 //!     engine::docker::Docker,
-//!     interrupt::Interrupt,
-//!     setup::{OnEdit, notice::Unwatched, snapshot::Worth},
+//!     setup::notice::Unwatched,
 //! };
 //!
 //! let environment = Environment::read("computations/align".as_ref())?;
 //! let mounts = Mounts::new(&environment.computation.directory, Some("/data/gfs".as_ref()))?;
 //! let engine = Docker::connect()?;
-//! let setup = Setup {
-//!     engine: &engine,
-//!     environment: &environment,
-//!     mounts: &mounts,
-//!     lock_timeout: None,
-//!     worth: Worth::default(),
-//!     retry: false,
-//!     on_edit: OnEdit::Run,
-//!     purity: Purity::Off,
-//!     interrupt: Interrupt::default(),
-//! };
+//! let setup = Setup::new(&engine, &environment, &mounts);
 //! let command = Call { argv: vec!["uname".into(), "-a".into()], ..Call::new("") };
 //! let mut output = Vec::new();
 //! let called = setup.call(&command, &mut Unwatched, &mut |_, bytes| {

@@ -148,6 +148,23 @@ const ATTEMPTS: u32 = 32;
 /// How many containers that were just made may end or go away before it is given up.
 const MOST_LOST: u32 = 2;
 
+impl<'a> Setup<'a> {
+    /// One that waits for others as long as it takes, and asks for nothing special.
+    pub fn new(engine: &'a dyn Engine, environment: &'a Environment, mounts: &'a Mounts) -> Setup<'a> {
+        Setup {
+            engine,
+            environment,
+            mounts,
+            lock_timeout: None,
+            worth: Worth::default(),
+            retry: false,
+            on_edit: OnEdit::default(),
+            purity: Purity::Off,
+            interrupt: Interrupt::default(),
+        }
+    }
+}
+
 impl Setup<'_> {
     /// Brings a container of the computation up to date, and keeps others from doing so meanwhile.
     ///
@@ -504,6 +521,15 @@ impl Setup<'_> {
         plan::compare(&mut steps, &ledger);
         plan::tell_failed(&mut steps, &last);
         Ok(Plan { action, because, steps, removed: Vec::new(), unfinished, calls, image_id, hits_depend_on })
+    }
+
+    /// The environment variables that a container is made with, besides those of its image; the image's own variables stand in
+    /// their values.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked.
+    pub fn container_environment(&self) -> Result<Vec<(String, String)>, SetupError> {
+        Ok(self.site()?.filled_spec().env)
     }
 
     /// The container that a call would use; `None` for a new one.

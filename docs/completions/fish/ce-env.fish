@@ -36,6 +36,8 @@ complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "exec" -d 'Run a progr
 complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "kill" -d 'End the calls that run in the last container, or in those that are named, and what sets them up: with TERM, and with KILL after five seconds'
 complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "stop" -d 'Stop containers; the next call starts one again'
 complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "rm" -d 'Remove containers; the next call makes one again'
+complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "export" -d 'Put a container into an image, or print what builds the same without ce-run'
+complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "accept" -d 'Take a stage that was edited since it was applied for applied as it is now: what it did is what it would do'
 complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "prune" -d 'Remove containers that are not needed any more, and snapshots that nothing is made from'
 complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ce-env -n "__fish_ce_env_using_subcommand ls" -l format -d 'How to list them; `json` is the schema `ce.env/1` (docs/schemas)' -r -f -a "text\t''
@@ -71,6 +73,26 @@ complete -c ce-env -n "__fish_ce_env_using_subcommand stop" -s h -l help -d 'Pri
 complete -c ce-env -n "__fish_ce_env_using_subcommand rm" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
 complete -c ce-env -n "__fish_ce_env_using_subcommand rm" -s f -l force -d 'Also where calls run, which are killed'
 complete -c ce-env -n "__fish_ce_env_using_subcommand rm" -s h -l help -d 'Print help'
+complete -c ce-env -n "__fish_ce_env_using_subcommand export; and not __fish_seen_subcommand_from dockerfile apptainer image help" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
+complete -c ce-env -n "__fish_ce_env_using_subcommand export; and not __fish_seen_subcommand_from dockerfile apptainer image help" -s h -l help -d 'Print help'
+complete -c ce-env -n "__fish_ce_env_using_subcommand export; and not __fish_seen_subcommand_from dockerfile apptainer image help" -f -a "dockerfile" -d 'Print a Dockerfile that builds the same, with a layer for each applied stage: `docker build -f FILE .` in the computation\'s directory'
+complete -c ce-env -n "__fish_ce_env_using_subcommand export; and not __fish_seen_subcommand_from dockerfile apptainer image help" -f -a "apptainer" -d 'Print a definition file that builds the same for Apptainer: `apptainer build IMAGE FILE` in the computation\'s directory'
+complete -c ce-env -n "__fish_ce_env_using_subcommand export; and not __fish_seen_subcommand_from dockerfile apptainer image help" -f -a "image" -d 'Make an image of a container as it is now; what is mounted there is not in it'
+complete -c ce-env -n "__fish_ce_env_using_subcommand export; and not __fish_seen_subcommand_from dockerfile apptainer image help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ce-env -n "__fish_ce_env_using_subcommand export; and __fish_seen_subcommand_from dockerfile" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
+complete -c ce-env -n "__fish_ce_env_using_subcommand export; and __fish_seen_subcommand_from dockerfile" -s h -l help -d 'Print help'
+complete -c ce-env -n "__fish_ce_env_using_subcommand export; and __fish_seen_subcommand_from apptainer" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
+complete -c ce-env -n "__fish_ce_env_using_subcommand export; and __fish_seen_subcommand_from apptainer" -s h -l help -d 'Print help'
+complete -c ce-env -n "__fish_ce_env_using_subcommand export; and __fish_seen_subcommand_from image" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
+complete -c ce-env -n "__fish_ce_env_using_subcommand export; and __fish_seen_subcommand_from image" -s h -l help -d 'Print help'
+complete -c ce-env -n "__fish_ce_env_using_subcommand export; and __fish_seen_subcommand_from help" -f -a "dockerfile" -d 'Print a Dockerfile that builds the same, with a layer for each applied stage: `docker build -f FILE .` in the computation\'s directory'
+complete -c ce-env -n "__fish_ce_env_using_subcommand export; and __fish_seen_subcommand_from help" -f -a "apptainer" -d 'Print a definition file that builds the same for Apptainer: `apptainer build IMAGE FILE` in the computation\'s directory'
+complete -c ce-env -n "__fish_ce_env_using_subcommand export; and __fish_seen_subcommand_from help" -f -a "image" -d 'Make an image of a container as it is now; what is mounted there is not in it'
+complete -c ce-env -n "__fish_ce_env_using_subcommand export; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ce-env -n "__fish_ce_env_using_subcommand accept" -l reason -d 'Why, for those who ask the container\'s ledger' -r
+complete -c ce-env -n "__fish_ce_env_using_subcommand accept" -l gfs -d 'The global file storage\'s directory; otherwise `$GFSDIR`' -r -F
+complete -c ce-env -n "__fish_ce_env_using_subcommand accept" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
+complete -c ce-env -n "__fish_ce_env_using_subcommand accept" -s h -l help -d 'Print help'
 complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -l keep -d 'Keep so many stopped containers of each computation, the newest; those in which a stage failed go' -r
 complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -l older-than -d 'Only what was made so many days ago, or more' -r
 complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
@@ -79,14 +101,19 @@ complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -l unreachable -d '
 complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -s n -l dry-run -d 'Show what would go, and touch nothing'
 complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -s y -l yes -d 'Do not ask'
 complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -s h -l help -d 'Print help'
-complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm prune help" -f -a "ls" -d 'List the containers'
-complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm prune help" -f -a "status" -d 'Show a container with its stages: the last one, unless it is named'
-complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm prune help" -f -a "log" -d 'Show what the last setup has put out, all of it or that of one stage'
-complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm prune help" -f -a "diff" -d 'Show in what the stages applied in two containers differ, or their files'
-complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm prune help" -f -a "shell" -d 'Look around in a container: the last one, unless another one is named'
-complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm prune help" -f -a "exec" -d 'Run a program in the last container, with nothing set up'
-complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm prune help" -f -a "kill" -d 'End the calls that run in the last container, or in those that are named, and what sets them up: with TERM, and with KILL after five seconds'
-complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm prune help" -f -a "stop" -d 'Stop containers; the next call starts one again'
-complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm prune help" -f -a "rm" -d 'Remove containers; the next call makes one again'
-complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm prune help" -f -a "prune" -d 'Remove containers that are not needed any more, and snapshots that nothing is made from'
-complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm prune help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "ls" -d 'List the containers'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "status" -d 'Show a container with its stages: the last one, unless it is named'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "log" -d 'Show what the last setup has put out, all of it or that of one stage'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "diff" -d 'Show in what the stages applied in two containers differ, or their files'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "shell" -d 'Look around in a container: the last one, unless another one is named'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "exec" -d 'Run a program in the last container, with nothing set up'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "kill" -d 'End the calls that run in the last container, or in those that are named, and what sets them up: with TERM, and with KILL after five seconds'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "stop" -d 'Stop containers; the next call starts one again'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "rm" -d 'Remove containers; the next call makes one again'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "export" -d 'Put a container into an image, or print what builds the same without ce-run'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "accept" -d 'Take a stage that was edited since it was applied for applied as it is now: what it did is what it would do'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "prune" -d 'Remove containers that are not needed any more, and snapshots that nothing is made from'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and __fish_seen_subcommand_from export" -f -a "dockerfile" -d 'Print a Dockerfile that builds the same, with a layer for each applied stage: `docker build -f FILE .` in the computation\'s directory'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and __fish_seen_subcommand_from export" -f -a "apptainer" -d 'Print a definition file that builds the same for Apptainer: `apptainer build IMAGE FILE` in the computation\'s directory'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and __fish_seen_subcommand_from export" -f -a "image" -d 'Make an image of a container as it is now; what is mounted there is not in it'

@@ -16,6 +16,8 @@ use crate::{
 
 /// The label with a hash of the environment that a container was made for.
 pub const CHAIN: &str = "compeval.chain";
+/// What the names of all labels of ours begin with.
+pub const PREFIX: &str = "compeval.";
 /// The label with the directory of a container's, or snapshot's, computation.
 pub const DIRECTORY: &str = "compeval.directory";
 

@@ -88,7 +88,9 @@ impl Images for Docker {
         reference: &str,
         labels: &BTreeMap<String, String>,
     ) -> Result<String, EngineError> {
-        let (name, tag) = reference.rsplit_once(':').unwrap_or((reference, "latest"));
+        // A `:` before a `/` stands before the port of a registry.
+        let tagged = reference.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
+        let (name, tag) = tagged.unwrap_or((reference, "latest"));
         let options =
             query::CommitContainerOptionsBuilder::default().container(container).repo(name).tag(tag).pause(true);
         let labels = Some(labels.clone().into_iter().collect());
