@@ -7,7 +7,7 @@
 //!
 //! - *Told by the frame* ([`frame`] reads them): `x` `$?` at the end, `o` the options, `n` and `p1`, `p2`... the positional
 //!   parameters, `y` the process id, `posix` that bash was in no POSIX mode, `s` and `done` that the stretch came to its end and how, `j` what a chain is judged
-//!   by, `w` where the walk goes on, `t` the EXIT trap's action, `ran` that it is run by this shell, `u` the limits, `f`
+//!   by, `w` where the walk goes on, `step` how many commands of a chain went well, `t` the EXIT trap's action, `ran` that it is run by this shell, `u` the limits, `f`
 //!   the functions that were defined, with `tn`, `ttN` and `tpN` the texts of `eval`, `.` and traps; of markers `hits`, `applied`
 //!   and `failed`. The prelude or the function that stands for the built-in sets them, nobody else.
 //! - *Of the program*: `k` the nonce, `d` the directory to go to, `first` the first shell's process id, `1` and `2` which

@@ -121,3 +121,33 @@ fn complaints_have_the_lines_of_the_script() {
         }
     }
 }
+
+#[test]
+fn the_command_that_failed_in_a_chain_is_told_where_the_shell_knows() {
+    for (script, failed) in [
+        ("next_stage && true && false && echo on", Some("false")),
+        ("next_stage && false && true", Some("false")),
+        ("everytime && true &&\n  # why\n  (exit 3) && echo on", Some("(exit 3)")),
+        ("f() { [ \"$1\" = a ]; }\nnext_stage && f a && f b && f a", Some("f b")),
+        ("next_stage && true && exit 4 && true", Some("exit 4")),
+        ("next_stage && cat <<E && false | false && true\nx\nE\n", Some("false | false")),
+        ("next_stage && true && ! true", Some("! true")),
+        ("set -e\nnext_stage && true && { false; } && true", Some("{ false; }")),
+        ("set -a\nnext_stage && true && false", None),
+        ("next_stage && set -x && false", None),
+        ("next_stage && true && false || false", None),
+        ("next_stage && false", None),
+        ("next_stage && true && true\nfalse && true", None),
+    ] {
+        for shell in [&["dash"][..], &["bash", "--posix"], &["busybox", "sh"]] {
+            let outcome = outcome(shell, script, false, false);
+            let told = outcome.failed.map(|place| place.text().to_string());
+            assert_eq!(told.as_deref(), failed, "{shell:?}: {script}");
+        }
+    }
+    // Nothing of ours is seen.
+    for shell in [&["dash"][..], &["bash", "--posix"], &["busybox", "sh"]] {
+        let outcome = outcome(shell, "next_stage && true && [ -z \"$(set | grep __ce_step)\" ] && true", false, false);
+        assert_eq!(outcome.status, 0, "{shell:?}");
+    }
+}

@@ -468,6 +468,7 @@ impl Setup<'_> {
                 status: outcome.status,
                 lost,
                 overran,
+                failed: outcome.failed.map(Box::new),
                 cause,
             }),
         }

@@ -3,7 +3,7 @@
 use std::{error::Error, io, sync::Arc, time::Duration};
 
 use compeval_interpreter::{
-    Diagnostic, Place, analyze::output, dispatch::Kind, execute::Cause, parse, stage::Chain, syntax::print,
+    Diagnostic, Place, Span, analyze::output, dispatch::Kind, execute::Cause, parse, stage::Chain, syntax::print,
 };
 use compeval_runtime::{
     SetupError,
@@ -74,8 +74,11 @@ impl Failure {
                 frames + &report::failure("ce-run", error, error.help().as_deref())
             }
             Failure::Environment(error) => report::failure("ce-run", error, error.help().as_deref()),
-            Failure::Setup(error @ SetupError::ChainFailed { chain, number, status, lost, overran, cause, .. }) => {
-                let chain = chain_failed(chain, *number, &ended(*status, *lost, *overran), colored);
+            Failure::Setup(
+                error @ SetupError::ChainFailed { chain, number, status, lost, overran, failed, cause, .. },
+            ) => {
+                let ended = ended(*status, *lost, *overran);
+                let chain = chain_failed(chain, *number, failed.as_deref(), &ended, colored);
                 let cause = cause.as_deref().map(|cause| format!("\n{}", cause_of(cause, colored))).unwrap_or_default();
                 chain + &cause + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
             }
@@ -103,9 +106,14 @@ impl Failure {
 }
 
 /// A failed chain in its script.
-fn chain_failed(chain: &Chain, number: Option<u32>, ended: &str, colored: bool) -> String {
+fn chain_failed(chain: &Chain, number: Option<u32>, failed: Option<&Place>, ended: &str, colored: bool) -> String {
     let name = words::kind(number.map_or(Kind::Everytime, Kind::Stage));
-    let mut finding = Diagnostic::error(chain.place.span, format!("{name} failed")).label(ended);
+    let span = failed.map_or(chain.place.span, |failed| failed.span);
+    let mut finding = Diagnostic::error(span, format!("{name} failed")).label(ended);
+    if failed.is_some() {
+        let marker = Span { end: chain.place.span.start + chain.marker.name().len() as u32, ..chain.place.span };
+        finding = finding.related(marker, "it begins here");
+    }
     let Place { source, span } = &chain.place;
     if let Some(redirection) = output::redirection_of(&parse(Arc::clone(source)).script, *span) {
         let (line, text) = (source.line_number(redirection.start), print::summary(source.slice(redirection), 60));

@@ -212,6 +212,8 @@ pub(crate) struct After {
     pub(crate) left: Option<Left>,
     /// What a chain is judged by.
     pub(crate) judged: i32,
+    /// How many of a chain's commands went well, where that was counted.
+    pub(crate) steps: usize,
     /// What became of the markers in it.
     pub(crate) marks: Option<Marks>,
     /// The functions that it defined and removed, in order.
@@ -269,6 +271,7 @@ impl Response {
             is_completed: true,
             left: None,
             judged: status,
+            steps: 0,
             marks: None,
             defined: Vec::new(),
             ran_exit_trap: false,

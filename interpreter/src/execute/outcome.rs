@@ -106,6 +106,8 @@ pub struct Outcome {
     pub status: i32,
     /// How it ended.
     pub end: End,
+    /// Of a chain that failed: the command in it that did, where the shell could tell.
+    pub failed: Option<Place>,
     /// Why it failed: an error of the shell, or the commands that ended it with a status other than 0. `None` where
     /// no more can be told than that a chain failed.
     pub cause: Option<Cause>,

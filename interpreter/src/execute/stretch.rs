@@ -19,7 +19,7 @@ use crate::{
     language::marker::Marker,
     program::edits::{self, Edited},
     stage::{Chain, Fingerprint, fingerprint::Link},
-    syntax::{AndOrList, ListItem},
+    syntax::{AndOr, AndOrList, ListItem},
 };
 
 /// And-or lists to be sent together.
@@ -89,7 +89,8 @@ impl Walk<'_> {
         let own = stretch.marker.zip(fingerprint.clone());
         let own = own.map(|((marker, span), fingerprint)| self.chain(marker, span, text.clone(), fingerprint));
         let repeated = self.repeated(&stretch, own.as_ref());
-        let (chunk, chains) = self.chunk(&stretch, span, own, fingerprint.as_ref(), &each, &effects);
+        let counts_steps = self.counts_steps(&stretch, &effects);
+        let (chunk, chains) = self.chunk(&stretch, span, own, fingerprint.as_ref(), &each, &effects, counts_steps);
         let state = self.state.clone();
         let markers = stretch.markers.then_some(Count { hits: self.hits, applied: self.applied });
         let request = Request::new(stretch.kind, place.clone(), text, &state, &self.settings.cancel)
@@ -117,6 +118,11 @@ impl Walk<'_> {
             Answer::Unknown => self.judge_unknown(&request, &stretch),
             Answer::Ended { flow, judged, lost, marks } => self.judge(&request, flow, judged, lost, marks),
         };
+        if let (Course::Stop(End::ChainFailed { lost: false, .. }), [item], true) = (&flow, stretch.items, counts_steps)
+        {
+            let failed = item.and_or.pipelines().nth(self.steps);
+            self.failed = failed.map(|pipeline| Place { span: pipeline.span, ..self.place(span) });
+        }
         if is_unknown && (is_refused || self.may_leave(&stretch, &effects)) {
             self.doubt.may_have_left(&place, self.loops > 0 || self.calls > 0);
         }
@@ -219,7 +225,20 @@ impl Walk<'_> {
         effects.leaves || fails || !is_chain && (effects.may_err || nounset && mentions_any())
     }
 
+    /// Whether the shell can tell which command of a chain failed: one behind `&&`, while nothing of that is traced or exported.
+    fn counts_steps(&self, stretch: &Stretch<'_>, effects: &Effects) -> bool {
+        let is_plain = |item: &ListItem| {
+            !item.background
+                && !item.and_or.rest.is_empty()
+                && item.and_or.rest.iter().all(|part| part.operator == AndOr::And)
+        };
+        let is_shown = ['a', 'x'].iter().any(|option| self.state.has_option(*option)) || effects.changes_options;
+        let is_chain = stretch.marker.is_some() && !stretch.markers && !is_shown;
+        is_chain && matches!(stretch.items, [item] if is_plain(item))
+    }
+
     /// The text as it is sent, and the chains that may begin in it behind the stretch's `own`.
+    #[expect(clippy::too_many_arguments, reason = "a stretch has that many sides")]
     fn chunk(
         &mut self,
         stretch: &Stretch<'_>,
@@ -228,6 +247,7 @@ impl Walk<'_> {
         fingerprint: Option<&Fingerprint>,
         each: &Each,
         effects: &Effects,
+        counts_steps: bool,
     ) -> (Chunk, Chains) {
         let mut chains: Vec<Chain> = own.into_iter().collect();
         let markers = stretch.markers.then_some(&self.markers);
@@ -238,6 +258,7 @@ impl Walk<'_> {
             process: self.state.process.as_ref(),
             aliases: Some(&self.state.aliases),
             expanded: expanded.as_ref().map(|(command, word)| (*command, word.as_str())),
+            counts_steps,
         };
         let edited = edits::edited(&self.source, span, stretch.items, markers, surroundings, chains.len());
         let Edited { mut text, chains: inside, runs_text } = edited;
@@ -330,7 +351,8 @@ impl Walk<'_> {
             return Ok(Answer::Ended { flow: Course::Stop(end), judged: status, lost: true, marks: None });
         };
         let flow = if after.is_completed { Course::Next } else { self.left(after.left) };
-        let After { state, judged, marks, defined, ran_exit_trap, .. } = after;
+        let After { state, judged, steps, marks, defined, ran_exit_trap, .. } = after;
+        self.steps = steps;
         self.state = state;
         if ran_exit_trap {
             self.state.exit_trap = None;

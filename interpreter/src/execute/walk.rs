@@ -69,6 +69,8 @@ pub fn run(
         is_last: false,
         trap_status: None,
         last_sent: None,
+        steps: 0,
+        failed: None,
         settings,
         ledger,
         dispatcher,
@@ -160,6 +162,10 @@ pub(super) struct Walk<'a> {
     pub(super) trap_status: Option<i32>,
     /// The last stretch that was run, and what its shell complained of.
     pub(super) last_sent: Option<(Place, Option<Message>)>,
+    /// How many commands of the last chain went well, where that was counted.
+    pub(super) steps: usize,
+    /// The command of a chain that failed.
+    pub(super) failed: Option<Place>,
     pub(super) settings: &'a Settings,
     pub(super) ledger: &'a mut dyn Ledger,
     pub(super) dispatcher: &'a mut dyn Dispatcher,
@@ -280,7 +286,8 @@ impl Walk<'_> {
         }
         let (hits, applied, fingerprint) = (self.hits, self.applied, self.link.fingerprint());
         let hits_depend_on = self.doubt.of_counts().cloned();
-        Ok(Outcome { status, end, cause, hits, hits_depend_on, applied, fingerprint, state: self.state })
+        let failed = self.failed.filter(|_| matches!(end, End::ChainFailed { .. }));
+        Ok(Outcome { status, end, failed, cause, hits, hits_depend_on, applied, fingerprint, state: self.state })
     }
 
     /// Notes the functions that a shell reports to have defined or removed, oldest first.

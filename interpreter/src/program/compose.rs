@@ -167,7 +167,7 @@ __ce_halt() { \set -- "$?" "${PIPESTATUS-}" "${__ce_o-${__ce_sx-$-}}"; \set +axv
 __ce_still() { \set -- "$-"; \set +ax; __ce_o=$1; case $1 in *a*) \set -a;; esac; }
 __ce_last() { \set -- "$?" "${__ce_o-$-}"; \set +axv; __ce_s=$1 __ce_o=$2 __ce_done=1; }
 __ce_bare() { while \command [ "${__ce_tn-0}" -gt 0 ]; do \unset "__ce_tt$__ce_tn" "__ce_tp$__ce_tn"; __ce_tn=$((__ce_tn-1)); done
-for __ce_q in 1 2 a b bn c d e f first g h i k l m n names o open p rec_q rec_u sq sx t tn u v w z; do \unset "__ce_$__ce_q"; done; \unset __ce_q; }
+for __ce_q in 1 2 a b bn c d e f first g h i k l m n names o open p rec_q rec_u sq step sx t tn u v w z; do \unset "__ce_$__ce_q"; done; \unset __ce_q; }
 __ce_in_traps() { __ce_shown trap >/dev/null; __ce_l=$(\trap); case $__ce_l in *__ce_end*) case ${__ce_t+t} in t) \command echo "trap -- '$__ce_t' EXIT";; esac
 __ce_l=${__ce_l#*__ce_end*EXIT}; case $__ce_l in ?*) \command echo "${__ce_l#?}";; esac;; *) \trap;; esac; }
 __ce_in_trap() { case $#,${1-} in 0,*|1,--) if __ce_top; then __ce_shown trap >/dev/null; \trap - 0; case ${__ce_t+t} in t) \trap -- "$__ce_t" 0;; esac; \trap; \set -- "$?"; __ce_arm; return "$1"

@@ -46,6 +46,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) aliases: Option<&'a Aliases>,
     /// A command whose operands were expanded before, and the word that stands for them.
     pub(crate) expanded: Option<(Span, &'a str)>,
+    /// Whether the shell keeps in mind how far it came in an and-or list of `&&` alone.
+    pub(crate) counts_steps: bool,
 }
 
 /// The stretch as it is written, here-documents included.
@@ -79,7 +81,12 @@ pub(crate) fn edited<'t>(
 ) -> Edited {
     let mut editor = Editor::new(source, markers, surroundings);
     editor.first_chain = first_chain;
-    nodes.into_iter().for_each(|node| editor.item(node));
+    for node in nodes {
+        if surroundings.counts_steps {
+            editor.count_steps(&node.and_or);
+        }
+        editor.item(node);
+    }
     editor.cuts = true;
     editor.finish(span)
 }
@@ -164,6 +171,13 @@ impl<'t, 'a> Editor<'t, 'a> {
 
     fn finish(mut self, span: Span) -> Edited {
         Edited { text: self.apply(span), chains: self.chains, runs_text: self.runs_text }
+    }
+
+    /// An assignment between commands that are run only after success changes nothing but the variable.
+    fn count_steps(&mut self, and_or: &AndOrList) {
+        for (index, part) in and_or.rest.iter().enumerate() {
+            self.insert(part.operator_span.end, format!(" __ce_step={} &&", index + 1));
+        }
     }
 
     fn item(&mut self, item: &'t ListItem) {

@@ -371,7 +371,9 @@ fn read_own(mut state: State, own: &Own, request: &Request<'_>, status: i32) -> 
     });
     let left = text("w").and_then(read_left).filter(|_| !is_completed);
     let defined = own.get("f").map(|words| read_defined(words, own)).unwrap_or_default();
-    Some(After { state, is_completed, left, judged, marks, defined, ran_exit_trap: text("ran") == Some("1") })
+    let steps = text("step").and_then(|steps| steps.parse().ok()).unwrap_or(0);
+    let ran_exit_trap = text("ran") == Some("1");
+    Some(After { state, is_completed, left, judged, steps, marks, defined, ran_exit_trap })
 }
 
 /// Reads `WORD COUNT`.

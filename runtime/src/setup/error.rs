@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use compeval_interpreter::{
+    Place,
     dispatch::{DispatchError, Kind},
     execute::Cause,
     stage::Chain,
@@ -65,6 +66,8 @@ pub enum SetupError {
         lost: bool,
         /// The time it had, where it was stopped because it took longer.
         overran: Option<Duration>,
+        /// The command in it that failed, where the shell could tell.
+        failed: Option<Box<Place>>,
         /// The error of the shell in it, where that is known.
         cause: Option<Box<Cause>>,
     },
