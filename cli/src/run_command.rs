@@ -167,8 +167,11 @@ fn attempt(arguments: &RunArguments, directory: &Path, recorder: &mut Recorder<'
         setup.accept(stage, arguments.reason.as_deref().unwrap_or_default(), recorder)?;
     }
     if arguments.setup_only {
-        setup.set_up(recorder)?;
-        return Ok(0);
+        let ready = setup.set_up(recorder).map(drop);
+        if arguments.report.is_some() {
+            recorder.look_up(&docker);
+        }
+        return Ok(ready.map(|()| 0)?);
     }
     let called = setup.call(&command, recorder, &mut output::pass_on);
     if arguments.report.is_some() {

@@ -150,12 +150,15 @@ impl<'w> Recorder<'w> {
 
     /// What the engine knows of the container that the command runs in.
     pub fn look_up(&mut self, engine: &dyn Containers) {
-        let Some(id) = self.container_id.take() else { return };
+        // Where a stage failed, the container that is kept for a look.
+        let kept = || self.reporter.kept().map(str::to_owned);
+        let Some(id) = self.container_id.take().or_else(kept) else { return };
         // One that is gone, or an engine that does not answer, leaves the bare id.
         let found = engine.container(&id).ok().flatten();
         if let Some(image) = &mut self.report.image {
             image.id = found.as_ref().map(|container| MadeOf::of(container).image_id);
         }
+        let id = found.as_ref().map_or(id, |container| container.id.clone());
         let name = found.as_ref().map(|container| container.name.clone());
         let environment = found.as_ref().and_then(|container| container.labels.get(CHAIN).cloned());
         self.report.container = Some(ReportedContainer { id, name, environment });

@@ -249,3 +249,18 @@ fn an_edited_stage_is_accepted_without_a_call() {
     let refused = env(&computation, &["accept", "1", "--reason", "again"]);
     assert!(refused.status == Some(125) && refused.stderr.contains("stage 1"), "{refused:?}");
 }
+
+#[test]
+fn a_log_that_is_followed_goes_on_with_the_next_setup() {
+    let Some(computation) = computation("logs that go on", "next_stage && echo one\n") else { return };
+    let mut follower = computation.environment_command(&["log", "-f"]);
+    let file = computation.top().join("followed");
+    let mut follower = follower.stdout(fs::File::create(&file).unwrap()).spawn().unwrap();
+    let has = |text: &str| fs::read_to_string(&file).unwrap().contains(text);
+    wait_until("the first", || has("one"));
+    computation.write("docker-setup.sh", "next_stage && echo one\nnext_stage && echo two\n");
+    computation.call(&["--setup-only"]).text();
+    wait_until("the second", || has("two"));
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+}

@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(super) fn show(directory: &Path, stage: Option<u32>, follows: bool) -> Result<(), EnvError> {
     let no_log = || EnvError::NoLog { directory: directory.display().to_string() };
     let logs = state_directory::logs_of(directory);
-    let path = logs.first().ok_or_else(no_log)?;
+    let mut path = logs.first().cloned().ok_or_else(no_log)?;
     if let Some(number) = stage {
         for path in &logs {
             if let Some(part) = part_of(&fs::read(path).map_err(unreadable(path))?, number) {
@@ -31,15 +31,21 @@ pub(super) fn show(directory: &Path, stage: Option<u32>, follows: bool) -> Resul
         }
         return Err(EnvError::NoStage(number));
     }
-    let mut file = fs::File::open(path).map_err(unreadable(path))?;
+    let mut file = fs::File::open(&path).map_err(unreadable(&path))?;
     loop {
+        let next = state_directory::logs_of(directory).into_iter().next().filter(|next| follows && *next != path);
         let mut text = Vec::new();
-        file.read_to_end(&mut text).map_err(unreadable(path))?;
+        file.read_to_end(&mut text).map_err(unreadable(&path))?;
         write(&text)?;
-        if !follows {
-            return Ok(());
+        match next {
+            // Another setup has begun; what the one before wrote until then is read.
+            Some(next) => {
+                path = next;
+                file = fs::File::open(&path).map_err(unreadable(&path))?;
+            }
+            None if follows => thread::sleep(PAUSE),
+            None => return Ok(()),
         }
-        thread::sleep(PAUSE);
     }
 }
 
