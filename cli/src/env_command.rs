@@ -8,8 +8,10 @@ pub mod export;
 pub mod list;
 pub mod logs;
 pub mod prune;
+pub mod script;
 
 use std::{
+    env,
     error::Error,
     ffi::OsString,
     io::{self, Write},
@@ -20,7 +22,7 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum};
 use compeval_runtime::{
     SetupError, computation,
-    computation::environment::EnvironmentError,
+    computation::{environment::EnvironmentError, layout::SETUP_SCRIPT},
     container::mounts::MountError,
     engine::{
         EngineError,
@@ -30,6 +32,7 @@ use compeval_runtime::{
 };
 use thiserror::Error;
 
+use self::{diff::StageList, script::with_setup};
 use crate::{
     VERSION,
     exit_status::{BROKEN_PIPE, FAILED},
@@ -95,14 +98,15 @@ enum EnvCommand {
         #[arg(short, long, conflicts_with = "stage")]
         follow: bool,
     },
-    /// Show in what the stages applied in two containers differ, or their files.
+    /// Show in what the stages applied in a container differ from those of another one, or of the script; or their files.
     Diff {
-        /// The first container.
-        one: String,
-        /// The second; the last one, unless it is named.
+        /// The container; the last one, unless it is named.
+        one: Option<String>,
+        /// Another one, rather than the script.
         other: Option<String>,
-        /// Of their files, those that are not as the image has them in one of the two alone.
-        #[arg(long)]
+        /// Of their files: packages, paths that are not as the image has them in one of the two alone, and the text of small
+        /// files that both have changed. The other container is the last one, unless it is named.
+        #[arg(long, requires = "one")]
         files: bool,
     },
     /// Look around in a container: the last one, unless another one is named.
@@ -313,10 +317,16 @@ fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
             })?;
         }
         EnvCommand::Diff { one, other, files } => {
-            let (one, other) = (tended.one(Some(one))?, tended.one(other.as_deref())?);
-            print(&match files {
-                false => diff::stages(&one, &other),
-                true => diff::files(&tended.inventory, &one, &other)?,
+            let one = tended.one(one.as_deref())?;
+            print(&match (files, other) {
+                (true, other) => diff::files(&tended.inventory, &one, &tended.one(other.as_deref())?)?,
+                (false, Some(other)) => {
+                    StageList::applied_in(&one).diff(&StageList::applied_in(&tended.one(Some(other))?))
+                }
+                (false, None) => with_setup(&docker, &directory, Some(&one.storage), |setup| {
+                    let script = StageList::of_script(SETUP_SCRIPT, &setup.plan()?);
+                    Ok(StageList::applied_in(&one).diff(&script))
+                })?,
             })?;
         }
         EnvCommand::Shell { container, failed, user } => {
@@ -342,7 +352,8 @@ fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
             print(&export::export(&docker, &directory, &known, target)?)?;
         }
         EnvCommand::Accept { stage, reason, gfs } => {
-            accept::accept(&docker, &directory, gfs.clone(), *stage, reason)?;
+            let gfs = gfs.clone().or_else(|| env::var_os("GFSDIR").map(PathBuf::from));
+            with_setup(&docker, &directory, gfs.as_deref(), |setup| accept::accept(setup, *stage, reason))?;
         }
         EnvCommand::Prune(arguments) => prune::prune(&tended, arguments)?,
         EnvCommand::Log { .. } => {}

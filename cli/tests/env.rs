@@ -134,9 +134,47 @@ fn two_containers_differ_in_stages_and_in_files() {
     let second = computation.containers()[0].name.clone();
     let expected =
         format!("--- {first}\n+++ {second}\n@@ -1 +1 @@\n-next_stage && touch /one\n+next_stage && touch /two\n");
-    assert_eq!(differing(&[]), expected);
+    assert_eq!(differing(&[&second]), expected);
     assert_eq!(differing(&["--files"]), "- /one (new)\n+ /two (new)\n");
     assert_eq!(differing(&[&first]), "");
+}
+
+#[test]
+fn a_container_differs_from_the_script() {
+    let Some(computation) = computation("differences", "next_stage && touch /one\n") else { return };
+    let name = computation.container().name;
+    assert_eq!(env(&computation, &["diff"]).text(), "");
+    computation.write("docker-setup.sh", "next_stage && touch /one\nfor i in 1 2; do next_stage && touch /$i; done\n");
+    let text = format!(
+        "--- {name}\n+++ docker-setup.sh\n@@ -1 +1,3 @@\n next_stage && touch /one\n+next_stage && touch /$i\n+next_stage && touch /$i\n"
+    );
+    for arguments in [&["diff"][..], &["diff", &name]] {
+        assert_eq!(env(&computation, arguments).text(), text);
+    }
+    computation.write("docker-setup.sh", "if\n");
+    let refused = env(&computation, &["diff"]);
+    assert!(refused.status == Some(125) && refused.stderr.contains("a syntax error"), "{refused:?}");
+}
+
+#[test]
+fn packages_directories_and_texts_are_compared() {
+    let make = |version: &str, text: &str| {
+        let dpkg = format!("Package: jq\nStatus: install ok installed\nVersion: {version}\n\n");
+        format!(
+            "next_stage && mkdir -p /var/lib/dpkg /opt/d{version}/in /opt/same && printf '%s' '{dpkg}' >/var/lib/dpkg/status && \
+             touch /opt/d{version}/in/a /opt/d{version}/b && printf '{text}' >/opt/same/text\n"
+        )
+    };
+    let Some(computation) = computation("files that differ", &make("1.6", "a\\nb\\n")) else { return };
+    let first = computation.container().name;
+    computation.write("docker-setup.sh", make("1.7", "a\\nc\\n"));
+    computation.call(&["true"]).text();
+    let second = computation.containers()[0].name.clone();
+    let expected = format!(
+        "- jq 1.6 (dpkg)\n+ jq 1.7 (dpkg)\n- /opt/d1.6 (new, with 3 paths)\n+ /opt/d1.7 (new, with 3 paths)\n\
+         --- {first}:/opt/same/text\n+++ {second}:/opt/same/text\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n"
+    );
+    assert_eq!(env(&computation, &["diff", &first, "--files"]).text(), expected);
 }
 
 #[test]

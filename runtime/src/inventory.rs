@@ -1,13 +1,17 @@
 //! The containers that there are, of one computation or of all on an engine: also those whose script, configuration or
 //! directory is gone or cannot be read. Everything is asked of the engine, and of the containers' own ledgers.
 
+pub mod packages;
+
 use std::{
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
 
+use self::packages::Package;
 use crate::{
     container::{
         identity::{self, MadeOf},
@@ -151,6 +155,35 @@ impl Inventory<'_> {
     pub fn changes(&self, known: &KnownContainer) -> Result<Vec<FileChange>, SetupError> {
         let name = &known.container.name;
         self.engine.changes(&known.container.id).map_err(doing(format!("look into container `{name}`")))
+    }
+
+    /// The packages that are installed in a container, in which so much differs from its image.
+    ///
+    /// # Errors
+    /// Whatever kept the engine from answering.
+    pub fn packages(
+        &self,
+        known: &KnownContainer,
+        changes: &BTreeSet<FileChange>,
+    ) -> Result<BTreeSet<Package>, SetupError> {
+        let mut packages = packages::in_changes(changes);
+        for (path, read) in packages::DATABASES {
+            if changes.iter().any(|change| change.path == path) {
+                packages.extend(self.read_file(known, path)?.map(|text| read(&text)).unwrap_or_default());
+            }
+        }
+        Ok(packages)
+    }
+
+    /// The content of a small file in a container; `None` when it is not there, or longer than what is held in memory.
+    ///
+    /// # Errors
+    /// Whatever kept the engine from answering.
+    pub fn read_file(&self, known: &KnownContainer, path: &str) -> Result<Option<Vec<u8>>, SetupError> {
+        match self.engine.read_file(&known.container.id, path) {
+            Err(EngineError::FileTooLong { .. }) => Ok(None),
+            content => content.map_err(doing(format!("read `{path}` in container `{}`", known.container.name))),
+        }
     }
 
     /// Makes an image of what is in a container now, mounts excepted, under a name of its own: it has no labels of ours, and

@@ -1,12 +1,8 @@
 //! An edited stage that counts as applied, because a person says so.
 
-use std::{
-    env,
-    io::{self, IsTerminal},
-    path::{Path, PathBuf},
-};
+use std::io::{self, IsTerminal};
 
-use compeval_runtime::{Environment, Setup, container::mounts::Mounts, engine::docker::Docker};
+use compeval_runtime::Setup;
 
 use super::EnvError;
 use crate::{
@@ -15,19 +11,9 @@ use crate::{
 };
 
 /// Takes a stage for applied as it is now; nothing is run.
-pub(super) fn accept(
-    docker: &Docker,
-    directory: &Path,
-    gfs: Option<PathBuf>,
-    stage: u32,
-    reason: &str,
-) -> Result<(), EnvError> {
-    let gfs = gfs.or_else(|| env::var_os("GFSDIR").map(PathBuf::from));
-    let environment = Environment::read(directory).map_err(Box::new)?;
-    let mounts = Mounts::new(directory, gfs.as_deref())?;
-    let setup = Setup::new(docker, &environment, &mounts);
-    let mut reporter =
-        Reporter::new(ProgressArguments::default(), io::stderr().is_terminal(), state_directory::log(directory));
+pub(super) fn accept(setup: &Setup<'_>, stage: u32, reason: &str) -> Result<(), EnvError> {
+    let log = state_directory::log(&setup.environment.computation.directory);
+    let mut reporter = Reporter::new(ProgressArguments::default(), io::stderr().is_terminal(), log);
     let accepted = setup.accept(stage, reason, &mut reporter);
     reporter.end(accepted.is_ok());
     Ok(accepted?)

@@ -8,13 +8,13 @@ use compeval_interpreter::{Span, program::standalone};
 use compeval_runtime::{
     Environment, Setup,
     call::caller,
-    container::mounts::{COMPUTATION, GLOBAL_FILE_STORAGE, Mounts},
+    container::mounts::{COMPUTATION, GLOBAL_FILE_STORAGE},
     engine::docker::Docker,
     inventory::{Inventory, KnownContainer},
     setup::{compare::Past, plan::Action},
 };
 
-use super::EnvError;
+use super::{EnvError, script::with_setup};
 use crate::words;
 
 /// Where the script stands while it is run there.
@@ -58,7 +58,7 @@ impl ExportTarget {
 /// What a build is made of.
 struct Recipe<'r> {
     known: &'r KnownContainer,
-    environment: Environment,
+    environment: &'r Environment,
     variables: Vec<(String, String)>,
     stages: Vec<Past>,
     program: String,
@@ -71,37 +71,39 @@ pub(super) fn export(
     known: &KnownContainer,
     target: &ExportTarget,
 ) -> Result<String, EnvError> {
+    let storage = Some(known.storage.as_path());
     match target {
         ExportTarget::Image { name, .. } => {
             let id = Inventory { engine: docker }.export(known, name)?;
             Ok(format!("{id}\n"))
         }
-        ExportTarget::Dockerfile { .. } => Ok(recipe(docker, directory, known)?.dockerfile()),
-        ExportTarget::Apptainer { .. } => Ok(recipe(docker, directory, known)?.definition()),
+        ExportTarget::Dockerfile { .. } => {
+            with_setup(docker, directory, storage, |setup| Ok(recipe(known, setup)?.dockerfile()))
+        }
+        ExportTarget::Apptainer { .. } => {
+            with_setup(docker, directory, storage, |setup| Ok(recipe(known, setup)?.definition()))
+        }
     }
 }
 
-fn recipe<'r>(docker: &Docker, directory: &Path, known: &'r KnownContainer) -> Result<Recipe<'r>, EnvError> {
-    let environment = Environment::read(directory).map_err(Box::new)?;
-    let mounts = Mounts::new(directory, Some(&known.storage))?;
-    let setup = Setup::new(docker, &environment, &mounts);
-    let name = || known.container.name.clone();
+/// What a container is built of, where it is what the script says.
+fn recipe<'r>(known: &'r KnownContainer, setup: &'r Setup<'_>) -> Result<Recipe<'r>, EnvError> {
+    let Setup { environment, .. } = *setup;
     let plan = setup.plan()?;
     let is_it = match &plan.action {
         Action::Use(container) | Action::Append(container) => container.id == known.container.id,
         Action::Fork { .. } | Action::Build => false,
     };
     if !is_it || plan.is_edited() {
-        return Err(EnvError::OtherScript { container: name() });
+        return Err(EnvError::OtherScript { container: known.container.name.clone() });
     }
-    let variables = setup.container_environment()?;
     let source = &environment.script.source;
-    let program = standalone(&environment.script)
-        .map_err(|Span { start, .. }| EnvError::NotAlone { line: source.line_number(start) })?;
+    let not_alone = |Span { start, .. }| EnvError::NotAlone { line: source.line_number(start) };
+    let program = standalone(&environment.script).map_err(not_alone)?;
     let program = String::from_utf8(program.into()).map_err(|_| EnvError::NotText)?;
     let applied = known.ledger.as_ref().map_or(0, |ledger| ledger.applied());
     let stages = known.stages().into_iter().filter(|stage| stage.number <= applied).collect();
-    Ok(Recipe { known, environment, variables, stages, program })
+    Ok(Recipe { known, environment, variables: setup.container_environment()?, stages, program })
 }
 
 impl Recipe<'_> {

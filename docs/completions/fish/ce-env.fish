@@ -30,7 +30,7 @@ complete -c ce-env -n "__fish_ce_env_needs_command" -s V -l version -d 'Print ve
 complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "ls" -d 'List the containers'
 complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "status" -d 'Show a container with its stages: the last one, unless it is named'
 complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "log" -d 'Show what the last setup has put out, all of it or that of one stage'
-complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "diff" -d 'Show in what the stages applied in two containers differ, or their files'
+complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "diff" -d 'Show in what the stages applied in a container differ from those of another one, or of the script; or their files'
 complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "shell" -d 'Look around in a container: the last one, unless another one is named'
 complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "exec" -d 'Run a program in the last container, with nothing set up'
 complete -c ce-env -n "__fish_ce_env_needs_command" -f -a "kill" -d 'End the calls that run in the last container, or in those that are named, and what sets them up: with TERM, and with KILL after five seconds'
@@ -53,7 +53,7 @@ complete -c ce-env -n "__fish_ce_env_using_subcommand log" -s C -l directory -d 
 complete -c ce-env -n "__fish_ce_env_using_subcommand log" -s f -l follow -d 'Show what comes, too, until `^C`'
 complete -c ce-env -n "__fish_ce_env_using_subcommand log" -s h -l help -d 'Print help'
 complete -c ce-env -n "__fish_ce_env_using_subcommand diff" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
-complete -c ce-env -n "__fish_ce_env_using_subcommand diff" -l files -d 'Of their files, those that are not as the image has them in one of the two alone'
+complete -c ce-env -n "__fish_ce_env_using_subcommand diff" -l files -d 'Of their files: packages, paths that are not as the image has them in one of the two alone, and the text of small files that both have changed. The other container is the last one, unless it is named'
 complete -c ce-env -n "__fish_ce_env_using_subcommand diff" -s h -l help -d 'Print help'
 complete -c ce-env -n "__fish_ce_env_using_subcommand shell" -s u -l user -d 'As this user, by name or number, rather than as calls are run' -r
 complete -c ce-env -n "__fish_ce_env_using_subcommand shell" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
@@ -104,7 +104,7 @@ complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -s h -l help -d 'Pr
 complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "ls" -d 'List the containers'
 complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "status" -d 'Show a container with its stages: the last one, unless it is named'
 complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "log" -d 'Show what the last setup has put out, all of it or that of one stage'
-complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "diff" -d 'Show in what the stages applied in two containers differ, or their files'
+complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "diff" -d 'Show in what the stages applied in a container differ from those of another one, or of the script; or their files'
 complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "shell" -d 'Look around in a container: the last one, unless another one is named'
 complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "exec" -d 'Run a program in the last container, with nothing set up'
 complete -c ce-env -n "__fish_ce_env_using_subcommand help; and not __fish_seen_subcommand_from ls status log diff shell exec kill stop rm export accept prune help" -f -a "kill" -d 'End the calls that run in the last container, or in those that are named, and what sets them up: with TERM, and with KILL after five seconds'
