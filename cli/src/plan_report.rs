@@ -400,7 +400,7 @@ fn reasons(step: &Step) -> Vec<String> {
         return Vec::new();
     }
     let failed = step.change.past().and_then(|past| past.failed);
-    let failed = failed.map(|status| format!("it failed with status {status}"));
+    let failed = failed.map(|status| format!("it {}", words::failed(status)));
     let others = match &step.change {
         StageChange::New => Vec::new(),
         StageChange::Moved { past } => vec![format!("it was stage {}", past.number)],

@@ -215,6 +215,16 @@ pub fn left(left: &[FileChange], others: usize) -> String {
 /// How many of a list of files are named.
 pub const MOST_NAMED: usize = 8;
 
+/// How a stage failed that is recorded with a status: an interrupt is a person's wish.
+pub fn failed(status: i32) -> String {
+    const INTERRUPTED: i32 = 130;
+    match (status, death(status)) {
+        (INTERRUPTED, _) => "was interrupted".to_owned(),
+        (_, Some(signal)) => format!("was ended by {signal}"),
+        (_, None) => format!("failed with status {status}"),
+    }
+}
+
 /// The signal that a status of 128 and more stands for, where a person did not ask for it: neither an interrupt nor the end of
 /// a pipe is told.
 pub fn death(status: i32) -> Option<String> {

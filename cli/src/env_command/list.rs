@@ -147,7 +147,7 @@ pub(super) fn status(entry: &KnownContainer) -> String {
 fn stage(past: &Past) -> String {
     let sign = if past.failed.is_some() { '!' } else { '=' };
     let fate = match (past.failed, past.took) {
-        (Some(status), _) => format!("failed with status {status}"),
+        (Some(status), _) => words::failed(status),
         (None, None) => "did not end".to_owned(),
         (None, Some(took)) => format!("took {:.1} s", took.as_secs_f64()),
     };
