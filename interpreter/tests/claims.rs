@@ -5,14 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    cell::Cell,
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    io::sink,
-    path::Path,
-    process::Stdio,
-};
+mod ledger;
+
+use std::{cell::Cell, collections::BTreeSet, fs, io::sink, process::Stdio};
 
 use compeval_interpreter::{
     Place, Settings, Source,
@@ -21,9 +16,9 @@ use compeval_interpreter::{
     parse,
     program::{Hooks, RecordHook},
     run,
-    stage::Ledger,
     syntax::Script,
 };
+use ledger::{Applied, begun};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -211,32 +206,6 @@ struct Container {
     applied: Applied,
 }
 
-#[derive(Default)]
-struct Applied {
-    stages: BTreeMap<u32, String>,
-}
-
-impl Ledger for Applied {
-    fn applied(&self) -> u32 {
-        u32::try_from(self.stages.len()).unwrap()
-    }
-
-    fn fingerprint(&self, number: u32) -> Option<String> {
-        self.stages.get(&number).cloned()
-    }
-}
-
-/// The stages that a shell recorded in a file as begun, in order, each with its fingerprint.
-fn recorded(file: &Path) -> Vec<(u32, String)> {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let value = |record: &str, key: &str| {
-        record.lines().find_map(|line| Some(line.strip_prefix(key)?.strip_prefix(" = ")?.trim_matches('"').to_owned()))
-    };
-    let is_begun = |record: &&str| record.contains("state = \"started\"");
-    let records = text.split("[[record]]").filter(is_begun);
-    records.filter_map(|record| Some((value(record, "stage")?.parse().ok()?, value(record, "fingerprint")?))).collect()
-}
-
 /// What a dry run says of each stage.
 #[derive(Debug, Default)]
 struct Claims {
@@ -308,7 +277,7 @@ impl Container {
             command.current_dir(&directory).stdin(Stdio::null());
         });
         let outcome = self.walk(script, &mut shell, &mut Claims::default());
-        let begun = recorded(&records);
+        let begun = begun(&records);
         self.applied.stages.extend(begun.iter().filter(|(number, _)| *number <= outcome.applied).cloned());
         (outcome, begun.into_iter().map(|(number, _)| number).collect())
     }

@@ -5,13 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write,
-    fs,
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+mod ledger;
+
+use std::{collections::BTreeSet, fmt::Write, fs, path::PathBuf, process::Stdio};
 
 use compeval_interpreter::{
     Place, Settings, Source,
@@ -20,9 +16,9 @@ use compeval_interpreter::{
     parse,
     program::{Hooks, RecordHook},
     run,
-    stage::Ledger,
     syntax::{Script, print},
 };
+use ledger::{Applied, begun};
 
 struct Row {
     name: String,
@@ -45,36 +41,6 @@ fn row(text: &str) -> Row {
     let (before, after) = rest.split_once("--- after\n").unwrap();
     let own = |text: &str| text.trim().to_owned();
     Row { name: own(name), script: script.to_owned(), before: own(before), after: own(after) }
-}
-
-#[derive(Default)]
-struct Applied {
-    stages: BTreeMap<u32, String>,
-}
-
-impl Ledger for Applied {
-    fn applied(&self) -> u32 {
-        u32::try_from(self.stages.len()).unwrap()
-    }
-
-    fn fingerprint(&self, number: u32) -> Option<String> {
-        self.stages.get(&number).cloned()
-    }
-
-    fn keeps_repeated(&self) -> bool {
-        true
-    }
-}
-
-/// The fingerprints of the stages that a shell recorded in a file, those that were not applied included.
-fn recorded(file: &Path) -> BTreeMap<u32, String> {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let value = |record: &str, key: &str| {
-        record.lines().find_map(|line| Some(line.strip_prefix(key)?.strip_prefix(" = ")?.trim_matches('"').to_owned()))
-    };
-    let records =
-        text.split("[[record]]").filter_map(|record| Some((value(record, "stage")?, value(record, "fingerprint")?)));
-    records.map(|(stage, fingerprint)| (stage.parse().unwrap(), fingerprint)).collect()
 }
 
 /// The fingerprints of what runs on every call.
@@ -169,7 +135,7 @@ fn a_dry_run_claims_what_a_run_does() {
         drop(shell);
         // What has run is told by a dry run as well, whatever went together in it.
         assert!(sent.0.is_subset(&told.0), "{name}: {:?}, {:?}", sent.0, told.0);
-        ledger.stages = recorded(&records).into_iter().filter(|(number, _)| *number <= outcome.applied).collect();
+        ledger.stages = begun(&records).into_iter().filter(|(number, _)| *number <= outcome.applied).collect();
         let found_after = plan(&script, &mut ledger);
         for (when, expected, found) in [("before", before, found_before), ("after", after, found_after)] {
             if expected != found {
