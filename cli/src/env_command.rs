@@ -108,6 +108,9 @@ enum EnvCommand {
         /// files that both have changed. The other container is the last one, unless it is named.
         #[arg(long, requires = "one")]
         files: bool,
+        /// How to show it; `json` is the schema `ce.env.diff/1` (docs/schemas).
+        #[arg(long, value_enum, default_value_t)]
+        format: ListFormat,
     },
     /// Look around in a container: the last one, unless another one is named.
     Shell {
@@ -316,18 +319,21 @@ fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
                 ListFormat::Json => list::json(std::slice::from_ref(&entry))?,
             })?;
         }
-        EnvCommand::Diff { one, other, files } => {
+        EnvCommand::Diff { one, other, files: true, format } => {
+            let (one, other) = (tended.one(one.as_deref())?, tended.one(other.as_deref())?);
+            let document = diff::files(&tended.inventory, &one, &other)?;
+            print(&if *format == ListFormat::Json { document.json()? } else { document.text() })?;
+        }
+        EnvCommand::Diff { one, other, files: false, format } => {
             let one = tended.one(one.as_deref())?;
-            print(&match (files, other) {
-                (true, other) => diff::files(&tended.inventory, &one, &tended.one(other.as_deref())?)?,
-                (false, Some(other)) => {
-                    StageList::applied_in(&one).diff(&StageList::applied_in(&tended.one(Some(other))?))
-                }
-                (false, None) => with_setup(&docker, &directory, Some(&one.storage), |setup| {
-                    let script = StageList::of_script(SETUP_SCRIPT, &setup.plan()?);
-                    Ok(StageList::applied_in(&one).diff(&script))
+            let other = match other {
+                Some(other) => StageList::applied_in(&tended.one(Some(other))?),
+                None => with_setup(&docker, &directory, Some(&one.storage), |setup| {
+                    Ok(StageList::of_script(SETUP_SCRIPT, &setup.plan()?))
                 })?,
-            })?;
+            };
+            let one = StageList::applied_in(&one);
+            print(&if *format == ListFormat::Json { one.document(&other).json()? } else { one.diff(&other) })?;
         }
         EnvCommand::Shell { container, failed, user } => {
             let entry = if *failed { tended.failed()? } else { tended.one(container.as_deref())? };

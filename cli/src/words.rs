@@ -189,12 +189,16 @@ pub fn state(state: ContainerState) -> &'static str {
 
 /// A path of a container that is not as its image has it.
 pub fn change(change: &FileChange) -> String {
-    let how = match change.kind {
+    format!("{} ({})", change.path, change_kind(change.kind))
+}
+
+/// What became of a path.
+pub fn change_kind(kind: FileChangeKind) -> &'static str {
+    match kind {
         FileChangeKind::Added => "new",
         FileChangeKind::Modified => "changed",
         FileChangeKind::Deleted => "gone",
-    };
-    format!("{} ({how})", change.path)
+    }
 }
 
 /// What a command has left in its container, and who else may have.

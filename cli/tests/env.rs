@@ -175,6 +175,32 @@ fn packages_directories_and_texts_are_compared() {
          --- {first}:/opt/same/text\n+++ {second}:/opt/same/text\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n"
     );
     assert_eq!(env(&computation, &["diff", &first, "--files"]).text(), expected);
+
+    let document = |schema: &str, arguments: &[&str]| -> Value {
+        let schema: Value = serde_json::from_str(schema).unwrap();
+        let document = env(&computation, &[arguments, &["--format=json"]].concat()).text();
+        let document: Value = serde_json::from_str(&document).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?}\n{document:#}");
+        document
+    };
+    let differing = include_str!("../../docs/schemas/ce.env.diff.1.json");
+    let files = document(differing, &["diff", &first, "--files"]);
+    assert_eq!(files["packages"][1], serde_json::json!({ "is_new": true, "text": "jq 1.7 (dpkg)" }));
+    assert_eq!(
+        (files["texts"][0]["path"].as_str(), files["stages"].as_array().map(Vec::len)),
+        (Some("/opt/same/text"), Some(0))
+    );
+    let stages = document(differing, &["diff", &first]);
+    assert_eq!(
+        (stages["other"].as_str(), stages["stages"][1]["is_new"].as_bool()),
+        (Some("docker-setup.sh"), Some(true))
+    );
+    env(&computation, &["stop"]);
+    let prune = include_str!("../../docs/schemas/ce.env.prune.1.json");
+    let going = document(prune, &["prune", "--keep=0", "--dry-run"]);
+    assert_eq!(going["containers"].as_array().map(Vec::len), Some(2), "{going:#}");
 }
 
 #[test]

@@ -14,8 +14,9 @@ use compeval_runtime::{
     inventory::{KnownContainer, is_gone},
 };
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 
-use super::{EnvError, Tended, print, tell};
+use super::{EnvError, ListFormat, Tended, print, tell};
 use crate::{report::printable, words};
 
 /// What is to go.
@@ -44,6 +45,50 @@ pub struct PruneArguments {
     /// Do not ask.
     #[arg(short, long)]
     yes: bool,
+
+    /// How to show what goes; `json` is the schema `ce.env.prune/1` (docs/schemas).
+    #[arg(long, value_enum, default_value_t)]
+    format: ListFormat,
+}
+
+/// The name of the schema (`docs/schemas/ce.env.prune.1.json`), which is only ever extended.
+const SCHEMA: &str = "ce.env.prune/1";
+
+/// What goes.
+#[derive(Debug, Default, Serialize)]
+struct PruneDocument {
+    schema: &'static str,
+    containers: Vec<Going>,
+    snapshots: Vec<Going>,
+}
+
+#[derive(Debug, Serialize)]
+struct Going {
+    /// A container's name, or a snapshot's id.
+    name: String,
+    directory: String,
+    /// In bytes; of a snapshot, with the layers that it has in common with others.
+    size: u64,
+}
+
+impl PruneDocument {
+    fn size(&self) -> u64 {
+        self.containers.iter().chain(&self.snapshots).map(|going| going.size).sum()
+    }
+
+    fn print(&self, format: ListFormat) -> Result<(), EnvError> {
+        if format == ListFormat::Json {
+            return print(&(serde_json::to_string_pretty(self).map_err(io::Error::from)? + "\n"));
+        }
+        for Going { name, directory, size } in &self.containers {
+            show(&format!("container {name}  {}  {directory}", words::amount(*size)))?;
+        }
+        for Going { name, directory, size } in &self.snapshots {
+            let id: String = name.chars().take("sha256:".len() + 12).collect();
+            show(&format!("snapshot {id}  at most {}  {directory}", words::amount(*size)))?;
+        }
+        Ok(())
+    }
 }
 
 /// Shows what would go, asks, and removes it. What runs stays, unless it is asked for what is unreachable; where calls run,
@@ -53,18 +98,16 @@ pub(super) fn prune(tended: &Tended<'_>, arguments: &PruneArguments) -> Result<(
     let entries = tended.inventory.entries(of)?;
     let goes = chosen(&entries, arguments, Timestamp::now());
     let snapshots = unused(&tended.inventory.snapshots(of)?, &entries, &goes, arguments);
-    let mut total = 0;
+    let mut document = PruneDocument { schema: SCHEMA, ..PruneDocument::default() };
     for entry in &goes {
-        let size = tended.inventory.size(entry)?;
-        total += size;
-        show(&format!("container {}  {}  {}", entry.container.name, words::amount(size), entry.directory.display()))?;
+        let (name, directory) = (entry.container.name.clone(), entry.directory.display().to_string());
+        document.containers.push(Going { name, directory, size: tended.inventory.size(entry)? });
     }
     for snapshot in &snapshots {
-        total += snapshot.size;
-        let directory = snapshot.labels.get(DIRECTORY).map(String::as_str).unwrap_or_default();
-        let id: String = snapshot.id.chars().take("sha256:".len() + 12).collect();
-        show(&format!("snapshot {id}  at most {}  {directory}", words::amount(snapshot.size)))?;
+        let directory = snapshot.labels.get(DIRECTORY).cloned().unwrap_or_default();
+        document.snapshots.push(Going { name: snapshot.id.clone(), directory, size: snapshot.size });
     }
+    document.print(arguments.format)?;
     if goes.is_empty() && snapshots.is_empty() {
         tell("ce-env: there is nothing to remove\n");
         return Ok(());
@@ -73,7 +116,7 @@ pub(super) fn prune(tended: &Tended<'_>, arguments: &PruneArguments) -> Result<(
         "{} and {}, at most {}",
         words::count(goes.len(), "container"),
         words::count(snapshots.len(), "snapshot"),
-        words::amount(total)
+        words::amount(document.size())
     );
     if arguments.dry_run {
         tell(&format!("ce-env: would remove {what}\n"));

@@ -52,6 +52,8 @@ complete -c ce-env -n "__fish_ce_env_using_subcommand status" -s h -l help -d 'P
 complete -c ce-env -n "__fish_ce_env_using_subcommand log" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
 complete -c ce-env -n "__fish_ce_env_using_subcommand log" -s f -l follow -d 'Show what comes, too, until `^C`'
 complete -c ce-env -n "__fish_ce_env_using_subcommand log" -s h -l help -d 'Print help'
+complete -c ce-env -n "__fish_ce_env_using_subcommand diff" -l format -d 'How to show it; `json` is the schema `ce.env.diff/1` (docs/schemas)' -r -f -a "text\t''
+json\t''"
 complete -c ce-env -n "__fish_ce_env_using_subcommand diff" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
 complete -c ce-env -n "__fish_ce_env_using_subcommand diff" -l files -d 'Of their files: packages, paths that are not as the image has them in one of the two alone, and the text of small files that both have changed. The other container is the last one, unless it is named'
 complete -c ce-env -n "__fish_ce_env_using_subcommand diff" -s h -l help -d 'Print help'
@@ -95,6 +97,8 @@ complete -c ce-env -n "__fish_ce_env_using_subcommand accept" -s C -l directory 
 complete -c ce-env -n "__fish_ce_env_using_subcommand accept" -s h -l help -d 'Print help'
 complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -l keep -d 'Keep so many stopped containers of each computation, the newest; those in which a stage failed go' -r
 complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -l older-than -d 'Only what was made so many days ago, or more' -r
+complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -l format -d 'How to show what goes; `json` is the schema `ce.env.prune/1` (docs/schemas)' -r -f -a "text\t''
+json\t''"
 complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -s C -l directory -d 'The computation\'s directory, or one inside it' -r -F
 complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -s a -l all -d 'Of all computations on this engine'
 complete -c ce-env -n "__fish_ce_env_using_subcommand prune" -l unreachable -d 'Only what belongs to directories that are gone; of that, all'
