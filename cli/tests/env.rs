@@ -45,6 +45,12 @@ fn containers_are_listed_and_shown_with_their_stages() {
     for part in [&name, "=  stage 2    echo second stage", "stages: 2 applied"] {
         assert!(status.contains(part), "{part}: {status}");
     }
+    computation.write(
+        "docker-setup.sh",
+        SCRIPT.replace("next_stage && echo second", "# The second\nnext_stage && echo second"),
+    );
+    let status = env(&computation, &["status"]).text();
+    assert!(status.contains("=  stage 2    The second "), "{status}");
 }
 
 #[test]

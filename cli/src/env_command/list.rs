@@ -1,10 +1,19 @@
 //! Containers as a table, one with its stages, and both as data: the schema `ce.env/1`, which is only ever extended
 //! (`docs/schemas/ce.env.1.json`).
 
-use std::time::Duration;
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use compeval_interpreter::syntax::print::summary;
+use compeval_interpreter::{
+    Settings, Source,
+    dispatch::dry_run::DryRun,
+    execute::{Event, Observer},
+    parse, run,
+    stage::Counted,
+    syntax::print::summary,
+};
 use compeval_runtime::{
+    computation::{environment::LONGEST_SCRIPT, layout::SETUP_SCRIPT},
+    file,
     inventory::KnownContainer,
     setup::{compare::Past, error::age},
 };
@@ -137,14 +146,40 @@ pub(super) fn status(entry: &KnownContainer) -> String {
     match &entry.ledger {
         Err(error) => lines.push(error.to_string()),
         Ok(ledger) => {
-            lines.extend(entry.stages().iter().map(stage));
+            let titles = titles(&entry.directory);
+            lines.extend(entry.stages().iter().map(|past| stage(past, titles.get(&past.text))));
             lines.push(format!("stages: {} applied", ledger.applied()));
         }
     }
     lines.iter().map(|line| printable(line).into_owned() + "\n").collect()
 }
 
-fn stage(past: &Past) -> String {
+/// The titles of the stages that the script in a directory has now, by their texts; none, where it cannot be read.
+fn titles(directory: &Path) -> BTreeMap<String, String> {
+    #[derive(Default)]
+    struct Titles(BTreeMap<String, String>);
+    impl Observer for Titles {
+        fn event(&mut self, event: Event<'_>) {
+            let chain = match &event {
+                Event::Started { request, .. } => request.chains.first(),
+                Event::Inside { chain, .. } => Some(*chain),
+                _ => None,
+            };
+            if let Some(chain) = chain {
+                self.0.insert(chain.text.to_string(), words::title(&chain.place, &chain.text, usize::MAX));
+            }
+        }
+    }
+    let mut titles = Titles::default();
+    if let Ok(text) = file::read(&directory.join(SETUP_SCRIPT), LONGEST_SCRIPT) {
+        let script = parse(Source::new(SETUP_SCRIPT, text)).script;
+        // A dry run has nothing that could go wrong.
+        let _ = run(&script, &Settings::default(), &mut Counted(0), &mut DryRun, &mut titles);
+    }
+    titles.0
+}
+
+fn stage(past: &Past, title: Option<&String>) -> String {
     let sign = if past.failed.is_some() { '!' } else { '=' };
     let fate = match (past.failed, past.took) {
         (Some(status), _) => words::failed(status),
@@ -153,7 +188,8 @@ fn stage(past: &Past) -> String {
     };
     let began = past.began.as_deref().and_then(|began| began.parse().ok());
     let when = began.map(|began: Timestamp| format!("{} ago, ", since(began))).unwrap_or_default();
-    let title = summary(words::without_marker(past.text.as_bytes()), 50);
+    let text = words::without_marker(past.text.as_bytes());
+    let title = summary(title.map_or(text, String::as_bytes), 50);
     format!("  {sign}  stage {:<4} {title:<55} {when}{fate}", past.number)
 }
 
