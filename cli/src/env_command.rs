@@ -219,6 +219,8 @@ enum EnvError {
     NotAlone { line: usize },
     #[error("the setup script is not UTF-8 text")]
     NotText,
+    #[error("the value of `{name}` in docker.conf has several lines, which neither file can hold")]
+    Lines { name: String },
     #[error(transparent)]
     Environment(#[from] Box<EnvironmentError>),
     #[error(transparent)]
@@ -253,7 +255,7 @@ impl EnvError {
             EnvError::NotAlone { .. } => {
                 "move it out of the subshell, pipeline or background; or export an image".into()
             }
-            EnvError::NotText => "export an image".into(),
+            EnvError::NotText | EnvError::Lines { .. } => "export an image".into(),
             EnvError::Environment(error) => return error.help(),
             EnvError::Mounts(error) => return error.help(),
             EnvError::NotAsked => "say --yes, or --dry-run to see what would go".into(),

@@ -101,9 +101,13 @@ fn recipe<'r>(known: &'r KnownContainer, setup: &'r Setup<'_>) -> Result<Recipe<
     let not_alone = |Span { start, .. }| EnvError::NotAlone { line: source.line_number(start) };
     let program = standalone(&environment.script).map_err(not_alone)?;
     let program = String::from_utf8(program.into()).map_err(|_| EnvError::NotText)?;
+    let variables = setup.container_environment()?;
+    if let Some((name, _)) = variables.iter().find(|(_, value)| value.contains('\n')) {
+        return Err(EnvError::Lines { name: name.clone() });
+    }
     let applied = known.ledger.as_ref().map_or(0, |ledger| ledger.applied());
     let stages = known.stages().into_iter().filter(|stage| stage.number <= applied).collect();
-    Ok(Recipe { known, environment, variables: setup.container_environment()?, stages, program })
+    Ok(Recipe { known, environment, variables, stages, program })
 }
 
 impl Recipe<'_> {
