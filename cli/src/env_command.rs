@@ -1,5 +1,5 @@
-//! `ce-env`: the containers of a computation, or of all, as a person lives with them. It needs neither a script nor a
-//! configuration that can be read.
+//! `ce-env`: the containers of a computation, or of all, as a person lives with them. What does not compare with the
+//! script, or build from it, needs neither a script nor a configuration that can be read.
 
 pub mod accept;
 pub mod diff;

@@ -168,7 +168,7 @@ fn packages_directories_and_texts_are_compared() {
         let dpkg = format!("Package: jq\nStatus: install ok installed\nVersion: {version}\n\n");
         format!(
             "next_stage && mkdir -p /var/lib/dpkg /opt/d{version}/in /opt/same && printf '%s' '{dpkg}' >/var/lib/dpkg/status && \
-             touch /opt/d{version}/in/a /opt/d{version}/b && printf '{text}' >/opt/same/text\n"
+             touch /opt/d{version}/in/a /opt/d{version}/b && touch /opt/d{version}-x && printf '{text}' >/opt/same/text\n"
         )
     };
     let Some(computation) = computation("files that differ", &make("1.6", "a\\nb\\n")) else { return };
@@ -177,7 +177,8 @@ fn packages_directories_and_texts_are_compared() {
     computation.call(&["true"]).text();
     let second = computation.containers()[0].name.clone();
     let expected = format!(
-        "- jq 1.6 (dpkg)\n+ jq 1.7 (dpkg)\n- /opt/d1.6 (new, with 3 paths)\n+ /opt/d1.7 (new, with 3 paths)\n\
+        "- jq 1.6 (dpkg)\n+ jq 1.7 (dpkg)\n- /opt/d1.6 (new, with 3 paths)\n- /opt/d1.6-x (new)\n+ /opt/d1.7 (new, with 3 paths)\n\
+         + /opt/d1.7-x (new)\n\
          --- {first}:/opt/same/text\n+++ {second}:/opt/same/text\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n"
     );
     assert_eq!(env(&computation, &["diff", &first, "--files"]).text(), expected);
@@ -274,7 +275,7 @@ fn tree(computation: &Computation, image: &str) -> String {
 
 #[test]
 fn a_dockerfile_builds_what_the_container_has() {
-    let script = "# Why: \"quotes\", back\\slashes and $dollars.\nV='a \"b\"'\nput() { next_stage && printf '%s\\n' \"$1 $V\" >/$1; }\n\
+    let script = "set -e\n# Why: \"quotes\", back\\slashes and $dollars.\nV='a \"b\"'\nput() { next_stage && printf '%s\\n' \"$1 $V\" >/$1; :; }\n\
                   # The first\nput one\nfor i in 1 2; do put n$i; done\neverytime && echo e >/each\nnext_stage && cat >/doc <<E\n# no comment\n\n  $V \\\\ x\nE\n\
                   next_stage && cp \"$COMPDIR/data\" /data || echo no >/no\n";
     let Some(computation) = computation("exports", script) else { return };
@@ -301,7 +302,7 @@ fn a_dockerfile_builds_what_the_container_has() {
     );
     computation.write("docker-setup.sh", format!("{script}next_stage && true\n(next_stage && true)\n"));
     let refused = env(&computation, &["export", "dockerfile"]);
-    assert!(refused.status == Some(1) && refused.stderr.contains("a marker in line 15 "), "{refused:?}");
+    assert!(refused.status == Some(1) && refused.stderr.contains("a marker in line 16 "), "{refused:?}");
     computation.write("docker-setup.sh", "next_stage && false\n");
     let refused = env(&computation, &["export", "dockerfile"]);
     assert!(refused.status == Some(1) && refused.stderr.contains("says something else"), "{refused:?}");
@@ -314,6 +315,8 @@ fn an_edited_stage_is_accepted_without_a_call() {
     computation.write("docker-setup.sh", "next_stage && echo 2 >>$GFSDIR/ran\n");
     let accepted = env(&computation, &["accept", "1", "--reason", "the same"]);
     assert_eq!(accepted.status, Some(0), "{accepted:?}");
+    let status = env(&computation, &["status"]).text();
+    assert!(status.contains(" ago, accepted\n"), "{status}");
     computation.call(&["true"]).text();
     assert_eq!(computation.lines("ran"), ["1"]);
     let refused = env(&computation, &["accept", "1", "--reason", "again"]);

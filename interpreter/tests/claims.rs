@@ -58,10 +58,16 @@ const CHAINS: [&str; 26] = [
 ];
 
 /// Others, most of which make something doubtful.
-const OTHERS: [&str; 71] = [
+const OTHERS: [&str; 77] = [
     "[ -e f1 ] && next_stage && touch f12",
     "f() { next_stage && touch f31; }",
     "f() { :; }",
+    "for i in 1; do f() { next_stage && touch f32; }; done",
+    "[ -e f2 ] || f() { next_stage && touch f33; }",
+    "k() { readonly Q=1; }; k",
+    "Q=2",
+    "Q=2 true",
+    "y=$((08 + 1))",
     ":",
     "false",
     "[ -e f2 ]",

@@ -18,7 +18,9 @@ use crate::{
         in_use,
         lock::Lock,
     },
-    engine::{Container, ContainerState, Engine, EngineError, FileChange, Image, RunningProgram},
+    engine::{
+        Container, ContainerState, Engine, EngineError, FileChange, Image, RunningProgram, containers::FileChangeKind,
+    },
     interrupt::{self, GRACE, LOOK_AROUND, Running},
     ledger::{FILE, LedgerError, Records},
     setup::{
@@ -157,7 +159,8 @@ impl Inventory<'_> {
         self.engine.changes(&known.container.id).map_err(doing(format!("look into container `{name}`")))
     }
 
-    /// The packages that are installed in a container, in which so much differs from its image.
+    /// The packages that are installed in a container, in which so much differs from its image; of those that the image has,
+    /// only what `other` has changed, another container of the image.
     ///
     /// # Errors
     /// Whatever kept the engine from answering.
@@ -165,10 +168,13 @@ impl Inventory<'_> {
         &self,
         known: &KnownContainer,
         changes: &BTreeSet<FileChange>,
+        other: &BTreeSet<FileChange>,
     ) -> Result<BTreeSet<Package>, SetupError> {
-        let mut packages = packages::in_changes(changes);
+        let is_gone = |change: &&FileChange| change.kind == FileChangeKind::Deleted;
+        let mut packages = packages::in_changes(changes.iter().filter(|change| !is_gone(change)));
+        packages.extend(packages::in_changes(other.difference(changes).filter(is_gone)));
         for (path, read) in packages::DATABASES {
-            if changes.iter().any(|change| change.path == path) {
+            if changes.union(other).any(|change| change.path == path) {
                 packages.extend(self.read_file(known, path)?.map(|text| read(&text)).unwrap_or_default());
             }
         }

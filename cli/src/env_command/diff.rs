@@ -139,7 +139,7 @@ pub(super) fn files(
         Ok(inventory.changes(known)?.into_iter().filter(|change| !is_ours(change)).collect())
     };
     let (before, after) = (changes(one)?, changes(other)?);
-    let (had, has) = (inventory.packages(one, &before)?, inventory.packages(other, &after)?);
+    let (had, has) = (inventory.packages(one, &before, &after)?, inventory.packages(other, &after, &before)?);
     let mut packages: Vec<_> = had
         .difference(&has)
         .map(|package| (package, false))
@@ -162,7 +162,10 @@ pub(super) fn files(
 /// only itself.
 fn paths(before: &BTreeSet<FileChange>, after: &BTreeSet<FileChange>) -> Vec<Differing> {
     let mut whole: Vec<(&FileChange, usize)> = Vec::new();
-    for change in before.symmetric_difference(after).collect::<BTreeSet<_>>() {
+    let mut differing: Vec<&FileChange> = before.symmetric_difference(after).collect();
+    // What is in a directory comes directly behind it.
+    differing.sort_by_cached_key(|change| (change.path.replace('/', "\0"), change.kind));
+    for change in differing {
         match whole.last_mut() {
             Some((directory, inside))
                 if directory.kind == FileChangeKind::Added && is_below(&change.path, &directory.path) =>
@@ -190,7 +193,7 @@ fn texts(
     (one, before): (&KnownContainer, &BTreeSet<FileChange>),
     (other, after): (&KnownContainer, &BTreeSet<FileChange>),
 ) -> Result<Vec<TextPart>, EnvError> {
-    let is_directory = |path: &str| before.iter().any(|change| is_below(&change.path, path));
+    let is_directory = |path: &str| before.union(after).any(|change| is_below(&change.path, path));
     let is_compared = |change: &&FileChange| {
         change.kind != FileChangeKind::Deleted
             && !NOT_COMPARED.iter().any(|directory| change.path.starts_with(directory))

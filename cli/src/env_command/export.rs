@@ -116,7 +116,9 @@ impl Recipe<'_> {
         let image = &container.image_id;
         format!(
             "# Computation {computation} at commit {}, set up as container {} is; the image was\n# {image}.\n# {how}\n\
-             # What the stages read from the global file storage must be at {GLOBAL_FILE_STORAGE} meanwhile.\n",
+             # What the stages read from the global file storage must be at {GLOBAL_FILE_STORAGE} meanwhile. Each stage has a\n\
+             # shell of its own: what stands between them runs before each, and what one sets is not there in the next.\n\
+             # What the script exports is not in the image's environment.\n",
             words::version(version),
             container.name,
         )
@@ -133,12 +135,12 @@ impl Recipe<'_> {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{line}");
         };
-        line(&format!("\nFROM {}\nUSER root", description.image));
+        line(&format!("\nFROM {}\nUSER 0", description.image));
         for (name, value) in &self.variables {
             line(&format!("ENV {name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$")));
         }
         if let Some(directory) = &description.workdir {
-            line(&format!("WORKDIR {directory}"));
+            line(&format!("WORKDIR {}", directory.replace('$', "\\$")));
         }
         line(&format!("COPY . {COMPUTATION}"));
         let write = format!("mkdir -p {GLOBAL_FILE_STORAGE} && printf %s \\\"$1\\\" >{PROGRAM}");
@@ -166,16 +168,17 @@ impl Recipe<'_> {
         let numbers: Vec<String> = self.stages.iter().map(|stage| stage.number.to_string()).collect();
         let titles: String =
             self.stages.iter().map(|stage| format!("    # Stage {}: {}\n", stage.number, self.title(stage))).collect();
-        let workdir = description.workdir.as_deref().unwrap_or("/");
+        let workdir = description.workdir.as_deref().unwrap_or("/").replace('\'', "'\\''");
         let _ = write!(
             text,
-            "From: {}\n\n{}\n%files\n    . {COMPUTATION}\n\n%post\n{}    mkdir -p {GLOBAL_FILE_STORAGE} {workdir} && cd {workdir}\n\
-             cat >{PROGRAM} <<'{HERE}'\n{}{HERE}\n{titles}    for stage in {}; do {} {PROGRAM} \"$stage\" || exit; done\n    \
+            "From: {}\n\n{}\n%files\n    . {COMPUTATION}\n\n%post\n{}    mkdir -p {GLOBAL_FILE_STORAGE} '{workdir}' && cd '{workdir}'\n\
+             sed 's/^|//' >{PROGRAM} <<'{HERE}'\n{}{HERE}\n{titles}    for stage in {}; do {} {PROGRAM} \"$stage\" || exit; done\n    \
              rm {PROGRAM}\n\n%environment\n{}",
             description.image,
             self.heading("Build it in the computation's directory: apptainer build IMAGE FILE"),
             exports(),
-            self.program,
+            // No line is taken for the beginning of a section, or for the end of this.
+            self.program.lines().map(|line| format!("|{line}\n")).collect::<String>(),
             numbers.join(" "),
             description.shell,
             exports(),

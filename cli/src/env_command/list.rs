@@ -183,6 +183,7 @@ fn stage(past: &Past, title: Option<&String>) -> String {
     let sign = if past.failed.is_some() { '!' } else { '=' };
     let fate = match (past.failed, past.took) {
         (Some(status), _) => words::failed(status),
+        (None, None) if past.is_applied => "accepted".to_owned(),
         (None, None) => "did not end".to_owned(),
         (None, Some(took)) => format!("took {:.1} s", took.as_secs_f64()),
     };

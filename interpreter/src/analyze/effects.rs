@@ -77,7 +77,7 @@ impl Effects {
     /// Adds those of something else that may run too.
     pub(crate) fn merge(&mut self, other: &Effects) {
         self.leaves |= other.leaves;
-        self.may_err |= other.may_err || other.may_assign_any(&self.readonly);
+        self.may_err |= other.may_err || other.may_assign_any(&self.readonly) || self.may_assign_any(&other.readonly);
         match (&mut self.assigns, &other.assigns) {
             (Some(names), Some(more)) if names.len().max(more.len()) <= MOST_NAMES => {
                 names.extend(more.iter().cloned())
@@ -290,7 +290,10 @@ impl<'t> Visit<'t> for EffectFinder {
         if command.words.is_empty() || is_special {
             command.assignments.iter().for_each(|assignment| self.effects.assign(&assignment.name));
         }
-        self.effects.may_err |= fatal::may_be_fatal(command);
+        let is_refused = command.assignments.iter().any(|assignment| self.effects.readonly.contains(&assignment.name));
+        // In dash, an error elsewhere.
+        let is_local = !self.in_function && command.unquoted_name() == Some("local");
+        self.effects.may_err |= is_refused || is_local || fatal::may_be_fatal(command);
         match name.as_deref().map(|name| name.as_bytes()) {
             Some(name) => self.named(name, command),
             // A command whose name is made at run time: any but one that leaves, which nobody writes that way.

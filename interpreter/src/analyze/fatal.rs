@@ -4,8 +4,10 @@
 use bstr::{BString, ByteSlice};
 
 use crate::{
+    expand,
     language::{builtins, is_name, leading_name, set},
-    syntax::{Part, PartKind, Redirection, RedirectionOperator, SimpleCommand, Word},
+    state::State,
+    syntax::{Parameter, Part, PartKind, Redirection, RedirectionOperator, SimpleCommand, Word},
 };
 
 /// Whether a simple command may end its shell by an error of its own. What its words expand to is
@@ -23,16 +25,16 @@ pub(super) fn may_be_fatal(command: &SimpleCommand) -> bool {
 /// shells know is a bad substitution to others.
 pub(super) fn may_be_fatal_in_word(part: &Part) -> bool {
     match &part.kind {
-        PartKind::Arithmetic(parts) => !parts.iter().all(is_constant),
+        PartKind::Arithmetic(_) => !is_constant(part),
         PartKind::Foreign(_) => true,
         _ => false,
     }
 }
 
-/// Whether arithmetic of this part needs no variable and divides by nothing.
-fn is_constant(part: &Part) -> bool {
-    let is_plain = |byte: &u8| byte.is_ascii_digit() || b" \t\n+-*()<>=!&|".contains(byte);
-    matches!(&part.kind, PartKind::Literal(text) if text.iter().all(is_plain))
+/// Whether arithmetic needs no variable, and has a value in every shell.
+fn is_constant(arithmetic: &Part) -> bool {
+    let word = Word { parts: vec![arithmetic.clone()], span: arithmetic.span };
+    expand::expand_value(&word, &State::default()).is_ok()
 }
 
 /// Whether the file of a redirection may not be there, or its descriptor not open.
@@ -78,8 +80,17 @@ fn names_variable(text: &[u8], behind: &[u8]) -> bool {
 
 /// Whether an operand of `kill` may name the shell itself, or the group it is in.
 fn may_name_shell(word: &Word) -> bool {
-    use crate::syntax::Parameter;
-    let is_process = |part: &Part| matches!(&part.kind, PartKind::Parameter(expansion) if expansion.parameter == Parameter::Special(b'$'));
-    let inner = |part: &Part| matches!(&part.kind, PartKind::DoubleQuoted(parts) if parts.iter().any(is_process));
-    word.literal().is_some_and(|text| text == "0") || word.parts.iter().any(|part| is_process(part) || inner(part))
+    match word.literal() {
+        Some(text) => text == "0",
+        // The last process in the background is another one.
+        None => !word.parts.iter().all(|part| is_background(part) || matches!(part.kind, PartKind::Literal(_))),
+    }
+}
+
+fn is_background(part: &Part) -> bool {
+    match &part.kind {
+        PartKind::Parameter(expansion) => expansion.parameter == Parameter::Special(b'!'),
+        PartKind::DoubleQuoted(parts) => parts.iter().all(is_background),
+        _ => false,
+    }
 }

@@ -19,7 +19,7 @@ use crate::{
     language::marker::Marker,
     program::edits::{self, Edited},
     stage::{Chain, Fingerprint, fingerprint::Link},
-    syntax::{AndOr, AndOrList, ListItem},
+    syntax::{AndOr, AndOrList, ListItem, visit::definitions_in_and_or},
 };
 
 /// And-or lists to be sent together.
@@ -127,7 +127,7 @@ impl Walk<'_> {
             self.doubt.may_have_left(&place, self.loops > 0 || self.calls > 0);
         }
         let unsets = || effects.assigns.iter().flatten().any(|name| self.markers.in_function(name));
-        if is_unknown && !is_stage && (effects.renames || unsets()) {
+        if is_unknown && !is_stage && (effects.renames || unsets() || self.may_define(stretch.items)) {
             self.doubt.counts_vary(&place);
         }
         match (each.link, fingerprint) {
@@ -145,6 +145,13 @@ impl Walk<'_> {
             self.observer.event(Event::Ended { kind, place: &place, status, has_failed, applied });
         }
         Ok(flow)
+    }
+
+    /// Whether commands may define a function that hits a marker, or did, and may as well not.
+    fn may_define(&self, items: &[ListItem]) -> bool {
+        let unsure = items.iter().filter(|item| item.plain_definition().is_none());
+        let mut defined = unsure.flat_map(|item| definitions_in_and_or(&item.and_or));
+        defined.any(|definition| self.markers.in_function(&definition.name))
     }
 
     /// The fingerprints of and-or lists that are sent together: each counts what stands before it, as if it was walked.

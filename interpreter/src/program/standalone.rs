@@ -26,7 +26,8 @@ __ce_failed() { set -- "$?"; case $__ce_chain in 1) exit "$1";; *) return "$1";;
 "#;
 
 /// What stands behind each chain: one that fails ends the script with its status, one that is skipped does not.
-const JUDGED: &[u8] = b" && __ce_done || __ce_failed";
+/// What is not last in a list ends nothing under `set -e`.
+const JUDGED: &[u8] = b" && __ce_done || __ce_failed && :";
 
 /// A program for `sh` that runs one stage of a script, whose number is its operand, from 1: all of them, in order, leave what
 /// the script does, where what runs between stages may run more than once.
@@ -161,6 +162,7 @@ mod tests {
     #[test]
     fn a_chain_that_fails_ends_it_and_one_that_is_skipped_does_not() {
         ran("next_stage && echo a && (exit 3)\necho on\nnext_stage && echo b\n", &[("a\n", 3), ("on\nb\n", 0)]);
+        ran("set -e\nnext_stage && echo a\nnext_stage && echo b\n", &[("a\n", 0), ("b\n", 0)]);
         ran("everytime && false\nnext_stage && echo a\n", &[("", 1)]);
         ran("[ -e /no/such ] && next_stage && echo a\nnext_stage && echo b\n", &[("b\n", 0)]);
     }

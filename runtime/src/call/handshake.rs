@@ -54,11 +54,12 @@ printf '%s %s ok %s\n' "$__ce_n" "$$" "$__ce_t"
 case $__ce_m in watched) ;; *) IFS= read -r __ce_x || exit 125;; esac
 exec "$@""#;
 
-/// What busybox has no program for: all else that it knows it runs by itself, where it is built so. It is known by its
+/// What busybox has no program for, reserved words among it: all else that it knows it runs by itself, where it is built so. It is known by its
 /// variable `FUNCNAME`.
 const BUILTINS: &str = ". | : | alias | bg | break | cd | command | continue | eval | exec | exit | export | fc | fg | \
     getopts | hash | jobs | local | read | readonly | return | set | shift | times | trap | type | ulimit | umask | \
-    unalias | unset | wait";
+    unalias | unset | wait | ! | '{' | '}' | case | do | done | elif | else | esac | fi | for | function | if | in | \
+    then | until | while | '[['";
 
 /// What a command waits for whose watchdog is elsewhere, and what a terminal shows of it.
 pub(super) const GO: &[u8] = b"\n";

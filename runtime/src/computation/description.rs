@@ -478,9 +478,33 @@ mod tests {
     }
 
     #[test]
+    fn whatever_names_an_image_is_one() {
+        let digest = "a".repeat(64);
+        let names = [
+            "x",
+            "a/b-c/d_e.f:1.2-x_Y",
+            "Host.example:5000/lab/x",
+            "localhost/x:1",
+            "localhost:5000/x",
+            "0123456789ab",
+            &format!("sha256:{digest}"),
+            &format!("x@sha256:{digest}"),
+            &format!("h.example/x:1@sha256:{digest}"),
+        ];
+        for name in names {
+            assert_eq!(parse(&format!("image = \"{name}\"")).unwrap().image, name);
+        }
+    }
+
+    #[test]
     fn where_nothing_else_helps_the_key_is_shown_as_it_may_be_written() {
         for (text, example) in [
             ("image = [\"x\"]", "image = \"debian:13\""),
+            ("image = \"-x\"", "image = \"debian:13\""),
+            ("image = \"x:\"", "image = \"debian:13\""),
+            ("image = \"x:1:2\"", "image = \"debian:13\""),
+            ("image = \"/x\"", "image = \"debian:13\""),
+            ("image = \"a//b\"", "image = \"debian:13\""),
             ("platform = 1.5", "platform = \"1.5\""),
             ("platform = \"amd64\"", "platform = \"linux/amd64\""),
             ("workdir = \"src\"", "workdir = \"/data\""),

@@ -64,6 +64,17 @@ pub enum EnvironmentError {
         /// Every error in it, in order of their places.
         errors: Vec<Diagnostic>,
     },
+    /// There is a byte order mark in its `docker-setup.sh`.
+    #[error(
+        "line {} of `{}` has a byte order mark in it, which `sh` takes for a letter",
+        source_text.line_number(place.start), source_text.name()
+    )]
+    ByteOrderMark {
+        /// The script's text.
+        source_text: Arc<Source>,
+        /// The mark.
+        place: Span,
+    },
     /// Lines of its `docker-setup.sh` end in CR LF.
     #[error("line {} of `{}` ends in CR LF, as on Windows: `sh` takes the CR for the last letter of a word", source_text.line_number(place.start), source_text.name())]
     LineEnds {
@@ -88,6 +99,9 @@ impl EnvironmentError {
                 Some("write one, such as `next_stage && apt-get update`; an empty file sets up nothing".to_owned())
             }
             EnvironmentError::Script { .. } => None,
+            EnvironmentError::ByteOrderMark { source_text, .. } => {
+                Some(format!("nothing was run; remove it: `sed -i 's/\\xef\\xbb\\xbf//' {}`", source_text.name()))
+            }
             EnvironmentError::LineEnds { source_text, .. } => {
                 Some(format!("nothing was run; convert the file: `sed -i 's/\\r$//' {}`", source_text.name()))
             }
@@ -138,11 +152,15 @@ fn read_script(computation: &Computation) -> Result<Script, EnvironmentError> {
     if !parsed.errors.is_empty() {
         return Err(EnvironmentError::Syntax { source_text, errors: parsed.errors });
     }
-    // Each would be part of a word, and what that names a file that nobody finds.
-    match unseen(&parsed.script).into_iter().find(|(_, kind)| *kind == Unseen::LineEnd) {
-        Some((place, _)) => Err(EnvironmentError::LineEnds { source_text, place }),
-        None => Ok(parsed.script),
+    // Each would be part of a word: of a file's name that nobody finds, of a marker that is none then.
+    for (place, kind) in unseen(&parsed.script) {
+        match kind {
+            Unseen::LineEnd => return Err(EnvironmentError::LineEnds { source_text, place }),
+            Unseen::ByteOrderMark => return Err(EnvironmentError::ByteOrderMark { source_text, place }),
+            Unseen::Blank | Unseen::Nothing | Unseen::Quote => {}
+        }
     }
+    Ok(parsed.script)
 }
 
 /// A path as it is shown: relative to the working directory where it lies below that.

@@ -45,8 +45,8 @@ fn of_apk(text: &[u8]) -> BTreeSet<Package> {
     text.split_str("\n\n").filter_map(package).collect()
 }
 
-/// Those of pip and conda, which keep a directory or file named for each; only what was installed since the image was made.
-pub(super) fn in_changes(changes: &BTreeSet<FileChange>) -> BTreeSet<Package> {
+/// Those of pip and conda, which keep a directory or file named for each; only what differs from the image.
+pub(super) fn in_changes<'c>(changes: impl IntoIterator<Item = &'c FileChange>) -> BTreeSet<Package> {
     let package = |change: &FileChange| {
         let (directory, file) = change.path.rsplit_once('/')?;
         if let Some(name) = file.strip_suffix(".dist-info") {
@@ -58,7 +58,7 @@ pub(super) fn in_changes(changes: &BTreeSet<FileChange>) -> BTreeSet<Package> {
         let (name, version) = name.rsplit_once('-')?;
         Some(Package { name: name.to_owned(), version: version.to_owned(), manager: "conda" })
     };
-    changes.iter().filter_map(package).collect()
+    changes.into_iter().filter_map(package).collect()
 }
 
 #[cfg(test)]
@@ -91,7 +91,7 @@ mod tests {
             "/opt/env/conda-meta/blas-devel-3.9.0-37_h1.json",
             "/etc/x-1-2.json",
         ];
-        let changes = changes.map(change).into_iter().collect();
+        let changes = changes.map(change);
         assert_eq!(shown(&in_changes(&changes)), ["blas-devel 3.9.0 conda", "numpy 2.3.4 pip"]);
     }
 }

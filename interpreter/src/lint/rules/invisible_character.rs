@@ -39,7 +39,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for (span, kind) in unseen {
         if kind == Unseen::LineEnd {
             // All of them come from the same: one is enough.
-            findings.extend((!is_told).then(|| line_end(rule, span, line_ends)));
+            findings.extend((!is_told).then(|| line_end(rule, analysis, span, line_ends)));
             is_told = true;
         } else {
             findings.push(report(rule, analysis, span, kind));
@@ -47,7 +47,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-fn line_end(rule: &Rule, span: Span, count: usize) -> Diagnostic {
+fn line_end(rule: &Rule, analysis: &Analysis<'_>, span: Span, count: usize) -> Diagnostic {
     let others = match count {
         0 | 1 => String::new(),
         2 => ", and so does one more".to_owned(),
@@ -55,7 +55,7 @@ fn line_end(rule: &Rule, span: Span, count: usize) -> Diagnostic {
     };
     rule.finding(span, format!("this line ends in CR LF, as on Windows{others}"))
         .label("`sh` takes the CR for the last letter of the word")
-        .help("convert the file: `sed -i 's/\\r$//' docker-setup.sh`")
+        .help(format!("convert the file: `sed -i 's/\\r$//' {}`", analysis.source.name()))
 }
 
 fn report(rule: &Rule, analysis: &Analysis<'_>, span: Span, kind: Unseen) -> Diagnostic {

@@ -237,10 +237,22 @@ impl<'a> Field<'a> {
         let host =
             name.split_once('/').map(|(host, _)| host).filter(|host| host.contains(['.', ':']) || *host == "localhost");
         let path = name.get(host.map_or(0, str::len)..).unwrap_or_default();
-        let repository = path.split(':').next().unwrap_or_default();
+        let (repository, tag) = path.split_once(':').map_or((path, None), |(path, tag)| (path, Some(tag)));
         if repository.contains(|letter: char| letter.is_ascii_uppercase()) {
             let help = format!("write `{}`", name.replace(repository, &repository.to_lowercase()));
             return Err(self.error("the name of an image has no capital letters".into(), Some(&help)));
+        }
+        let is_part = |part: &str| {
+            let is_inside = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+            let is_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+            part.bytes().all(is_inside) && is_end(part.as_bytes().first()) && is_end(part.as_bytes().last())
+        };
+        let is_tag = |tag: &str| {
+            !tag.is_empty() && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+        };
+        let parts = repository.strip_prefix('/').filter(|_| host.is_some()).unwrap_or(repository);
+        if !parts.split('/').all(is_part) || !tag.is_none_or(is_tag) {
+            return Err(self.error("this is not the name of an image".into(), None));
         }
         Ok(image)
     }

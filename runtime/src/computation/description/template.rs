@@ -69,10 +69,14 @@ fn name_length(text: &str) -> usize {
     iter::zip(0.., text.bytes()).take_while(is_name).count()
 }
 
+/// What the engine gives a container whose image has no `PATH`, unless it has one of its own.
+const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// A value that was found to be right, in an image with this environment (`NAME=value` each); what that has not is empty.
 pub(crate) fn fill(value: &str, image: &[String]) -> String {
     let of_image = |name: &str| {
-        image.iter().find_map(|variable| variable.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default()
+        let otherwise = if name == "PATH" { USUAL_PATH } else { "" };
+        image.iter().find_map(|variable| variable.strip_prefix(name)?.strip_prefix('=')).unwrap_or(otherwise)
     };
     let parts = parts(value).unwrap_or_else(|_| vec![Fragment::Text(value)]);
     parts
@@ -101,6 +105,11 @@ mod tests {
         ] {
             assert_eq!(fill(value, &image), expected, "{value}");
         }
+    }
+
+    #[test]
+    fn an_image_without_path_has_the_usual_one() {
+        assert_eq!(fill("/x:${PATH}", &[]), format!("/x:{USUAL_PATH}"));
     }
 
     #[test]
