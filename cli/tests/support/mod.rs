@@ -6,11 +6,13 @@ use std::{
     os::unix::{fs::PermissionsExt, net::UnixStream, process::ExitStatusExt},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output, Stdio},
+    sync::{Arc, atomic::AtomicBool},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use compeval_runtime::engine::{Container, Containers, Images, docker::Docker};
+use signal_hook::{consts, flag};
 use tempfile::TempDir;
 
 pub(crate) mod proxy;
@@ -43,6 +45,16 @@ impl From<Output> for Run {
     }
 }
 
+/// Where the tests run in the background of a script, signals are ignored by all that they run: those that are taken are not.
+fn take_signals() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        for signal in [consts::SIGHUP, consts::SIGINT, consts::SIGQUIT, consts::SIGTERM] {
+            flag::register_conditional_default(signal, Arc::new(AtomicBool::new(true))).unwrap();
+        }
+    });
+}
+
 /// An exit status as a shell gives it: 128 and the number of the signal that something died of.
 pub(crate) fn status_of(status: ExitStatus) -> Option<i32> {
     status.code().or_else(|| Some(128 + status.signal()?))
@@ -59,6 +71,7 @@ impl Run {
 impl Computation {
     /// One whose container is made from `image` and set up by `script`, committed.
     pub(crate) fn new(docker: impl Into<Option<Docker>>, image: &str, script: &str) -> Computation {
+        take_signals();
         let computation = Computation { docker: docker.into(), top: tempfile::tempdir().unwrap() };
         fs::create_dir_all(computation.directory()).unwrap();
         fs::create_dir(computation.storage()).unwrap();
