@@ -35,7 +35,7 @@ fn a_cache_is_used_by_one_setup_at_a_time_unless_it_is_shared() {
             fs::write(world.computation().join("docker.conf"), text).unwrap();
             world
         };
-        let first = world("next_stage && : >\"$GFSDIR/runs\" && sleep 0.5\n");
+        let first = world("next_stage && : >\"$GFSDIR/runs\" && sleep 2.5\n");
         let second = world("next_stage && echo one >>log\n");
         let told = std::thread::scope(|scope| {
             scope.spawn(|| first.set_up(&mut Unwatched).unwrap());
