@@ -321,21 +321,8 @@ fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
                 ListFormat::Json => list::json(std::slice::from_ref(&entry))?,
             })?;
         }
-        EnvCommand::Diff { one, other, files: true, format } => {
-            let (one, other) = (tended.one(one.as_deref())?, tended.one(other.as_deref())?);
-            let document = diff::files(&tended.inventory, &one, &other)?;
-            print(&if *format == ListFormat::Json { document.json()? } else { document.text() })?;
-        }
-        EnvCommand::Diff { one, other, files: false, format } => {
-            let one = tended.one(one.as_deref())?;
-            let other = match other {
-                Some(other) => StageList::applied_in(&tended.one(Some(other))?),
-                None => with_setup(&docker, &directory, Some(&one.storage), |setup| {
-                    Ok(StageList::of_script(SETUP_SCRIPT, &setup.plan()?))
-                })?,
-            };
-            let one = StageList::applied_in(&one);
-            print(&if *format == ListFormat::Json { one.document(&other).json()? } else { one.diff(&other) })?;
+        EnvCommand::Diff { one, other, files, format } => {
+            print(&tended.diff(&docker, one.as_deref(), other.as_deref(), *files, *format)?)?;
         }
         EnvCommand::Shell { container, failed, user } => {
             let entry = if *failed { tended.failed()? } else { tended.one(container.as_deref())? };
@@ -389,6 +376,31 @@ impl Tended<'_> {
             ListFormat::Text => list::table(&entries, all),
             ListFormat::Json => list::json(&entries)?,
         })
+    }
+
+    /// In what a container differs from another one, or from the script.
+    fn diff(
+        &self,
+        docker: &Docker,
+        one: Option<&str>,
+        other: Option<&str>,
+        files: bool,
+        format: ListFormat,
+    ) -> Result<String, EnvError> {
+        let one = self.one(one)?;
+        let is_data = format == ListFormat::Json;
+        if files {
+            let document = diff::files(&self.inventory, &one, &self.one(other)?)?;
+            return Ok(if is_data { document.json()? } else { document.text() });
+        }
+        let other = match other {
+            Some(other) => StageList::applied_in(&self.one(Some(other))?),
+            None => with_setup(docker, self.directory, Some(&one.storage), |setup| {
+                Ok(StageList::of_script(SETUP_SCRIPT, &setup.plan()?))
+            })?,
+        };
+        let one = StageList::applied_in(&one);
+        Ok(if is_data { one.document(&other).json()? } else { one.diff(&other) })
     }
 
     fn kill(&self, containers: &[String]) -> Result<(), EnvError> {

@@ -8,7 +8,10 @@ use compeval_interpreter::{Span, program::standalone};
 use compeval_runtime::{
     Environment, Setup,
     call::caller,
-    container::mounts::{COMPUTATION, GLOBAL_FILE_STORAGE},
+    container::{
+        identity::MadeOf,
+        mounts::{COMPUTATION, GLOBAL_FILE_STORAGE},
+    },
     engine::docker::Docker,
     inventory::{Inventory, KnownContainer},
     setup::{compare::Past, plan::Action},
@@ -113,7 +116,8 @@ fn recipe<'r>(known: &'r KnownContainer, setup: &'r Setup<'_>) -> Result<Recipe<
 impl Recipe<'_> {
     fn heading(&self, how: &str) -> String {
         let KnownContainer { container, computation, version, .. } = self.known;
-        let image = &container.image_id;
+        // It may be made from a snapshot.
+        let image = MadeOf::of(container).image_id;
         format!(
             "# Computation {computation} at commit {}, set up as container {} is; the image was\n# {image}.\n# {how}\n\
              # What the stages read from the global file storage must be at {GLOBAL_FILE_STORAGE} meanwhile. Each stage has a\n\

@@ -337,7 +337,7 @@ impl SurePath<'_, '_> {
             || item.single().is_some_and(is_exec);
         let effects = self.walk.functions.effects_of(std::slice::from_ref(item));
         self.is_strict |= effects.changes_options;
-        let is_refused = effects.may_assign_any(&self.readonly);
+        let is_refused = effects.may_assign_any(&self.readonly) || self.walk.is_refused(&effects);
         self.readonly.extend(effects.readonly);
         let may_err = effects.may_err && self.errors == Errors::MayCome || is_refused;
         effects.leaves || effects.renames || may_err || !succeeds && self.is_strict

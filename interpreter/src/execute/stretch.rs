@@ -103,8 +103,8 @@ impl Walk<'_> {
         // Doubts about the numbers of stages do not touch what has none.
         let depends_on = if is_stage { self.doubt.of_stage() } else { self.doubt.of_command() };
         self.observer.event(Event::Started { request: &request, depends_on });
-        // What is readonly by itself is assigned before.
-        let is_refused = !has_chains && effects.assigns.iter().flatten().any(|name| self.state.is_readonly(name));
+        // What becomes readonly by itself is assigned before.
+        let is_refused = stretch.marker.is_none() && self.is_refused(&effects);
         let answer = match self.send(&request, &effects)? {
             // It has come to the end of its program without doing any more of it.
             Answer::Ended { flow: Course::Stop(End::Lost { .. }), judged: 0, .. } if effects.stops_reading => {
@@ -123,12 +123,8 @@ impl Walk<'_> {
             let failed = item.and_or.pipelines().nth(self.steps);
             self.failed = failed.map(|pipeline| Place { span: pipeline.span, ..self.place(span) });
         }
-        if is_unknown && (is_refused || self.may_leave(&stretch, &effects)) {
-            self.doubt.may_have_left(&place, self.loops > 0 || self.calls > 0);
-        }
-        let unsets = || effects.assigns.iter().flatten().any(|name| self.markers.in_function(name));
-        if is_unknown && !is_stage && (effects.renames || unsets() || self.may_define(stretch.items)) {
-            self.doubt.counts_vary(&place);
+        if is_unknown {
+            self.doubt_behind(&stretch, &effects, &place, is_refused);
         }
         match (each.link, fingerprint) {
             (Some(link), _) => self.link = link,
@@ -145,6 +141,23 @@ impl Walk<'_> {
             self.observer.event(Event::Ended { kind, place: &place, status, has_failed, applied });
         }
         Ok(flow)
+    }
+
+    /// What is not sure any more behind a stretch that gave no answer.
+    fn doubt_behind(&mut self, stretch: &Stretch<'_>, effects: &Effects, place: &Place, is_refused: bool) {
+        if is_refused || self.may_leave(stretch, effects) {
+            self.doubt.may_have_left(place, self.loops > 0 || self.calls > 0);
+        }
+        let unsets = || effects.assigns.iter().flatten().any(|name| self.markers.in_function(name));
+        let is_stage = matches!(stretch.kind, Kind::Stage(_));
+        if !is_stage && (effects.renames || unsets() || self.may_define(stretch.items)) {
+            self.doubt.counts_vary(place);
+        }
+    }
+
+    /// Whether commands may assign a variable that is readonly.
+    pub(super) fn is_refused(&self, effects: &Effects) -> bool {
+        effects.assigns.iter().flatten().any(|name| self.state.is_readonly(name))
     }
 
     /// Whether commands may define a function that hits a marker, or did, and may as well not.

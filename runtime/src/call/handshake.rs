@@ -10,7 +10,8 @@ use crate::{
 
 /// Prints one line, `NONCE PROCESS WORD`, and becomes the command. The engine's own exit code for a program that
 /// cannot be started does not tell missing from not executable, so the shell looks first (POSIX 2.8.2), also for the
-/// interpreter that a script names; what it has built in is no program (2.9.1.1). It does not read the script for that: built-ins know no end but that of a line.
+/// interpreter that a script names; what it has built in is no program (2.9.1.1). It does not read the script for that:
+/// built-ins know no end but that of a line.
 ///
 /// Behind the word `ok` stands the directory that was made for the command, if that was possible. `HOME` is that, too, where
 /// the user has none. A command that reads what ce-run reads waits for [`GO`]: until its watchdog knows of it.
@@ -54,8 +55,8 @@ printf '%s %s ok %s\n' "$__ce_n" "$$" "$__ce_t"
 case $__ce_m in watched) ;; *) IFS= read -r __ce_x || exit 125;; esac
 exec "$@""#;
 
-/// What busybox has no program for, reserved words among it: all else that it knows it runs by itself, where it is built so. It is known by its
-/// variable `FUNCNAME`.
+/// What busybox has no program for, reserved words among it: all else that it knows it runs by itself, where it is built
+/// so. It is known by its variable `FUNCNAME`.
 const BUILTINS: &str = ". | : | alias | bg | break | cd | command | continue | eval | exec | exit | export | fc | fg | \
     getopts | hash | jobs | local | read | readonly | return | set | shift | times | trap | type | ulimit | umask | \
     unalias | unset | wait | ! | '{' | '}' | case | do | done | elif | else | esac | fi | for | function | if | in | \

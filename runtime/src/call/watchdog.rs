@@ -10,8 +10,8 @@ use crate::engine::{Engine, Exec, Orders};
 /// the directory `$__ce_t` is removed, if that is not empty.
 ///
 /// It may be in the group itself: so it ignores what it passes on. It sees the others in `/proc/PID/stat` (proc(5)): behind
-/// the program's name, state, parent and group; the dead are not waited for. The time is
-/// that of the machine, in whole seconds: many of these at once take longer than their sleep.
+/// the program's name, state, parent and group; the dead are not waited for. The time is that of the
+/// machine, in whole seconds: many of these at once take longer than their sleep.
 pub(super) const WATCH: &str = r#"trap '' HUP INT QUIT USR1 USR2 PIPE ALRM TERM TSTP TTIN TTOU WINCH
 IFS=' ' read -r __ce_s __ce_x </proc/self/stat
 __ce_others() {
