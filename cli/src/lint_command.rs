@@ -105,7 +105,9 @@ pub fn run(arguments: &LintArguments) -> LintStatus {
             Ok(source) => {
                 let parsed = parse(source);
                 let shell = Description::shell_of(&description_beside(path));
-                let mut findings = lint::check_for(&parsed, shell.as_deref().unwrap_or("/bin/sh"));
+                let shell = shell.unwrap_or_else(|| "/bin/sh".to_owned());
+                let container = lint::Setting { shell, environment: Vec::new() };
+                let mut findings = lint::check_for(&parsed, &container);
                 findings.retain(|finding| rules.apply(finding));
                 totals.add(&findings);
                 output.print(&parsed.script.source, &findings);
@@ -194,14 +196,9 @@ struct UnknownRule(String);
 impl UnknownRule {
     /// The rule whose code or name is nearest, or where to look.
     fn help(&self) -> Option<String> {
-        let written = self.0.to_ascii_lowercase();
-        let names = lint::RULES.iter().flat_map(|rule| [rule.code, rule.name]);
-        let distance = |name: &str| strsim::damerau_levenshtein(&written, &name.to_ascii_lowercase());
-        let nearest = names.min_by_key(|name| distance(name))?;
-        let is_near = distance(nearest) <= (nearest.len() / 3).max(2);
-        Some(match is_near {
-            true => format!("did you mean `{nearest}`?"),
-            false => {
+        Some(match Rule::nearest(&self.0) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => {
                 let codes: Vec<&str> = lint::RULES.iter().map(|rule| rule.code).collect();
                 format!("there are {}", codes.join(", "))
             }
@@ -394,7 +391,7 @@ struct JsonPlace {
 
 impl<'d> Finding<'d> {
     fn new(positions: &mut Positions<'_>, source: &'d Source, finding: &'d Diagnostic) -> Finding<'d> {
-        let Diagnostic { code, name, severity, message, primary, related, help } = finding;
+        let Diagnostic { code, name, severity, message, primary, related, help, fix: _ } = finding;
         let (start, end) = place(positions, primary.span);
         // Copies, so that `positions` stays where the next finding begins.
         let mut elsewhere = positions.clone();

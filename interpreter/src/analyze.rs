@@ -8,13 +8,16 @@ pub mod facts;
 pub(crate) mod fatal;
 pub mod files;
 pub(crate) mod flow;
+pub(crate) mod folding;
 pub(crate) mod functions;
+pub(crate) mod invocation;
 pub mod letters;
 pub(crate) mod mentions;
 pub mod output;
 pub(crate) mod outside;
 pub(crate) mod places;
 pub(crate) mod reach;
+pub(crate) mod runs;
 pub(crate) mod ties;
 pub(crate) mod values;
 

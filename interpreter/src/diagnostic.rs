@@ -25,6 +25,46 @@ pub struct Label {
     pub text: String,
 }
 
+/// How much a fix can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Applicability {
+    /// It may change what the script does: a person has to say whether that is what was meant.
+    Unsafe,
+    /// The script does what it was meant to do, and nothing else changes.
+    Safe,
+}
+
+/// Bytes of a source, and what is put in their place; an empty span is a place to insert at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// What is taken away.
+    pub span: Span,
+    /// What is put there.
+    pub text: String,
+}
+
+/// A change that ends a finding: all of its edits, or none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fix {
+    /// How much it can be trusted.
+    pub applicability: Applicability,
+    /// What changes; the spans do not overlap.
+    pub edits: Vec<Edit>,
+}
+
+impl Edit {
+    /// Puts `text` in the place of what is at `span`.
+    pub fn replace(span: Span, text: impl Into<String>) -> Edit {
+        Edit { span, text: text.into() }
+    }
+
+    /// Puts `text` before what begins at `at`, a number of bytes.
+    pub fn insert(at: u32, text: impl Into<String>) -> Edit {
+        Edit { span: Span { start: at, end: at }, text: text.into() }
+    }
+}
+
 /// One finding: what, where, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
@@ -42,6 +82,8 @@ pub struct Diagnostic {
     pub related: Vec<Label>,
     /// What to do about it.
     pub help: Option<String>,
+    /// The change that does it, where one is known.
+    pub fix: Option<Fix>,
 }
 
 impl Diagnostic {
@@ -55,7 +97,13 @@ impl Diagnostic {
             primary: Label { span, text: String::new() },
             related: Vec::new(),
             help: None,
+            fix: None,
         }
+    }
+
+    /// A form that POSIX sh does not have (`CE080`), and that cannot be interpreted, at `span`.
+    pub fn foreign_syntax(span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { code: "CE080", name: "bashism", ..Diagnostic::error(span, message) }
     }
 
     /// A syntax error (`CE001`) at `span`.
@@ -81,6 +129,13 @@ impl Diagnostic {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
         self.help = Some(help.into());
+        self
+    }
+
+    /// The same with a change that ends it.
+    #[must_use]
+    pub fn fix(mut self, applicability: Applicability, edits: Vec<Edit>) -> Diagnostic {
+        self.fix = Some(Fix { applicability, edits });
         self
     }
 }

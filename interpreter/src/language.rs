@@ -2,6 +2,7 @@
 
 pub mod builtins;
 pub mod marker;
+pub(crate) mod packages;
 pub mod quoting;
 pub(crate) mod reserved;
 pub(crate) mod set;
@@ -29,6 +30,13 @@ pub(crate) const ENVIRONMENT: [&str; 19] = [
     "USER",
     "HOSTNAME",
 ];
+
+/// Whether every shell of a setup has a variable of this name: it sets it itself, or is given it.
+pub(crate) fn is_given(name: &str) -> bool {
+    const GIVEN: [&str; 13] =
+        ["COMPDIR", "GFSDIR", "IFS", "LINENO", "OLDPWD", "OPTARG", "OPTIND", "PPID", "PS1", "PS2", "PS4", "PWD", "_"];
+    GIVEN.contains(&name) || ENVIRONMENT.contains(&name)
+}
 
 /// What stands for a path that is not known begins and ends with this byte.
 pub(crate) const STAND_IN: u8 = 1;

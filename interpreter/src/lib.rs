@@ -46,7 +46,7 @@ pub mod syntax;
 pub mod text;
 
 pub use analyze::{Facts, analyze};
-pub use diagnostic::{Diagnostic, Label, Severity};
+pub use diagnostic::{Applicability, Diagnostic, Edit, Fix, Label, Severity};
 pub use dispatch::{Dispatcher, Request, Response};
 pub use execute::{Outcome, Settings, run};
 pub use parse::{Parsed, parse};

@@ -4,10 +4,20 @@
 //! opens the file, under the headings `What it does`, `Why`, `Example` and `Use instead`, so that there is only one.
 //! A new rule is a new file, its line in [`RULES`] (`lint/table.rs`), and its cases in `testdata/lint/`.
 
+mod addresses;
+mod again;
 mod analysis;
+mod checked;
+mod git;
+mod interactive;
+mod quoting;
 mod rule;
 mod rules;
+mod secrets;
+mod suppress;
 mod table;
+mod written;
 
+pub use analysis::Setting;
 pub use rule::Rule;
 pub use table::{RULES, check, check_for};

@@ -72,6 +72,8 @@ pub(crate) struct Context<'t> {
     pub(crate) substituted: bool,
     /// The innermost condition that decides whether it runs.
     pub(crate) guard: Option<Span>,
+    /// Something was asked before, and the answer decides whether it runs.
+    pub(crate) guarded: bool,
     /// The and-or list before its own ends in a marker, which was probably meant to guard it.
     pub(crate) left_behind: bool,
 }
@@ -145,6 +147,13 @@ impl<'t> Placed<'t> {
         Some(first.pipeline.span.to(last.pipeline.span))
     }
 
+    /// Whether it is the first of its and-or list, or `&&` stands before it.
+    pub(crate) fn is_behind_and(&self) -> bool {
+        let before = self.item.and_or.rest.len() - self.after.len();
+        let part = before.checked_sub(1).and_then(|index| self.item.and_or.rest.get(index));
+        part.is_none_or(|part| part.operator == AndOr::And)
+    }
+
     /// Whether `!` stands before its pipeline.
     pub(crate) fn is_negated(&self) -> bool {
         self.pipeline.negation.is_some()
@@ -202,6 +211,7 @@ impl<'t> Walker<'t> {
         for item in &list.items {
             outcomes.add(self.item(item, context));
             context.left_behind = ends_in_marker(item);
+            context.guarded |= leaves_early(item);
         }
         self.decisions.gathered(&outcomes)
     }
@@ -216,11 +226,14 @@ impl<'t> Walker<'t> {
         }
         let marker = and_or.pipelines().position(|pipeline| chain_in(pipeline).is_some());
         let asked = context.asked;
-        let mut before = None;
+        let (mut before, mut question) = (None, false);
         let mut outcomes = Gathered::default();
         for (index, pipeline) in and_or.pipelines().enumerate() {
             context.asked = asked || marker.is_some_and(|marker| index < marker);
             context.guard = before.or(context.guard);
+            let operator = index.checked_sub(1).and_then(|index| and_or.rest.get(index)).map(|part| part.operator);
+            context.guarded |= before.is_some() && (operator == Some(AndOr::Or) || question);
+            question = is_question(pipeline);
             before = pipeline.marker().is_none().then_some(pipeline.span);
             let after = and_or.rest.get(index..).unwrap_or_default();
             let outer = self.last_marker.take();
@@ -356,7 +369,7 @@ impl<'t> Walker<'t> {
                     asked = self.decisions.all(&asked_before);
                     let decision = self.decisions.then(inner.decision, asked, command.subject.span);
                     let guard = Some(command.subject.span);
-                    outcomes.push(self.list(&item.body, Context { decision, guard, ..inner }));
+                    outcomes.push(self.list(&item.body, Context { decision, guard, guarded: true, ..inner }));
                 }
                 outcomes.push(asked);
                 self.decisions.all(&outcomes)
@@ -369,6 +382,7 @@ impl<'t> Walker<'t> {
                     let span = condition.span().unwrap_or_default();
                     context.decision = self.decisions.then(context.decision, outcome, span);
                     context.guard = Some(span);
+                    context.guarded |= !condition.items.iter().any(|item| item.and_or.first.marker().is_some());
                     context.chain = context.chain.or(chain);
                     outcomes.push(outcome);
                     outcomes.push(self.list(body, context));
@@ -475,6 +489,77 @@ impl<'t> Walker<'t> {
             }
         }
     }
+}
+
+/// Utilities that are run for their exit status: it tells whether something is there.
+const ASKING: [&str; 24] = [
+    "[",
+    "[[",
+    "cmp",
+    "command",
+    "diff",
+    "dpkg",
+    "dpkg-query",
+    "egrep",
+    "fgrep",
+    "getent",
+    "grep",
+    "hash",
+    "id",
+    "ls",
+    "mountpoint",
+    "pgrep",
+    "pidof",
+    "rpm",
+    "stat",
+    "test",
+    "type",
+    "which",
+    "apk",
+    "pip",
+];
+
+/// Whether a pipeline asks whether something is there.
+fn is_question(pipeline: &Pipeline) -> bool {
+    match pipeline.commands.last() {
+        Some(Command::Simple(command)) => {
+            let argument = |index: usize| command.words.get(index).and_then(Word::unquoted);
+            let asks = match argument(0) {
+                Some("command") => matches!(argument(1), Some("-v" | "-V")),
+                Some("apk") => matches!(argument(1), Some("info")),
+                Some("pip") => matches!(argument(1), Some("show")),
+                Some("dpkg") => argument(1).is_some_and(|option| matches!(option, "-s" | "-l" | "--status")),
+                Some("rpm") => argument(1).is_some_and(|option| option.starts_with("-q")),
+                Some(name) => ASKING.contains(&name),
+                None => false,
+            };
+            asks || pipeline.negation.is_some()
+        }
+        Some(Command::Compound(command)) => match &command.kind {
+            CompoundKind::BraceGroup(list) | CompoundKind::Subshell(list) => {
+                list.items.last().is_some_and(|item| item.and_or.pipelines().any(is_question))
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Whether what stands behind in the list is only come to on some answer: `[ -e x ] && return`.
+fn leaves_early(item: &ListItem) -> bool {
+    let leaves = |pipeline: &Pipeline| match pipeline.single() {
+        Some(Command::Simple(command)) => {
+            matches!(command.unquoted_name(), Some("return" | "exit" | "continue" | "break"))
+        }
+        _ => false,
+    };
+    if let Some(Command::Compound(command)) = item.single()
+        && let CompoundKind::If(command) = &command.kind
+    {
+        let mut last = command.branches.iter().filter_map(|(_, body)| body.items.last());
+        return last.any(|item| leaves(&item.and_or.first));
+    }
+    item.and_or.rest.last().is_some_and(|part| part.operator == AndOr::And && leaves(&part.pipeline))
 }
 
 /// Whether the and-or list ends in a marker that guards nothing.

@@ -1,5 +1,7 @@
 //! What the rules look at: a script as a flat row of its simple commands, each with where it stands.
 
+use std::collections::HashMap;
+
 use bstr::ByteSlice;
 
 use crate::{
@@ -7,12 +9,16 @@ use crate::{
     analyze::{
         calls::Calls,
         decision::Verdicts,
+        folding::{Folded, Variables},
+        invocation::Invocation,
         places::{self, Context, Placed},
+        runs::{Runs, Timetable},
     },
-    language::marker::Marker,
+    language::{STAND_IN, marker::Marker},
     syntax::{
-        AndOr, AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem, Pipeline, Script,
-        print,
+        AndOr, AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem, Operation,
+        Parameter, Part, PartKind, Pipeline, Script, Word, print,
+        visit::{self, Visit},
     },
 };
 
@@ -20,8 +26,8 @@ use crate::{
 pub(crate) struct Analysis<'t> {
     /// The text.
     pub(crate) source: &'t Source,
-    /// The program that will run it.
-    shell: &'t str,
+    /// The container that it is for.
+    pub(crate) container: &'t Setting,
     /// All of it.
     pub(crate) list: &'t List,
     /// Every simple command, in the order the shell comes by them.
@@ -36,8 +42,48 @@ pub(crate) struct Analysis<'t> {
     pub(crate) redirected: Vec<(&'t CompoundCommand, Context<'t>)>,
     /// The and-or lists with a `||` in them.
     pub(crate) alternatives: Vec<&'t AndOrList>,
+    /// The and-or lists that begin with `next_stage`.
+    pub(crate) stages: Vec<&'t AndOrList>,
     /// What may come out differently from run to run.
     pub(crate) verdicts: Verdicts,
+    /// The variables that it sets.
+    pub(crate) variables: Variables<'t>,
+    /// On which runs its commands run.
+    pub(crate) timetable: Timetable<'t>,
+    /// What its commands run, in the order of `places`.
+    pub(crate) invocations: Vec<Invocation<'t>>,
+    /// Those that run a text which is not to be seen: `.`, `eval`.
+    sourcing: Vec<usize>,
+    /// Which of them share a chain or function.
+    homes: HashMap<Option<Span>, Vec<usize>>,
+    /// The parameters that it expands.
+    pub(crate) uses: Vec<Use<'t>>,
+}
+
+/// What is known of the container that a script is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The program that runs the script.
+    pub shell: String,
+    /// The names of variables that docker.conf sets.
+    pub environment: Vec<String>,
+}
+
+impl Default for Setting {
+    fn default() -> Setting {
+        Setting { shell: "/bin/sh".to_owned(), environment: Vec::new() }
+    }
+}
+
+/// A variable that is expanded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Use<'t> {
+    /// The variable.
+    pub(crate) name: &'t str,
+    /// Whether the expansion says what to do where the variable is not set.
+    pub(crate) has_default: bool,
+    /// The expansion's place.
+    pub(crate) span: Span,
 }
 
 /// A command that hits markers.
@@ -51,7 +97,7 @@ pub(crate) struct Hit<'t> {
 
 impl<'t> Analysis<'t> {
     /// Looks through the script.
-    pub(crate) fn of(script: &'t Script, shell: &'t str) -> Analysis<'t> {
+    pub(crate) fn of(script: &'t Script, container: &'t Setting) -> Analysis<'t> {
         let walked = places::walk(&script.list);
         let calls = Calls::of(&walked.definitions, &walked.places);
         let hit = |place: &Placed<'t>| {
@@ -61,9 +107,18 @@ impl<'t> Analysis<'t> {
             hits.then_some(Hit { place: *place, counts })
         };
         let hits = walked.places.iter().filter_map(hit).collect();
+        let variables = Variables::of(&script.list);
+        let invocations = invocations(&walked.places, &variables);
         Analysis {
+            stages: script.list.items.iter().map(|item| &item.and_or).filter(|list| begins_stage(list)).collect(),
+            timetable: Timetable::of(&walked.definitions, &walked.places),
+            uses: uses(&script.list),
+            variables,
+            sourcing: sourcing(&invocations),
+            homes: homes(&invocations),
+            invocations,
             source: &script.source,
-            shell,
+            container,
             list: &script.list,
             places: walked.places,
             hits,
@@ -77,7 +132,102 @@ impl<'t> Analysis<'t> {
 
     /// Whether the script's shell is bash.
     pub(crate) fn is_bash(&self) -> bool {
-        self.shell.rsplit('/').next() == Some("bash")
+        self.container.shell.rsplit('/').next() == Some("bash")
+    }
+
+    /// On which runs the command at a place runs.
+    pub(crate) fn runs(&self, place: &Placed<'t>) -> Runs {
+        self.timetable.at(&place.context)
+    }
+
+    /// What is run before a command in the same chain, or in the same function; all of a script's bare commands count as
+    /// one. Nearest first, and not too many.
+    pub(crate) fn before(&self, place: &Placed<'t>) -> impl Iterator<Item = &Invocation<'t>> {
+        let beside = self.beside(place);
+        let start = place.command.span.start;
+        let end = beside.partition_point(|at| self.start_of(*at) < start);
+        let before = beside.get(..end).unwrap_or_default();
+        before.iter().rev().take(MOST_BESIDE).filter_map(|at| self.invocations.get(*at))
+    }
+
+    /// What is run behind it there.
+    pub(crate) fn after(&self, place: &Placed<'t>) -> impl Iterator<Item = &Invocation<'t>> {
+        let beside = self.beside(place);
+        let start = place.command.span.start;
+        let end = beside.partition_point(|at| self.start_of(*at) <= start);
+        let after = beside.get(end..).unwrap_or_default();
+        after.iter().take(MOST_BESIDE).filter_map(|at| self.invocations.get(*at))
+    }
+
+    fn beside(&self, place: &Placed<'t>) -> &[usize] {
+        self.homes.get(&home(&place.context)).map_or(&[], Vec::as_slice)
+    }
+
+    fn start_of(&self, invocation: usize) -> u32 {
+        self.invocations.get(invocation).map_or(0, |invocation| invocation.place.command.span.start)
+    }
+
+    /// The values that a word may have: where it is a positional parameter of a function, those that the script's calls
+    /// give it.
+    pub(crate) fn values_of(&self, folded: &Folded, place: &Placed<'t>) -> Vec<Folded> {
+        let position = positional(self.source.slice(folded.span));
+        let (Some(function), Some(position)) = (place.context.function, position) else { return vec![folded.clone()] };
+        let calls = self.invocations.iter().filter(|call| call.name == function.name);
+        let values: Option<Vec<Folded>> = calls.map(|call| call.arguments.get(position - 1).cloned()).collect();
+        values.filter(|values| !values.is_empty()).unwrap_or_else(|| vec![folded.clone()])
+    }
+
+    /// Whether a marker is hit inside of a place.
+    pub(crate) fn hits_in(&self, span: Span) -> bool {
+        self.hits.iter().any(|hit| span.contains(hit.place.command.span))
+    }
+
+    /// The stages that do nothing but define a function, by its name's place.
+    pub(crate) fn chains_that_define(&self) -> impl Iterator<Item = Span> {
+        self.stages.iter().filter_map(|list| match list.rest.last()?.pipeline.single()? {
+            Command::Function(definition) => Some(definition.name_span),
+            _ => None,
+        })
+    }
+
+    /// Whether the script or docker.conf sets a variable for all that is run.
+    pub(crate) fn has_variable(&self, name: &str) -> bool {
+        !self.variables.assigned(name).is_empty() || self.container.environment.iter().any(|known| known == name)
+    }
+
+    /// The place where a variable of the word at `span` is given a value with `text` in it.
+    pub(crate) fn holder(&self, span: Span, text: &str) -> Option<Span> {
+        let mut names = self.uses.iter().filter(|used| span.contains(used.span)).map(|used| used.name);
+        names.find_map(|name| {
+            let assigned = self.variables.assigned(name).iter().map(|assigned| assigned.span);
+            assigned.into_iter().find(|span| self.source.slice(*span).contains_str(text))
+        })
+    }
+
+    /// What runs a text that is not to be seen here.
+    pub(crate) fn sourcing(&self) -> impl Iterator<Item = &Invocation<'t>> {
+        self.sourcing.iter().filter_map(|index| self.invocations.get(*index))
+    }
+
+    /// Whether a place is in the body of a function.
+    pub(crate) fn is_in_function(&self, span: Span) -> bool {
+        self.timetable.function_at(span).is_some()
+    }
+
+    /// Whether a variable is set for this command alone: `NAME=value COMMAND`, `env NAME=value COMMAND`.
+    pub(crate) fn is_given_for(&self, invocation: &Invocation<'_>, name: &str) -> bool {
+        let command = invocation.place.command;
+        let by_env = |word: &Word| {
+            let text = self.source.slice(word.span);
+            text.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
+        };
+        command.assignments.iter().any(|assignment| assignment.name == name)
+            || command.words.iter().take_while(|word| word.span.start < invocation.name_span.start).any(by_env)
+    }
+
+    /// Whether somebody has said that a failure of the command does not matter: `|| true`, `|| echo none`.
+    pub(crate) fn is_excused(&self, place: &Placed<'t>) -> bool {
+        place.first_or().is_some() || place.context.judged.is_some()
     }
 
     /// The place of `&>` behind an and-or list: in sh, that is a `&` that puts it in the background, and a redirection of
@@ -140,6 +290,101 @@ impl<'t> Analysis<'t> {
     }
 }
 
+fn begins_stage(list: &AndOrList) -> bool {
+    list.first.marker() == Some(Marker::NextStage)
+}
+
+fn sourcing(invocations: &[Invocation<'_>]) -> Vec<usize> {
+    let runs_text = |index: &usize| invocations.get(*index).is_some_and(|one| one.is(&[".", "source", "eval"]));
+    (0..invocations.len()).filter(runs_text).collect()
+}
+
+/// How many neighbours of a command are looked at: a chain has fewer.
+const MOST_BESIDE: usize = 300;
+
+/// Which of the invocations share a chain or function, in the order of their places.
+fn homes(invocations: &[Invocation<'_>]) -> HashMap<Option<Span>, Vec<usize>> {
+    let mut homes: HashMap<Option<Span>, Vec<usize>> = HashMap::new();
+    for (index, invocation) in invocations.iter().enumerate() {
+        homes.entry(home(&invocation.place.context)).or_default().push(index);
+    }
+    let start = |index: &usize| invocations.get(*index).map(|invocation| invocation.place.command.span.start);
+    homes.values_mut().for_each(|indices| indices.sort_by_key(start));
+    homes
+}
+
+/// What a command shares its shell's state with on every run: its chain, or else its function.
+fn home(context: &Context<'_>) -> Option<Span> {
+    context.chain.map(|chain| chain.span).or(context.function.map(|function| function.name_span))
+}
+
+/// The number of a positional parameter that is all of a word.
+fn positional(text: &[u8]) -> Option<usize> {
+    let name = text.trim_with(|letter| matches!(letter, '"' | '{' | '}')).strip_prefix(b"$")?;
+    let name = name.trim_with(|letter| matches!(letter, '{' | '}'));
+    name.to_str().ok()?.parse().ok().filter(|position| *position > 0)
+}
+
+/// What the commands run, each with the directory that `cd` named last before it.
+fn invocations<'t>(places: &[Placed<'t>], variables: &Variables<'t>) -> Vec<Invocation<'t>> {
+    let mut invocations = Vec::with_capacity(places.len());
+    // The directories that are gone back to: at the end of a process of its own, of a function, of a stage.
+    let mut outer: Vec<(Span, Option<Folded>)> = Vec::new();
+    let mut directory: Option<Folded> = None;
+    for place in places {
+        while let Some((span, before)) = outer.last()
+            && !span.contains(place.command.span)
+        {
+            directory.clone_from(before);
+            outer.pop();
+        }
+        let apart = place.context.apart.map(|(_, span)| span);
+        let surrounding = [apart, place.context.function.map(|function| function.span)];
+        for span in surrounding.into_iter().flatten() {
+            if !outer.iter().any(|(known, _)| *known == span) {
+                outer.push((span, directory.clone()));
+            }
+        }
+        let Some(mut invocation) = Invocation::of(place, variables) else { continue };
+        if matches!(invocation.name.as_str(), "cd" | "chdir" | "pushd") {
+            directory = invocation.operands("", &[]).first().map(|to| joined(directory.as_ref(), to));
+        }
+        invocation.directory.clone_from(&directory);
+        invocations.push(invocation);
+    }
+    invocations
+}
+
+/// The directory that `to` names from another.
+fn joined(from: Option<&Folded>, to: &Folded) -> Folded {
+    let is_relative = !to.text.starts_with(b"/") && !to.text.starts_with(&[STAND_IN]) && !to.text.starts_with(b"~");
+    match from.filter(|_| is_relative) {
+        Some(from) => Folded { text: [from.text.as_slice(), b"/", &to.text].concat().into(), span: to.span },
+        None => to.clone(),
+    }
+}
+
+/// The variables that are expanded in a list.
+fn uses(list: &List) -> Vec<Use<'_>> {
+    let mut finder = UseFinder(Vec::new());
+    finder.visit_list(list);
+    finder.0
+}
+
+struct UseFinder<'t>(Vec<Use<'t>>);
+
+impl<'t> Visit<'t> for UseFinder<'t> {
+    fn visit_part(&mut self, part: &'t Part) {
+        if let PartKind::Parameter(expansion) = &part.kind
+            && let Parameter::Variable(name) = &expansion.parameter
+        {
+            let has_default = matches!(expansion.operation, Operation::Substitute { .. });
+            self.0.push(Use { name, has_default, span: part.span });
+        }
+        visit::walk_part(self, part);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Analysis;
@@ -148,7 +393,8 @@ mod tests {
     fn culprits(text: &str) -> Vec<Option<String>> {
         let parsed = parse(Source::new("s", text));
         assert_eq!(parsed.errors, [], "{text}");
-        let analysis = Analysis::of(&parsed.script, "sh");
+        let container = super::Setting::default();
+        let analysis = Analysis::of(&parsed.script, &container);
         let culprit = |place: &Placed<'_>| Some(analysis.quote(analysis.verdicts.culprit(place.context.decision)?));
         analysis.counted().map(culprit).collect()
     }

@@ -14,10 +14,23 @@ pub struct Rule {
     pub severity: Severity,
     /// The text of the rule's own file.
     pub(super) file: &'static str,
-    pub(super) check: fn(&Rule, &Analysis<'_>, &mut Vec<Diagnostic>),
+    pub(super) check: Check,
 }
 
+/// What a rule's file does: it looks at a script, and adds what it finds.
+pub(super) type Check = fn(&Rule, &Analysis<'_>, &mut Vec<Diagnostic>);
+
 impl Rule {
+    pub(super) const fn new(
+        code: &'static str,
+        name: &'static str,
+        severity: Severity,
+        file: &'static str,
+        check: Check,
+    ) -> Rule {
+        Rule { code, name, severity, file, check }
+    }
+
     /// The rule's documentation in Markdown: a sentence, then the sections `What it does`, `Why`, `Example` and
     /// `Use instead`. Ends with a newline.
     pub fn documentation(&self) -> String {
@@ -34,6 +47,21 @@ impl Rule {
             primary: Label { span, text: String::new() },
             related: Vec::new(),
             help: None,
+            fix: None,
         }
     }
+}
+
+/// The rule of that code or name, whatever the case of the letters.
+pub(super) fn find(rules: &'static [Rule], code_or_name: &str) -> Option<&'static Rule> {
+    rules.iter().find(|rule| code_or_name.eq_ignore_ascii_case(rule.code) || code_or_name == rule.name)
+}
+
+/// The code or name that is nearest to what was written; `None` where nothing is near.
+pub(super) fn nearest(rules: &'static [Rule], written: &str) -> Option<&'static str> {
+    let written = written.to_ascii_lowercase();
+    let names = rules.iter().flat_map(|rule| [rule.code, rule.name]);
+    let distance = |name: &str| strsim::damerau_levenshtein(&written, &name.to_ascii_lowercase());
+    let nearest = names.min_by_key(|name| distance(name))?;
+    (distance(nearest) <= (nearest.len() / 3).max(2)).then_some(nearest)
 }

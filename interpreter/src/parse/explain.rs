@@ -137,13 +137,13 @@ pub(super) fn no_case(span: Span) -> Diagnostic {
 /// `|&`
 pub(super) fn pipe_both(span: Span) -> Diagnostic {
     let span = Span { end: span.end + 1, ..span };
-    Diagnostic::syntax_error(span, "`|&` is not part of POSIX sh").help("write `2>&1 |`")
+    Diagnostic::foreign_syntax(span, "`|&` is not part of POSIX sh").help("write `2>&1 |`")
 }
 
 /// `;&` or `;;&` behind an item of `case`.
 pub(super) fn fall_through(text: &str, span: Span) -> Diagnostic {
     let span = Span { end: span.end + 1, ..span };
-    Diagnostic::syntax_error(span, format!("`{text}` is not part of POSIX sh"))
+    Diagnostic::foreign_syntax(span, format!("`{text}` is not part of POSIX sh"))
         .help("end the item with `;;`, and repeat its commands where they are wanted")
 }
 
@@ -236,7 +236,7 @@ pub(super) fn word_after_compound(lexemes: &[Lexeme], span: Span) -> Diagnostic 
 /// `(` where neither a command nor a pattern may begin.
 pub(super) fn misplaced_parenthesis(command: &CompleteCommand, span: Span) -> Diagnostic {
     if command.expect == Expect::ForName {
-        return Diagnostic::syntax_error(span, "`for ((...))` is not part of POSIX sh")
+        return Diagnostic::foreign_syntax(span, "`for ((...))` is not part of POSIX sh")
             .help("write `i=0; while [ $i -lt 10 ]; do LIST; i=$((i + 1)); done`");
     }
     let error = Diagnostic::syntax_error(span, "unexpected `(`");
@@ -263,7 +263,7 @@ pub(super) fn parenthesis(simple: &SimpleCommand, span: Span, body_follows: bool
             Diagnostic::syntax_error(span, "the parentheses of a function are empty in POSIX sh")
                 .help("write `name() { command; }`; the arguments are `$1`, `$2` and so on")
         }
-        (Some("[["), _) => Diagnostic::syntax_error(span, "`[[` is not part of POSIX sh")
+        (Some("[["), _) => Diagnostic::foreign_syntax(span, "`[[` is not part of POSIX sh")
             .help("use `[ ... ]` and `case`, or `{ ...; }` for grouping"),
         _ => Diagnostic::syntax_error(span, "unexpected `(` in a command")
             .help("quote it if it is meant literally; a subshell needs `;`, `&&` or `|` before it"),
@@ -271,12 +271,12 @@ pub(super) fn parenthesis(simple: &SimpleCommand, span: Span, body_follows: bool
 }
 
 fn array(span: Span) -> Diagnostic {
-    Diagnostic::syntax_error(span, "arrays are not part of POSIX sh")
+    Diagnostic::foreign_syntax(span, "arrays are not part of POSIX sh")
         .help("use the positional parameters: `set -- a b c`, then `\"$@\"`")
 }
 
 fn foreign_function(span: Span) -> Diagnostic {
-    Diagnostic::syntax_error(span, "`function` is not part of POSIX sh").help("write `name() { command; }`")
+    Diagnostic::foreign_syntax(span, "`function` is not part of POSIX sh").help("write `name() { command; }`")
 }
 
 /// `function name {`
@@ -318,11 +318,11 @@ pub(super) fn no_target(operator: RedirectionOperator, span: Span, rest: &[u8]) 
     let is_process_substitution = matches!(rest, [b'<' | b'>', b'(', ..]) || rest.first() == Some(&b'(');
     match (operator, rest.first()) {
         (Operator::Input | Operator::Output, _) if is_process_substitution => {
-            Diagnostic::syntax_error(span, "process substitution is not part of POSIX sh")
+            Diagnostic::foreign_syntax(span, "process substitution is not part of POSIX sh")
                 .help("use a pipeline or a temporary file")
         }
         (Operator::HereDocument, Some(b'<')) => {
-            Diagnostic::syntax_error(span, "here-strings (`<<<`) are not part of POSIX sh")
+            Diagnostic::foreign_syntax(span, "here-strings (`<<<`) are not part of POSIX sh")
                 .help("use a here-document, or `printf '%s\\n' \"$text\" | command`")
         }
         (Operator::HereDocument | Operator::HereDocumentStripTabs, _) => {

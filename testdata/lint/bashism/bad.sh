@@ -1,3 +1,4 @@
+x=abc
 everytime && echo ${x/a/b}
 everytime && echo ${x:1:2}
 everytime && echo ${x^^}

@@ -1,7 +1,7 @@
 apt-get update
 make && make install
 if [ -d /src ]; then
-    git -C /src pull
+    make -C /src
 fi
 echo Europe/Berlin >/etc/timezone
 { echo a; echo b; } >>/etc/list

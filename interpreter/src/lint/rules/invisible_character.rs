@@ -24,13 +24,8 @@ use crate::{
     lint::{analysis::Analysis, rule::Rule},
 };
 
-pub(in crate::lint) const RULE: Rule = Rule {
-    code: "CE082",
-    name: "invisible-character",
-    severity: Severity::Error,
-    file: include_str!("invisible_character.rs"),
-    check,
-};
+pub(in crate::lint) const RULE: Rule =
+    Rule::new("CE082", "invisible-character", Severity::Error, include_str!("invisible_character.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let unseen = letters::in_list(analysis.source, analysis.list);

@@ -29,13 +29,8 @@ use crate::{
     },
 };
 
-pub(in crate::lint) const RULE: Rule = Rule {
-    code: "CE007",
-    name: "marker-as-condition",
-    severity: Severity::Error,
-    file: include_str!("marker_as_condition.rs"),
-    check,
-};
+pub(in crate::lint) const RULE: Rule =
+    Rule::new("CE007", "marker-as-condition", Severity::Error, include_str!("marker_as_condition.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let mut reported = HashSet::new();

@@ -26,13 +26,8 @@ use crate::{
     lint::{analysis::Analysis, rule::Rule},
 };
 
-pub(in crate::lint) const RULE: Rule = Rule {
-    code: "CE009",
-    name: "marker-in-loop",
-    severity: Severity::Warning,
-    file: include_str!("marker_in_loop.rs"),
-    check,
-};
+pub(in crate::lint) const RULE: Rule =
+    Rule::new("CE009", "marker-in-loop", Severity::Warning, include_str!("marker_in_loop.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let mut reported = HashSet::new();

@@ -29,13 +29,8 @@ use crate::{
     },
 };
 
-pub(in crate::lint) const RULE: Rule = Rule {
-    code: "CE006",
-    name: "marker-in-subshell",
-    severity: Severity::Warning,
-    file: include_str!("marker_in_subshell.rs"),
-    check,
-};
+pub(in crate::lint) const RULE: Rule =
+    Rule::new("CE006", "marker-in-subshell", Severity::Warning, include_str!("marker_in_subshell.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let mut reported = HashSet::new();

@@ -26,13 +26,8 @@ use crate::{
     syntax::{SimpleCommand, Word},
 };
 
-pub(in crate::lint) const RULE: Rule = Rule {
-    code: "CE011",
-    name: "marker-redefined",
-    severity: Severity::Error,
-    file: include_str!("marker_redefined.rs"),
-    check,
-};
+pub(in crate::lint) const RULE: Rule =
+    Rule::new("CE011", "marker-redefined", Severity::Error, include_str!("marker_redefined.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for definition in &analysis.definitions {

@@ -24,13 +24,8 @@ use crate::{
     lint::{analysis::Analysis, rule::Rule},
 };
 
-pub(in crate::lint) const RULE: Rule = Rule {
-    code: "CE004",
-    name: "marker-with-arguments",
-    severity: Severity::Error,
-    file: include_str!("marker_with_arguments.rs"),
-    check,
-};
+pub(in crate::lint) const RULE: Rule =
+    Rule::new("CE004", "marker-with-arguments", Severity::Error, include_str!("marker_with_arguments.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for (marker, place) in analysis.markers().filter(|(_, place)| place.has_more_than_name()) {

@@ -24,13 +24,8 @@ use crate::{
     lint::{analysis::Analysis, rule::Rule},
 };
 
-pub(in crate::lint) const RULE: Rule = Rule {
-    code: "CE003",
-    name: "marker-without-and",
-    severity: Severity::Error,
-    file: include_str!("marker_without_and.rs"),
-    check,
-};
+pub(in crate::lint) const RULE: Rule =
+    Rule::new("CE003", "marker-without-and", Severity::Error, include_str!("marker_without_and.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for (marker, place) in analysis.markers() {

@@ -25,13 +25,8 @@ use crate::{
     lint::{analysis::Analysis, rule::Rule},
 };
 
-pub(in crate::lint) const RULE: Rule = Rule {
-    code: "CE005",
-    name: "misspelt-marker",
-    severity: Severity::Error,
-    file: include_str!("misspelt_marker.rs"),
-    check,
-};
+pub(in crate::lint) const RULE: Rule =
+    Rule::new("CE005", "misspelt-marker", Severity::Error, include_str!("misspelt_marker.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for place in &analysis.places {

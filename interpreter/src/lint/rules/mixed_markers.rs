@@ -25,13 +25,8 @@ use crate::{
     },
 };
 
-pub(in crate::lint) const RULE: Rule = Rule {
-    code: "CE010",
-    name: "mixed-markers",
-    severity: Severity::Error,
-    file: include_str!("mixed_markers.rs"),
-    check,
-};
+pub(in crate::lint) const RULE: Rule =
+    Rule::new("CE010", "mixed-markers", Severity::Error, include_str!("mixed_markers.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for Hit { place, .. } in &analysis.hits {

@@ -24,13 +24,8 @@ use crate::{
     lint::{analysis::Analysis, rule::Rule},
 };
 
-pub(in crate::lint) const RULE: Rule = Rule {
-    code: "CE014",
-    name: "or-after-everytime",
-    severity: Severity::Warning,
-    file: include_str!("or_after_everytime.rs"),
-    check,
-};
+pub(in crate::lint) const RULE: Rule =
+    Rule::new("CE014", "or-after-everytime", Severity::Warning, include_str!("or_after_everytime.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for (marker, place) in analysis.markers() {

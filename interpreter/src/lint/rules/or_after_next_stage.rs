@@ -25,13 +25,8 @@ use crate::{
     syntax::{AndOr, AndOrList, AndOrPart},
 };
 
-pub(in crate::lint) const RULE: Rule = Rule {
-    code: "CE002",
-    name: "or-after-next-stage",
-    severity: Severity::Error,
-    file: include_str!("or_after_next_stage.rs"),
-    check,
-};
+pub(in crate::lint) const RULE: Rule =
+    Rule::new("CE002", "or-after-next-stage", Severity::Error, include_str!("or_after_next_stage.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for (marker, place) in analysis.markers() {

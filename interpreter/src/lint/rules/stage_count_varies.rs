@@ -23,13 +23,8 @@ use crate::{
     lint::{analysis::Analysis, rule::Rule},
 };
 
-pub(in crate::lint) const RULE: Rule = Rule {
-    code: "CE008",
-    name: "stage-count-varies",
-    severity: Severity::Error,
-    file: include_str!("stage_count_varies.rs"),
-    check,
-};
+pub(in crate::lint) const RULE: Rule =
+    Rule::new("CE008", "stage-count-varies", Severity::Error, include_str!("stage_count_varies.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for place in analysis.counted() {

@@ -23,13 +23,8 @@ use crate::{
     lint::{analysis::Analysis, rule::Rule},
 };
 
-pub(in crate::lint) const RULE: Rule = Rule {
-    code: "CE001",
-    name: "syntax-error",
-    severity: Severity::Error,
-    file: include_str!("syntax_error.rs"),
-    check,
-};
+pub(in crate::lint) const RULE: Rule =
+    Rule::new("CE001", "syntax-error", Severity::Error, include_str!("syntax_error.rs"), check);
 
 /// Reading the script has found them already.
 fn check(_: &Rule, _: &Analysis<'_>, _: &mut Vec<Diagnostic>) {}

@@ -30,13 +30,8 @@ use crate::{
     syntax::AndOr,
 };
 
-pub(in crate::lint) const RULE: Rule = Rule {
-    code: "CE012",
-    name: "undecorated-command",
-    severity: Severity::Warning,
-    file: include_str!("undecorated_command.rs"),
-    check,
-};
+pub(in crate::lint) const RULE: Rule =
+    Rule::new("CE012", "undecorated-command", Severity::Warning, include_str!("undecorated_command.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     commands(rule, analysis, findings);

@@ -1,0 +1,162 @@
+//! Expansions that a shell splits into fields, and takes for patterns.
+
+use bstr::ByteSlice;
+
+use super::analysis::Analysis;
+use crate::{
+    Span,
+    language::builtins::{self, Effect},
+    syntax::{
+        AndOr, Command, Operation, Parameter, Part, PartKind, SimpleCommand, Substitution, Word,
+        visit::{self, Visit},
+    },
+};
+
+/// Commands that print one word without anything that a shell would take apart, and do not fail.
+const PLAIN: [&str; 14] = [
+    "arch",
+    "basename",
+    "date",
+    "getconf",
+    "hostname",
+    "id",
+    "lsb_release",
+    "nproc",
+    "pwd",
+    "stat",
+    "uname",
+    "wc",
+    "whoami",
+    "logname",
+];
+
+/// What a shell takes apart: blanks, and the letters of patterns.
+const SPECIAL: &[u8] = b" \t\n*?[";
+
+/// An expansion that stands unquoted where a shell splits it.
+pub(super) struct Unquoted {
+    /// The expansion.
+    pub(super) span: Span,
+    /// The word that it stands in.
+    pub(super) word: Span,
+    /// Whether quotes may be put around the whole word: nothing in it is quoted or a pattern.
+    pub(super) is_plain: bool,
+}
+
+/// All of them, in order.
+pub(super) fn unquoted(analysis: &Analysis<'_>) -> Vec<Unquoted> {
+    let mut finder = UnquotedFinder { analysis, found: Vec::new() };
+    finder.visit_list(analysis.list);
+    finder.found.sort_by_key(|unquoted| unquoted.span);
+    finder.found
+}
+
+struct UnquotedFinder<'a, 't> {
+    analysis: &'a Analysis<'t>,
+    found: Vec<Unquoted>,
+}
+
+impl UnquotedFinder<'_, '_> {
+    fn word(&mut self, word: &Word) {
+        let is_plain = word.parts.iter().all(|part| match &part.kind {
+            PartKind::Literal(text) => text.find_byteset(b"*?[{\"\\$`").is_none(),
+            PartKind::Parameter(expansion) => matches!(expansion.operation, Operation::Value),
+            PartKind::CommandSubstitution(substitution) => !substitution.backquoted,
+            _ => false,
+        });
+        for part in &word.parts {
+            if self.splits(part) {
+                self.found.push(Unquoted { span: part.span, word: word.span, is_plain });
+            }
+        }
+    }
+
+    /// Whether what a part expands to may be more than one field.
+    fn splits(&self, part: &Part) -> bool {
+        match &part.kind {
+            PartKind::Parameter(expansion) => {
+                if matches!(expansion.operation, Operation::Length) {
+                    return false;
+                }
+                match &expansion.parameter {
+                    Parameter::Variable(name) => !self.is_safe(name, &expansion.operation),
+                    Parameter::Positional(_) => true,
+                    Parameter::Special(letter) => matches!(letter, b'@' | b'*'),
+                }
+            }
+            PartKind::CommandSubstitution(substitution) => {
+                let name = substitution.list.items.last().and_then(|item| last_name(&item.and_or.first.commands));
+                !name.is_some_and(|name| {
+                    PLAIN.contains(&name) || name == "dpkg" && is_asking(self.analysis.source.slice(part.span))
+                })
+            }
+            _ => false,
+        }
+    }
+
+    fn is_safe(&self, name: &str, operation: &Operation) -> bool {
+        // `${x:+word}` is unquoted on purpose: it is to be no field at all.
+        if matches!(operation, Operation::Substitute { when: Substitution::Alternative, .. }) {
+            return true;
+        }
+        if matches!(name, "UID" | "EUID" | "PPID" | "LINENO" | "OPTIND" | "RANDOM") {
+            return true;
+        }
+        let variables = &self.analysis.variables;
+        if variables.never_holds(name, SPECIAL) || variables.holds_number(name) {
+            return true;
+        }
+        // A list of words that the script itself has written is meant to be one.
+        let is_list = variables.never_holds(name, b"*?[");
+        is_list && !variables.assigned(name).is_empty()
+    }
+}
+
+/// `dpkg --print-architecture`
+fn is_asking(text: &[u8]) -> bool {
+    text.contains_str("--print-")
+}
+
+fn last_name(commands: &[Command]) -> Option<&str> {
+    match commands.last()? {
+        Command::Simple(command) => command.words.first()?.unquoted(),
+        _ => None,
+    }
+}
+
+impl<'t> Visit<'t> for UnquotedFinder<'_, '_> {
+    fn visit_simple_command(&mut self, command: &'t SimpleCommand) {
+        let effect = command.unquoted_name().map_or(Effect::None, |name| builtins::effect_of(name.as_bytes()));
+        let name = command.unquoted_name().unwrap_or_default();
+        // What is given to `set --` is meant to be taken apart; `[[` takes nothing apart.
+        let is_exempt =
+            matches!(name, "[[" | "eval") || name == "set" || matches!(effect, Effect::Names | Effect::LocalNames);
+        for (index, word) in command.words.iter().enumerate() {
+            // The name of a command may be a list of words, as in `$SUDO make`.
+            if !is_exempt && index > 0 {
+                self.word(word);
+            }
+        }
+        visit::walk_simple_command(self, command);
+    }
+}
+
+/// The substitution in a word, outside of others, whose command may fail.
+pub(super) fn failing_substitution(parts: &[Part]) -> Option<Span> {
+    parts.iter().find_map(|part| match &part.kind {
+        PartKind::CommandSubstitution(substitution) => {
+            let item = substitution.list.items.last()?;
+            let name = last_name(&item.and_or.first.commands);
+            let is_safe = name.is_some_and(|name| {
+                matches!(
+                    name,
+                    "echo" | "printf" | "true" | "pwd" | "dirname" | "basename" | "nproc" | "date" | "mktemp"
+                )
+            });
+            let has_or = item.and_or.rest.iter().any(|part| part.operator == AndOr::Or);
+            (!is_safe && !has_or).then_some(part.span)
+        }
+        PartKind::DoubleQuoted(parts) => failing_substitution(parts),
+        _ => None,
+    })
+}

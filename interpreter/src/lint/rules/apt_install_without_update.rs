@@ -1,0 +1,92 @@
+//! Packages installed from lists as old as the image.
+//!
+//! ## What it does
+//! Looks for `apt-get install` without `apt-get update` before it in the same chain, or behind `everytime` before it.
+//!
+//! ## Why
+//! The lists say which versions there are. Those of the image are old, and those that an earlier stage has fetched are
+//! as old as the container: a stage that is appended later gets "404 Not Found".
+//!
+//! ## Example
+//! ```sh
+//! next_stage && apt-get install -y gcc
+//! ```
+//!
+//! ## Use instead
+//! ```sh
+//! next_stage && apt-get update && apt-get install -y gcc
+//! ```
+//!
+//! ## Fix safety
+//! Safe: fetching the lists changes nothing else.
+
+use crate::{
+    Applicability, Diagnostic, Edit, Severity,
+    analyze::{folding::Folded, invocation::Invocation},
+    lint::{analysis::Analysis, rule::Rule},
+};
+
+pub(in crate::lint) const RULE: Rule = Rule::new(
+    "CE036",
+    "apt-install-without-update",
+    Severity::Warning,
+    include_str!("apt_install_without_update.rs"),
+    check,
+);
+
+fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
+    for invocation in &analysis.invocations {
+        let Some((manager, index)) = invocation.installs() else { continue };
+        if !manager.names.contains(&"apt-get") || invocation.place.context.substituted {
+            continue;
+        }
+        let packages = invocation.from(index + 1);
+        let packages = packages.operands(manager.valued, manager.long);
+        let is_file = |operand: &&Folded| operand.text.contains(&b'/') && !operand.text.starts_with(b"-");
+        let are_files = !packages.is_empty() && packages.iter().all(is_file);
+        if are_files || is_fresh(analysis, invocation) {
+            continue;
+        }
+        let program = &invocation.name;
+        let finding = rule
+            .finding(invocation.span_to(index), "the package lists may be as old as the image")
+            .help(format!("write `{program} update && {program} install ...` in one chain"));
+        findings.push(finding.fix(Applicability::Safe, edits(invocation)));
+    }
+}
+
+/// Whether lists are fetched before, on the run that the packages are installed on.
+fn is_fresh(analysis: &Analysis<'_>, install: &Invocation<'_>) -> bool {
+    let start = install.place.command.span.start;
+    let updates = |other: &Invocation<'_>| {
+        let is_update = other.package_manager().is_some_and(|(manager, _, subcommand)| {
+            manager.names.contains(&"apt-get") && matches!(subcommand, "update" | "up")
+        });
+        is_update || matches!(other.name.as_str(), "add-apt-repository" | "apt-add-repository")
+    };
+    let calls_update = |other: &Invocation<'_>| {
+        let function = analysis.definitions.iter().find(|definition| definition.name == other.name);
+        function.is_some_and(|function| {
+            analysis.invocations.iter().any(|inner| function.span.contains(inner.place.command.span) && updates(inner))
+        })
+    };
+    let each_time = |other: &Invocation<'_>| {
+        other.place.command.span.start < start && analysis.runs(&other.place).each_time() && updates(other)
+    };
+    analysis.before(&install.place).any(|other| updates(other) || calls_update(other))
+        || analysis.invocations.iter().any(each_time)
+}
+
+/// The update put before it; in braces, where something else decides whether it runs.
+fn edits(invocation: &Invocation<'_>) -> Vec<Edit> {
+    let span = invocation.place.command.span;
+    let sudo = if invocation.sudo.is_some() { "sudo " } else { "" };
+    let update = format!("{sudo}{} update && ", invocation.name);
+    let is_plain = invocation.place.pipeline.commands.len() == 1
+        && !invocation.place.is_negated()
+        && invocation.place.is_behind_and();
+    match is_plain {
+        true => vec![Edit::insert(span.start, update)],
+        false => vec![Edit::insert(span.start, format!("{{ {update}")), Edit::insert(span.end, "; }")],
+    }
+}

@@ -1,0 +1,43 @@
+//! A script that ends before its end.
+//!
+//! ## What it does
+//! Looks for `exit`, `return` and `exec PROGRAM` outside of chains, where no condition stands before it.
+//!
+//! ## Why
+//! Stages below it are never reached, and those that are appended to the script later never run.
+//!
+//! ## Example
+//! ```sh
+//! next_stage && make
+//! exit 0
+//! ```
+//!
+//! ## Use instead
+//! ```sh
+//! next_stage && make
+//! ```
+
+use crate::{
+    Diagnostic, Severity,
+    lint::{analysis::Analysis, rule::Rule},
+};
+
+pub(in crate::lint) const RULE: Rule =
+    Rule::new("CE024", "top-level-exit", Severity::Warning, include_str!("top_level_exit.rs"), check);
+
+fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
+    for place in &analysis.places {
+        let context = &place.context;
+        let is_outside = context.chain.is_none() && context.function.is_none() && context.apart.is_none();
+        if !is_outside || context.guarded || context.guard.is_some() || place.pipeline.commands.len() > 1 {
+            continue;
+        }
+        let name = place.command.unquoted_name().unwrap_or_default();
+        if matches!(name, "exit" | "return") || name == "exec" && place.command.words.len() > 1 {
+            findings.push(
+                rule.finding(place.command.span, format!("nothing below `{name}` is ever reached"))
+                    .help("remove it: a setup is done at the end of the script"),
+            );
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! A clone of which no fixed commit is checked out.
+//!
+//! ## What it does
+//! Looks for `git clone` without a checkout of a full commit id in the same chain, or of the same directory in a later
+//! one. A tag or branch (`-b v1.2`) is no fixed commit: both can be moved.
+//!
+//! ## Why
+//! The setup of a commit must come out the same for ever, on every machine. What a branch points at is another commit
+//! next week.
+//!
+//! ## Example
+//! ```sh
+//! next_stage && git clone https://example.org/tool.git /opt/tool
+//! ```
+//!
+//! ## Use instead
+//! ```sh
+//! next_stage && git clone https://example.org/tool.git /opt/tool \
+//!     && git -C /opt/tool checkout 3f786850e387550fdab836ed7e6dc881de23001b
+//! ```
+
+use crate::{
+    Diagnostic, Severity,
+    analyze::{folding::Folded, invocation::Invocation},
+    lint::git,
+    lint::{analysis::Analysis, rule::Rule},
+};
+
+pub(in crate::lint) const RULE: Rule =
+    Rule::new("CE030", "unpinned-git-clone", Severity::Warning, include_str!("unpinned_git_clone.rs"), check);
+
+fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
+    let pins: Vec<(&Invocation<'_>, Option<String>)> =
+        analysis.invocations.iter().filter_map(|git| pin(analysis, git)).collect();
+    for clone in &analysis.invocations {
+        let Some(("clone", rest)) = git::subcommand(clone) else { continue };
+        if is_pinned_by_itself(&rest) {
+            continue;
+        }
+        let target = target(&rest);
+        let same_home = |other: &Invocation<'_>| {
+            analysis.after(&clone.place).any(|behind| behind.place.command.span == other.place.command.span)
+        };
+        let is_pinned = pins.iter().any(|(other, directory)| match (&target, directory) {
+            (Some(target), Some(directory)) if names_same(target, directory) => true,
+            (Some(_), Some(_)) => false,
+            _ => same_home(other),
+        });
+        if !is_pinned {
+            findings.push(
+                rule.finding(clone.span_to(rest.index), "no fixed commit of this clone is checked out")
+                    .help("check one out in the same chain: `git -C DIRECTORY checkout FULL-COMMIT-ID`"),
+            );
+        }
+    }
+}
+
+/// A command that checks a full commit id out, and the directory where it does.
+fn pin<'a, 't>(analysis: &Analysis<'t>, git: &'a Invocation<'t>) -> Option<(&'a Invocation<'t>, Option<String>)> {
+    let (subcommand, rest) = git::subcommand(git)?;
+    let is_checkout = matches!(subcommand, "checkout" | "switch" | "reset" | "merge" | "read-tree");
+    let is_pin = |operand: &Folded| {
+        let values = analysis.values_of(operand, &git.place);
+        values.iter().all(|value| value.known().is_some_and(git::is_commit_id))
+            || operand.text == "FETCH_HEAD" && git::fetches_commit(analysis, git)
+    };
+    let pins = is_checkout && rest.operands().iter().any(|operand| is_pin(operand));
+    let directory = rest.directory.as_ref().or(git.directory.as_ref()).map(|folded| folded.text.to_string());
+    pins.then_some((git, directory))
+}
+
+fn is_pinned_by_itself(clone: &git::Git<'_, '_>) -> bool {
+    clone.arguments().iter().any(|argument| {
+        argument.known().and_then(|text| text.strip_prefix("--revision=")).is_some_and(git::is_commit_id)
+    })
+}
+
+/// The directory that the clone goes to.
+fn target(clone: &git::Git<'_, '_>) -> Option<String> {
+    let operands = clone.operands();
+    let (address, directory) = (operands.first()?, operands.get(1));
+    let text = directory.unwrap_or(address).text.to_string();
+    let name = text.trim_end_matches('/').rsplit('/').next()?;
+    let name = if directory.is_some() { name } else { name.strip_suffix(".git").unwrap_or(name) };
+    // Without a directory of its own, the clone goes where it is run.
+    (name != ".").then(|| name.to_owned())
+}
+
+/// Whether two paths end in the same name.
+fn names_same(target: &str, directory: &str) -> bool {
+    let parts = directory.trim_end_matches('/').split('/');
+    parts.into_iter().any(|part| part == target)
+}

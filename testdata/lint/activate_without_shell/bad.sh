@@ -1,0 +1,1 @@
+next_stage && conda activate tools && pip install ape==1.0

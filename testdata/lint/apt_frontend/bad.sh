@@ -1,0 +1,1 @@
+next_stage && apt-get update && apt-get install -y tzdata

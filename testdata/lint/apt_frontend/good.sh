@@ -1,0 +1,1 @@
+next_stage && apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y tzdata

@@ -1,0 +1,1 @@
+next_stage && apt-get install -y gcc

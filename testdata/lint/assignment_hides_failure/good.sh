@@ -1,0 +1,1 @@
+VERSION=$(get-version) && export VERSION

@@ -1,0 +1,1 @@
+next_stage && { server & server_id=$!; load-data && kill "$server_id"; }

@@ -1,0 +1,2 @@
+next_stage && cd /opt/tool
+next_stage && make

@@ -1,0 +1,2 @@
+everytime && cd /opt/tool
+next_stage && make

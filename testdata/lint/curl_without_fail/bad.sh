@@ -1,0 +1,1 @@
+next_stage && curl -LO https://example.org/tool-1.2.tgz

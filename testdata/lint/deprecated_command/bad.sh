@@ -1,0 +1,1 @@
+next_stage && apt-key add /tmp/key.asc

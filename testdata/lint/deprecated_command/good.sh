@@ -1,0 +1,1 @@
+next_stage && install -D -m 644 /tmp/key.asc /etc/apt/keyrings/tool.asc

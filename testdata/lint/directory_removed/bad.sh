@@ -1,0 +1,2 @@
+next_stage && cd /tmp/build && make install && rm -rf /tmp/build
+everytime && make -C /opt/tool

@@ -1,0 +1,1 @@
+next_stage && (cd /tmp/build && make install) && rm -rf /tmp/build

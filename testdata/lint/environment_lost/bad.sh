@@ -1,0 +1,1 @@
+next_stage && export LANG=C.UTF-8

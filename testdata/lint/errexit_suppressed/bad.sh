@@ -1,0 +1,1 @@
+next_stage && { set -e; ./configure; make; } && make install

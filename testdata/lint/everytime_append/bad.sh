@@ -1,0 +1,1 @@
+everytime && echo 'set -o vi' >> /etc/tool.conf

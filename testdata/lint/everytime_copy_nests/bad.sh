@@ -1,0 +1,1 @@
+everytime && cp -r /src/config /opt/config

@@ -1,0 +1,1 @@
+everytime && mkdir -p /opt/config && cp -a /src/config/. /opt/config/

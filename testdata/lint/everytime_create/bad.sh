@@ -1,0 +1,1 @@
+everytime && mkdir /opt/data

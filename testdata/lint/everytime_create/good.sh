@@ -1,0 +1,1 @@
+everytime && mkdir -p /opt/data

@@ -1,0 +1,1 @@
+everytime && wget https://example.org/data-1.2.csv

@@ -1,0 +1,1 @@
+everytime && pip install --requirement "$COMPDIR/requirements.txt"

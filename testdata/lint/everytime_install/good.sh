@@ -1,0 +1,1 @@
+next_stage && pip install --requirement "$COMPDIR/requirements.txt"

@@ -1,0 +1,1 @@
+everytime && patch -p1 -d /opt/tool < "$COMPDIR/fix.patch"

@@ -1,0 +1,1 @@
+everytime && date > /tmp/today

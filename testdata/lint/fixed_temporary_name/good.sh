@@ -1,0 +1,1 @@
+everytime && today=$(mktemp) && date > "$today"

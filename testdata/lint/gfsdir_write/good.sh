@@ -1,0 +1,1 @@
+next_stage && cp "$GFSDIR/model.bin" /opt/model.bin

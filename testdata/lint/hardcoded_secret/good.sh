@@ -1,0 +1,2 @@
+next_stage && git clone "https://user:$(cat /run/secrets/token)@example.org/tool" /opt/tool \
+    && git -C /opt/tool checkout 3f786850e387550fdab836ed7e6dc881de23001b

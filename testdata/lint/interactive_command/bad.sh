@@ -1,0 +1,1 @@
+next_stage && ssh-keygen -t ed25519

@@ -1,0 +1,1 @@
+trap 'next_stage && rm -f /tmp/archive' EXIT

@@ -1,0 +1,2 @@
+exec >/var/log/setup.log 2>&1
+next_stage && make

@@ -1,0 +1,1 @@
+next_stage && make 2>&1 | tee /var/log/make.log

@@ -1,0 +1,1 @@
+next_stage && make > /var/log/make.log 2>&1

@@ -1,0 +1,1 @@
+everytime && rsync -r --delete "$COMPDIR/" /build/ && make -C /build

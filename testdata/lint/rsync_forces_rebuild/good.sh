@@ -1,0 +1,1 @@
+everytime && rsync -a --exclude=/out "$COMPDIR/" /build/ && make -C /build

@@ -1,0 +1,1 @@
+next_stage && Rscript -e 'install.packages("ape")'

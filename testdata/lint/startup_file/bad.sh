@@ -1,0 +1,1 @@
+next_stage && echo 'export PATH=/opt/tool/bin:$PATH' >> /root/.bashrc

@@ -1,0 +1,2 @@
+next_stage && make
+exit 0

@@ -1,0 +1,1 @@
+next_stage && cp "$COMPDIRR/config" /etc/tool.conf

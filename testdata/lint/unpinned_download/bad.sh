@@ -1,0 +1,1 @@
+next_stage && curl -fLO https://example.org/tool/latest/tool.tgz

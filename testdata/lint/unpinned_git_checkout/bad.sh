@@ -1,0 +1,1 @@
+next_stage && git -C /opt/tool checkout master

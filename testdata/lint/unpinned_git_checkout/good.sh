@@ -1,0 +1,1 @@
+next_stage && git -C /opt/tool checkout 3f786850e387550fdab836ed7e6dc881de23001b

@@ -1,0 +1,1 @@
+next_stage && git clone https://example.org/tool.git /opt/tool

@@ -1,0 +1,1 @@
+everytime && git -C /opt/tool pull

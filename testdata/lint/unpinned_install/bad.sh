@@ -1,0 +1,1 @@
+next_stage && pip install git+https://example.org/tool.git

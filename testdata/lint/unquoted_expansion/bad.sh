@@ -1,0 +1,1 @@
+next_stage && cp $COMPDIR/config /etc/tool.conf

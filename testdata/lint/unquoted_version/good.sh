@@ -1,0 +1,1 @@
+next_stage && pip install 'numpy>=1.2'

@@ -1,0 +1,1 @@
+next_stage && apt update && apt install -y gcc

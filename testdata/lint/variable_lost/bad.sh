@@ -1,0 +1,2 @@
+next_stage && version=$(cat /etc/debian_version)
+everytime && echo "$version"

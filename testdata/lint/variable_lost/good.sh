@@ -1,0 +1,2 @@
+everytime && version=$(cat /etc/debian_version)
+everytime && echo "$version"

@@ -1,0 +1,1 @@
+next_stage && curl -fkLO https://example.org/tool-1.2.tgz
