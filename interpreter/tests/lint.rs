@@ -4,6 +4,9 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use compeval_interpreter::{Diagnostic, Severity, Source, Span, lint, parse};
 
+/// Rules about what is not in the script: what there was before, and docker.conf.
+const BESIDE_SCRIPT: [&str; 4] = ["CE090", "CE091", "CE092", "CE096"];
+
 fn lint(text: &[u8]) -> (Source, Vec<Diagnostic>) {
     let parsed = parse(Source::new("docker-setup.sh", text));
     ((*parsed.script.source).clone(), lint::check(&parsed))
@@ -37,7 +40,7 @@ fn render(source: &Source, findings: &[Diagnostic]) -> String {
 #[test]
 fn bad_scripts_break_their_rule_alone_and_good_ones_none() {
     let mut wrong = Vec::new();
-    for rule in &lint::RULES {
+    for rule in lint::RULES.iter().filter(|rule| !BESIDE_SCRIPT.contains(&rule.code)) {
         let directory =
             PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../testdata/lint").join(rule.name.replace('-', "_"));
         let read = |name: &str| {
@@ -64,6 +67,7 @@ fn bad_scripts_break_their_rule_alone_and_good_ones_none() {
 fn the_examples_in_the_documentation_hold() {
     let mut wrong = Vec::new();
     for rule in &lint::RULES {
+        let is_of_script = !BESIDE_SCRIPT.contains(&rule.code);
         let documentation = rule.documentation();
         let headings: Vec<&str> = documentation.lines().filter_map(|line| line.strip_prefix("## ")).collect();
         let expected = ["What it does", "Why", "Example", "Use instead", "Fix safety"];
@@ -71,7 +75,7 @@ fn the_examples_in_the_documentation_hold() {
         let blocks: Vec<&str> = documentation.split("```").skip(1).step_by(2).collect();
         let [bad, good] = blocks[..] else { panic!("{}: two examples expected", rule.name) };
         let (bad, good) = (codes(bad.strip_prefix("sh").unwrap()), codes(good.strip_prefix("sh").unwrap()));
-        if bad != [rule.code] || !good.is_empty() {
+        if is_of_script && (bad != [rule.code] || !good.is_empty()) {
             wrong.push(format!("{}: bad {bad:?}, good {good:?}", rule.name));
         }
     }

@@ -47,7 +47,7 @@ const WRAPPERS: [(&str, &str, &[&str], usize); 17] = [
     ("setsid", "", &[], 0),
     ("stdbuf", "ioe", &[], 0),
     ("sudo", "ughpCrtTUD", &["--user", "--group", "--chdir", "--host", "--prompt"], 0),
-    ("time", "fo", &[], 0),
+    ("time", "of", &[], 0),
     ("timeout", "ks", &["--kill-after", "--signal"], 1),
     ("xargs", "nPIdaLsE", &["--max-args", "--max-procs", "--delimiter", "--arg-file"], 0),
 ];

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bstr::ByteSlice;
 
 use crate::{
-    Source, Span,
+    Edit, Source, Span,
     analyze::{
         calls::Calls,
         decision::Verdicts,
@@ -175,6 +175,45 @@ impl<'t> Analysis<'t> {
         let calls = self.invocations.iter().filter(|call| call.name == function.name);
         let values: Option<Vec<Folded>> = calls.map(|call| call.arguments.get(position - 1).cloned()).collect();
         values.filter(|values| !values.is_empty()).unwrap_or_else(|| vec![folded.clone()])
+    }
+
+    /// What separates a command from the next one: `;`, `&`, `|` or a newline, with the blanks around it; nothing where no
+    /// command follows.
+    pub(crate) fn separator_behind(&self, span: Span) -> Option<Span> {
+        let rest = self.source.text().get(span.end as usize..)?;
+        let is_part = |byte: &&u8| b" \t".contains(byte);
+        let blanks = rest.iter().take_while(is_part).count();
+        let separator = *rest.get(blanks)?;
+        let behind = rest.get(blanks + 1..)?;
+        let next = behind.iter().take_while(is_part).count();
+        let first = *behind.get(next)?;
+        let is_command = first.is_ascii_alphanumeric() || b"./\"'$_({".contains(&first);
+        let length = (blanks + 1 + next) as u32;
+        (b";&|\n".contains(&separator) && is_command).then_some(Span { start: span.end, end: span.end + length })
+    }
+
+    /// What makes `{ ...; }` of the `if` with this condition, where it has no other branch.
+    pub(crate) fn only_branch(&self, condition: Span) -> Option<Vec<Edit>> {
+        let mut finder = BranchFinder { condition, found: None };
+        finder.visit_list(self.list);
+        let (command, branch) = finder.found?;
+        let body = branch.span()?;
+        let marker = self.source.slice(condition);
+        let (start, end) = (command.body_span.start, command.body_span.end);
+        let marker = Marker::named(marker)?.name();
+        let before = Span { start, end: body.start };
+        let after = self.source.slice(Span { start: body.end, end });
+        let is_plain = after.trim_ascii() == b"; fi" || after.trim_ascii() == b"fi" || after.trim_ascii() == b";fi";
+        is_plain.then(|| {
+            let opening = self.source.slice(before);
+            let layout: Vec<u8> = opening.iter().rev().take_while(|byte| byte.is_ascii_whitespace()).copied().collect();
+            let layout: String = layout.into_iter().rev().map(char::from).collect();
+            let layout = if layout.contains('\n') { layout } else { " ".to_owned() };
+            vec![
+                Edit::replace(before, format!("{marker} && {{{layout}")),
+                Edit::replace(Span { start: end - 2, end }, "}"),
+            ]
+        })
     }
 
     /// Whether a marker is hit inside of a place.
@@ -361,6 +400,25 @@ fn joined(from: Option<&Folded>, to: &Folded) -> Folded {
     match from.filter(|_| is_relative) {
         Some(from) => Folded { text: [from.text.as_slice(), b"/", &to.text].concat().into(), span: to.span },
         None => to.clone(),
+    }
+}
+
+/// Looks for the `if` with one branch that has this condition.
+struct BranchFinder<'t> {
+    condition: Span,
+    found: Option<(&'t CompoundCommand, &'t List)>,
+}
+
+impl<'t> Visit<'t> for BranchFinder<'t> {
+    fn visit_compound_command(&mut self, command: &'t CompoundCommand) {
+        if let CompoundKind::If(branches) = &command.kind
+            && let [(condition, body)] = branches.branches.as_slice()
+            && branches.otherwise.is_none()
+            && condition.span() == Some(self.condition)
+        {
+            self.found = Some((command, body));
+        }
+        visit::walk_compound_command(self, command);
     }
 }
 

@@ -43,8 +43,7 @@ pub(super) fn apply(rules: &'static [Rule], script: &Script, findings: &mut Vec<
     if directives.is_empty() {
         return;
     }
-    // Whatever is wrong with them has a rule of its own, the last of them.
-    let Some(rule) = rules.last() else { return };
+    let Some(rule) = rule::find(rules, "CE095") else { return };
     let mut suppressions = Vec::new();
     let mut wrong = Vec::new();
     for directive in directives {

@@ -8,7 +8,7 @@ use super::{
 use crate::{Diagnostic, Parsed};
 
 /// Every rule, in the order of the codes.
-pub static RULES: [Rule; 72] = [
+pub static RULES: [Rule; 76] = [
     rules::syntax_error::RULE,
     rules::or_after_next_stage::RULE,
     rules::marker_without_and::RULE,
@@ -80,7 +80,11 @@ pub static RULES: [Rule; 72] = [
     rules::activate_without_shell::RULE,
     rules::prefix_assignment_unused::RULE,
     rules::broken_continuation::RULE,
+    rules::stage_edited::RULE,
+    rules::stage_inserted::RULE,
+    rules::stage_removed::RULE,
     rules::bad_suppression::RULE,
+    rules::description::RULE,
 ];
 
 impl Rule {

@@ -21,6 +21,9 @@
 //! ```sh
 //! next_stage && [ "$(uname -m)" = x86_64 ]
 //! ```
+//!
+//! ## Fix safety
+//! Safe: `==`, `source` of a path and `SIG` before a signal are only spelt otherwise. Everything else is left to you.
 
 use bstr::ByteSlice;
 

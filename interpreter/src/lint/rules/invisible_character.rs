@@ -17,9 +17,12 @@
 //! ```sh
 //! next_stage && mkdir "/opt/data"
 //! ```
+//!
+//! ## Fix safety
+//! Safe: nobody can have meant what is not to be seen. Quotes are left to you.
 
 use crate::{
-    Diagnostic, Severity, Span,
+    Applicability, Diagnostic, Edit, Severity, Span,
     analyze::letters::{self, Unseen},
     lint::{analysis::Analysis, rule::Rule},
 };
@@ -29,12 +32,13 @@ pub(in crate::lint) const RULE: Rule =
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let unseen = letters::in_list(analysis.source, analysis.list);
-    let line_ends = unseen.iter().filter(|(_, kind)| *kind == Unseen::LineEnd).count();
+    let line_ends: Vec<(Span, Unseen)> = unseen.iter().copied().filter(|(_, kind)| *kind == Unseen::LineEnd).collect();
     let mut is_told = false;
     for (span, kind) in unseen {
         if kind == Unseen::LineEnd {
             // All of them come from the same: one is enough.
-            findings.extend((!is_told).then(|| line_end(rule, analysis, span, line_ends)));
+            let edits = || line_ends.iter().map(|(span, _)| Edit::replace(*span, "")).collect();
+            findings.extend((!is_told).then(|| line_end(rule, analysis, span, edits())));
             is_told = true;
         } else {
             findings.push(report(rule, analysis, span, kind));
@@ -42,8 +46,8 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-fn line_end(rule: &Rule, analysis: &Analysis<'_>, span: Span, count: usize) -> Diagnostic {
-    let others = match count {
+fn line_end(rule: &Rule, analysis: &Analysis<'_>, span: Span, line_ends: Vec<Edit>) -> Diagnostic {
+    let others = match line_ends.len() {
         0 | 1 => String::new(),
         2 => ", and so does one more".to_owned(),
         count => format!(", and so do {} more", count - 1),
@@ -51,6 +55,7 @@ fn line_end(rule: &Rule, analysis: &Analysis<'_>, span: Span, count: usize) -> D
     rule.finding(span, format!("this line ends in CR LF, as on Windows{others}"))
         .label("`sh` takes the CR for the last letter of the word")
         .help(format!("convert the file: `sed -i 's/\\r$//' {}`", analysis.source.name()))
+        .fix(Applicability::Safe, line_ends)
 }
 
 fn report(rule: &Rule, analysis: &Analysis<'_>, span: Span, kind: Unseen) -> Diagnostic {
@@ -64,5 +69,11 @@ fn report(rule: &Rule, analysis: &Analysis<'_>, span: Span, kind: Unseen) -> Dia
         Unseen::Quote => ("this quote quotes nothing", "write `\"` or `'`"),
         Unseen::Nothing | Unseen::LineEnd => ("a letter that is not shown is part of this word", "remove it"),
     };
-    rule.finding(span, format!("{what}: it is U+{code:04X}")).help(help)
+    let finding = rule.finding(span, format!("{what}: it is U+{code:04X}")).help(help);
+    let instead = match kind {
+        Unseen::Blank => " ",
+        Unseen::Quote => return finding,
+        Unseen::ByteOrderMark | Unseen::Nothing | Unseen::LineEnd => "",
+    };
+    finding.fix(Applicability::Safe, vec![Edit::replace(span, instead)])
 }

@@ -16,11 +16,14 @@
 //! ```sh
 //! next_stage && { make; }
 //! ```
+//!
+//! ## Fix safety
+//! Unsafe: a failure of what stands in the `if` ends the setup then.
 
 use std::collections::HashSet;
 
 use crate::{
-    Diagnostic, Severity,
+    Applicability, Diagnostic, Severity,
     analyze::places::Judge,
     language::marker::Marker,
     lint::{
@@ -56,6 +59,11 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
                 format!("leave the `!` out, or put it behind the marker: `{marker} && ! COMMAND`"),
             ),
         };
-        findings.push(rule.finding(place.name_span(), message).help(help));
+        let finding = rule.finding(place.name_span(), message).help(help);
+        let edits = analysis.only_branch(span).filter(|_| judge == Judge::If && place.marker.is_some());
+        findings.push(match edits {
+            Some(edits) => finding.fix(Applicability::Unsafe, edits),
+            None => finding,
+        });
     }
 }

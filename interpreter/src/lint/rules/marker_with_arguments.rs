@@ -16,10 +16,15 @@
 //! ```sh
 //! next_stage && CC=clang make
 //! ```
+//!
+//! ## Fix safety
+//! Unsafe: what stood behind the marker is run then.
+
+use bstr::ByteSlice;
 
 use crate::{
-    Diagnostic, Severity, Span,
-    analyze::places::Placed,
+    Applicability, Diagnostic, Edit, Severity, Span,
+    analyze::places::{Follower, Placed},
     language::marker::Marker,
     lint::{analysis::Analysis, rule::Rule},
 };
@@ -47,6 +52,19 @@ fn report(rule: &Rule, analysis: &Analysis<'_>, marker: Marker, place: &Placed<'
     let span = arguments.or(assignments).or(redirections).unwrap_or(command.span);
     let finding = rule.finding(span, format!("`{name}` {what}")).label("reaches no command");
     let finding = finding.related(place.name_span(), "");
+    let behind = place.after.first();
+    let moved = match (arguments, assignments, behind) {
+        (Some(arguments), None, None) if redirections.is_none() => {
+            vec![Edit::insert(arguments.start, "&& ")]
+        }
+        (None, Some(assignments), Some(behind)) if redirections.is_none() && place.follower() == Follower::And => {
+            let text = format!("{} ", analysis.source.slice(assignments).to_str_lossy());
+            let before = Span { start: assignments.start, end: place.name_span().start };
+            vec![Edit::replace(before, ""), Edit::insert(behind.pipeline.span.start, text)]
+        }
+        _ => Vec::new(),
+    };
+    let finding = if moved.is_empty() { finding } else { finding.fix(Applicability::Unsafe, moved) };
     match (arguments.and_then(|span| analysis.repeat(span)), assignments.and_then(|span| analysis.repeat(span))) {
         (Some(arguments), _) => finding.help(format!("write `{name} && {arguments}`")),
         (_, Some(assignments)) => finding.help(format!("write `{name} && {assignments} COMMAND`")),

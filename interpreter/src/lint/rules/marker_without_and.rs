@@ -17,9 +17,12 @@
 //! ```sh
 //! next_stage && make
 //! ```
+//!
+//! ## Fix safety
+//! Unsafe: what stands behind the marker becomes its chain.
 
 use crate::{
-    Diagnostic, Severity,
+    Applicability, Diagnostic, Edit, Severity,
     analyze::places::Follower,
     lint::{analysis::Analysis, rule::Rule},
 };
@@ -53,6 +56,12 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
                 .label("expected `&&` and a command after this")
                 .help(format!("write `{name} && COMMAND`, or remove this marker")),
         };
-        findings.push(finding);
+        let separator = analysis.separator_behind(place.command.span);
+        findings.push(match separator {
+            Some(separator) if place.position == 0 => {
+                finding.fix(Applicability::Unsafe, vec![Edit::replace(separator, " && ")])
+            }
+            _ => finding,
+        });
     }
 }

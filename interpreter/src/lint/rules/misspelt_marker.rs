@@ -17,9 +17,12 @@
 //! ```sh
 //! next_stage && make
 //! ```
+//!
+//! ## Fix safety
+//! Unsafe: there are more chains then, and stages may get other numbers.
 
 use crate::{
-    Diagnostic, Severity,
+    Applicability, Diagnostic, Edit, Severity,
     analyze::places::{Follower, Placed, meant},
     language::marker::Marker,
     lint::{analysis::Analysis, rule::Rule},
@@ -48,9 +51,11 @@ fn report(rule: &Rule, analysis: &Analysis<'_>, marker: Marker, place: &Placed<'
     if place.command.literal_name().is_some_and(|literal| literal == name) {
         return rule
             .finding(place.name_span(), format!("`{written}` is quoted, and so no marker"))
-            .help(format!("write `{name}` without quotes"));
+            .help(format!("write `{name}` without quotes"))
+            .fix(Applicability::Unsafe, vec![Edit::replace(place.name_span(), name)]);
     }
     rule.finding(place.name_span(), format!("there is no command `{written}`"))
         .label(format!("did you mean `{name}`?"))
         .help("the chain behind it would be skipped on every run")
+        .fix(Applicability::Unsafe, vec![Edit::replace(place.name_span(), name)])
 }

@@ -16,9 +16,12 @@
 //! ```sh
 //! everytime && make
 //! ```
+//!
+//! ## Fix safety
+//! Unsafe: what was never reached is run then.
 
 use crate::{
-    Diagnostic, Severity,
+    Applicability, Diagnostic, Edit, Severity,
     analyze::places::Follower,
     language::marker::Marker,
     lint::{analysis::Analysis, rule::Rule},
@@ -44,7 +47,14 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
             Some(rest) => format!("if that is meant, say so with braces: `everytime && {{ {rest}; }}`"),
             None => "put braces around everything behind `everytime &&`".to_owned(),
         };
-        findings
-            .push(rule.finding(or.operator_span, message).related(place.command.span, "always returns 0").help(help));
+        let finding =
+            rule.finding(or.operator_span, message).related(place.command.span, "always returns 0").help(help);
+        findings.push(match place.rest() {
+            _ if is_direct => finding.fix(Applicability::Unsafe, vec![Edit::replace(or.operator_span, "&&")]),
+            Some(rest) => {
+                finding.fix(Applicability::Unsafe, vec![Edit::insert(rest.start, "{ "), Edit::insert(rest.end, "; }")])
+            }
+            None => finding,
+        });
     }
 }

@@ -16,9 +16,12 @@
 //! ```sh
 //! next_stage && { fetch-data || fetch-data --mirror; }
 //! ```
+//!
+//! ## Fix safety
+//! Unsafe: what runs when the stage is skipped, and what when its command fails, is what the script means to say.
 
 use crate::{
-    Diagnostic, Severity, Span,
+    Applicability, Diagnostic, Edit, Severity, Span,
     analyze::places::{Follower, Placed},
     language::marker::Marker,
     lint::{analysis::Analysis, rule::Rule},
@@ -36,6 +39,13 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         let Some(or) = place.first_or() else { continue };
         let marker = place.command.span;
         let finding = report(rule, analysis, or, marker).help(advice(analysis, place));
+        let finding = match (place.follower(), place.rest()) {
+            (Follower::And, Some(rest)) => {
+                finding.fix(Applicability::Unsafe, vec![Edit::insert(rest.start, "{ "), Edit::insert(rest.end, "; }")])
+            }
+            (Follower::Or, Some(_)) => finding.fix(Applicability::Unsafe, vec![Edit::replace(or.operator_span, "&&")]),
+            _ => finding,
+        };
         findings.push(finding);
     }
     for list in &analysis.alternatives {

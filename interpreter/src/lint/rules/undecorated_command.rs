@@ -17,12 +17,15 @@
 //! ```sh
 //! everytime && apt-get update
 //! ```
+//!
+//! ## Fix safety
+//! Unsafe: its failure ends the setup then.
 
 use std::collections::HashSet;
 
 use super::misspelt_marker;
 use crate::{
-    Diagnostic, Severity, Span,
+    Applicability, Diagnostic, Edit, Severity, Span,
     analyze::calls,
     analyze::decision::Decision,
     analyze::places::{Apart, Context, Placed},
@@ -109,7 +112,15 @@ fn report(rule: &Rule, analysis: &Analysis<'_>, place: &Placed<'_>) -> Diagnosti
         Some(list) => format!("write `everytime && {list}`"),
         None => "put `everytime &&` before it".to_owned(),
     };
-    rule.finding(place.name_span(), format!("`{name}` runs on every run, and its failure is ignored"))
+    let mut edits = vec![Edit::insert(list.span.start, "everytime && ")];
+    if has_or {
+        edits = vec![Edit::insert(list.span.start, "everytime && { "), Edit::insert(list.span.end, "; }")];
+    }
+    let finding = rule
+        .finding(place.name_span(), format!("`{name}` runs on every run, and its failure is ignored"))
         .label("no marker before it")
-        .help(help)
+        .help(help);
+    // What is in a pipeline or function may be marked there, or where it is called.
+    let is_free = place.context.function.is_none() && place.context.apart.is_none() && place.context.judged.is_none();
+    if is_free && !place.item.background { finding.fix(Applicability::Unsafe, edits) } else { finding }
 }
