@@ -168,7 +168,7 @@ fn each_form_has_its_code() {
         ("(next_stage && a)", &["CE006"]),
         ("{ next_stage && a; } | tee log", &["CE006"]),
         ("{ next_stage && a; } &", &["CE006"]),
-        ("next_stage && a &", &["CE006"]),
+        ("next_stage && a &", &["CE006", "CE027"]),
         ("x=$(next_stage && a)", &["CE006"]),
         ("echo \"`everytime && a`\"", &["CE006"]),
         ("a | next_stage && b", &["CE006"]),

@@ -101,7 +101,7 @@ fn scripts() -> Vec<(String, Vec<u8>)> {
             let path = entry.unwrap().path();
             match path.is_dir() {
                 true => open.push(path),
-                false if path.extension().is_some_and(|extension| extension == "txt") => {}
+                false if path.extension().is_some_and(|extension| extension == "txt" || extension == "json") => {}
                 false => scripts.push((path.display().to_string(), fs::read(&path).unwrap())),
             }
         }

@@ -39,7 +39,7 @@ pub(super) fn of<'a, 't>(analysis: &'a Analysis<'t>) -> Vec<(&'a Invocation<'t>,
         }
         let mut before: Option<&str> = None;
         for argument in &invocation.arguments {
-            let is_other = before.is_some_and(|option| OTHER.contains(&option));
+            let is_other = invocation.is(&["curl", "wget"]) && before.is_some_and(|option| OTHER.contains(&option));
             before = argument.known();
             if argument.text.contains_str("://") && !is_other {
                 found.push((invocation, argument));

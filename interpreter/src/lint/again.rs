@@ -9,6 +9,9 @@ use crate::{
     syntax::RedirectionOperator,
 };
 
+/// How many commands before one are looked at: a chain has fewer.
+const MOST_LOOKED_AT: usize = 300;
+
 /// Whether a command runs on every run in a chain that its failure ends, and nothing was asked before.
 pub(super) fn fails(analysis: &Analysis<'_>, invocation: &Invocation<'_>) -> bool {
     let runs = analysis.runs(&invocation.place);
@@ -61,25 +64,22 @@ pub(super) fn is_emptied_before(analysis: &Analysis<'_>, context: &Context<'_>, 
     let in_chain =
         |other: &Context<'_>| other.chain.map(|chain| chain.span) == chain && chain.is_some() || chain.is_none();
     let is_same = |text: &[u8]| text == file.text;
-    let emptied = analysis.places.iter().take_while(|place| place.command.span.start < span.start).any(|place| {
-        in_chain(&place.context)
-            && place.command.redirections.iter().any(|redirection| {
-                let empties =
-                    matches!(redirection.operator, RedirectionOperator::Output | RedirectionOperator::Clobber);
-                empties
-                    && calls::writes_file(redirection)
-                    && is_same(&analysis.variables.fold(&redirection.target).text)
-            })
+    let end = analysis.places.partition_point(|place| place.command.span.start < span.start);
+    let before = analysis.places.get(..end).unwrap_or_default().iter().rev().take(MOST_LOOKED_AT);
+    let emptied = before.filter(|place| in_chain(&place.context)).any(|place| {
+        place.command.redirections.iter().any(|redirection| {
+            let empties = matches!(redirection.operator, RedirectionOperator::Output | RedirectionOperator::Clobber);
+            empties && calls::writes_file(redirection) && is_same(&analysis.variables.fold(&redirection.target).text)
+        })
     });
-    let removed =
-        analysis.invocations.iter().take_while(|other| other.place.command.span.start < span.start).any(|other| {
-            let renews = other.is(&["rm", "cp", "truncate", "install", "mv", "tee", "mktemp"])
-                && !other.has(Some('a'), &["--append"]);
-            let writes = other.is(&["curl", "wget"]);
-            in_chain(&other.place.context)
-                && (renews || writes)
-                && (other.arguments.iter().any(|argument| is_same(&argument.text)) || other.name == "mktemp")
-        });
+    let end = analysis.invocations.partition_point(|other| other.place.command.span.start < span.start);
+    let before = analysis.invocations.get(..end).unwrap_or_default().iter().rev().take(MOST_LOOKED_AT);
+    let removed = before.filter(|other| in_chain(&other.place.context)).any(|other| {
+        let is_mine =
+            other.is(&["rm", "cp", "truncate", "install", "mv", "tee"]) && !other.has(Some('a'), &["--append"]);
+        let writes = is_mine || other.is(&["curl", "wget"]);
+        writes && other.arguments.iter().any(|argument| is_same(&argument.text)) || other.is(&["mktemp"])
+    });
     emptied || removed
 }
 

@@ -218,7 +218,8 @@ impl<'t> Analysis<'t> {
 
     /// Whether a marker is hit inside of a place.
     pub(crate) fn hits_in(&self, span: Span) -> bool {
-        self.hits.iter().any(|hit| span.contains(hit.place.command.span))
+        let first = self.hits.partition_point(|hit| hit.place.command.span.start < span.start);
+        self.hits.get(first).is_some_and(|hit| hit.place.command.span.end <= span.end)
     }
 
     /// The stages that do nothing but define a function, by its name's place.
@@ -236,7 +237,9 @@ impl<'t> Analysis<'t> {
 
     /// The place where a variable of the word at `span` is given a value with `text` in it.
     pub(crate) fn holder(&self, span: Span, text: &str) -> Option<Span> {
-        let mut names = self.uses.iter().filter(|used| span.contains(used.span)).map(|used| used.name);
+        let first = self.uses.partition_point(|used| used.span.start < span.start);
+        let inside = self.uses.get(first..).unwrap_or_default().iter().take_while(|used| used.span.end <= span.end);
+        let mut names = inside.map(|used| used.name);
         names.find_map(|name| {
             let assigned = self.variables.assigned(name).iter().map(|assigned| assigned.span);
             assigned.into_iter().find(|span| self.source.slice(*span).contains_str(text))
@@ -426,6 +429,7 @@ impl<'t> Visit<'t> for BranchFinder<'t> {
 fn uses(list: &List) -> Vec<Use<'_>> {
     let mut finder = UseFinder(Vec::new());
     finder.visit_list(list);
+    finder.0.sort_by_key(|used| used.span);
     finder.0
 }
 

@@ -55,10 +55,18 @@ pub(super) fn apply(rules: &'static [Rule], script: &Script, findings: &mut Vec<
             ),
         }
     }
+    suppressions.sort_by_key(|one| one.scope.map(|scope| scope.start));
+    let files = suppressions.partition_point(|one| one.scope.is_none());
     findings.retain(|finding| {
         // What cannot be interpreted does not run, whatever a comment says.
         let is_fatal = finding.code == rules.first().map_or("", |rule| rule.code);
-        is_fatal || !suppressions.iter_mut().any(|suppression| suppression.covers(finding))
+        // Those of the whole file come first, the others in the order of what they are about.
+        let start = finding.primary.span.start;
+        let end = suppressions.partition_point(|one| one.scope.is_none_or(|scope| scope.start <= start));
+        let (whole, rest) = suppressions.split_at_mut(files);
+        let nearest =
+            rest.get_mut(..end.saturating_sub(files)).unwrap_or_default().iter_mut().rev().take(MOST_LOOKED_AT);
+        is_fatal || !whole.iter_mut().chain(nearest).any(|suppression| suppression.covers(finding))
     });
     for suppression in suppressions.iter().filter(|suppression| !suppression.is_foreign) {
         wrong.extend(complaints(rules, rule, &script.source, suppression));
@@ -204,6 +212,9 @@ fn mapped(rules: &'static [Rule], code: &str) -> Vec<&'static Rule> {
     codes.iter().filter_map(|code| rule::find(rules, code)).collect()
 }
 
+/// How many commands before a comment are looked at.
+const MOST_LOOKED_AT: usize = 100;
+
 /// Where words and commands stand.
 struct Layout {
     /// The and-or lists, at any depth.
@@ -223,24 +234,30 @@ impl Layout {
 
     /// Whether a word around a comment has no commands there, in which it would be one.
     fn is_text(&self, word: Span, comment: Span) -> bool {
-        !self.items.iter().any(|item| {
-            word.contains(*item) && item.start <= comment.start && comment.start <= item.end.saturating_add(1)
-        })
+        let first = self.items.partition_point(|item| item.start < word.start);
+        let end = self.items.partition_point(|item| item.start <= comment.start);
+        let inside = self.items.get(first..end).unwrap_or_default().iter().rev().take(MOST_LOOKED_AT);
+        !inside.into_iter().any(|item| word.contains(*item) && comment.start <= item.end.saturating_add(1))
     }
 
     /// The commands that a comment is about.
     fn scope(&self, source: &Source, comment: Span, is_alone: bool) -> Option<Span> {
+        let behind = self.items.partition_point(|item| item.start < comment.start);
+        let (before, after) = self.items.split_at_checked(behind)?;
         if is_alone {
-            let next = self.items.iter().filter(|item| item.start >= comment.end);
-            return next.min_by_key(|item| (item.start, std::cmp::Reverse(item.end))).copied();
+            // The outermost of those that begin there.
+            let first = after.first()?;
+            return after.iter().take_while(|item| item.start == first.start).max_by_key(|item| item.end).copied();
         }
-        let line = source.position(comment.start).line;
-        let starts_here = |item: &&Span| item.start < comment.start && source.position(item.start).line == line;
-        let goes_on_here = |item: &&Span| item.start < comment.start && comment.start <= item.end;
-        let began = self.items.iter().filter(starts_here).min_by_key(|item| (item.start, std::cmp::Reverse(item.end)));
-        let innermost = || self.items.iter().filter(goes_on_here).max_by_key(|item| item.start);
-        let ended =
-            || self.items.iter().rev().find(|item| item.end <= comment.start && source.position(item.end).line == line);
+        let line = source.line(source.position(comment.start).line);
+        let here = before.get(before.partition_point(|item| item.start < line.start)..).unwrap_or_default();
+        let began = here
+            .first()
+            .and_then(|first| here.iter().take_while(|item| item.start == first.start).max_by_key(|item| item.end));
+        // Those around it are not far before it.
+        let nearest = || before.iter().rev().take(MOST_LOOKED_AT);
+        let innermost = || nearest().find(|item| comment.start <= item.end);
+        let ended = || nearest().find(|item| item.end <= comment.start && line.start <= item.end);
         began.or_else(innermost).or_else(ended).copied()
     }
 }

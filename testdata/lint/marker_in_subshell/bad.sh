@@ -1,6 +1,5 @@
 (next_stage && cd /src && make)
 { everytime && make; } | tee log
-everytime && make &
 commit=$(everytime && git rev-parse HEAD)
 prepare() { everytime && make; }
 (prepare)

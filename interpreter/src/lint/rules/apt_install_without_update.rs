@@ -20,6 +20,8 @@
 //! ## Fix safety
 //! Safe: fetching the lists changes nothing else.
 
+use std::collections::HashSet;
+
 use crate::{
     Applicability, Diagnostic, Edit, Severity,
     analyze::{folding::Folded, invocation::Invocation},
@@ -35,6 +37,7 @@ pub(in crate::lint) const RULE: Rule = Rule::new(
 );
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
+    let fetched = Updates::of(analysis);
     for invocation in &analysis.invocations {
         let Some((manager, index)) = invocation.installs() else { continue };
         if !manager.names.contains(&"apt-get") || invocation.place.context.substituted {
@@ -44,7 +47,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         let packages = packages.operands(manager.valued, manager.long);
         let is_file = |operand: &&Folded| operand.text.contains(&b'/') && !operand.text.starts_with(b"-");
         let are_files = !packages.is_empty() && packages.iter().all(is_file);
-        if are_files || is_fresh(analysis, invocation) {
+        if are_files || fetched.are_before(analysis, invocation) {
             continue;
         }
         let program = &invocation.name;
@@ -55,26 +58,39 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Whether lists are fetched before, on the run that the packages are installed on.
-fn is_fresh(analysis: &Analysis<'_>, install: &Invocation<'_>) -> bool {
-    let start = install.place.command.span.start;
-    let updates = |other: &Invocation<'_>| {
-        let is_update = other.package_manager().is_some_and(|(manager, _, subcommand)| {
-            manager.names.contains(&"apt-get") && matches!(subcommand, "update" | "up")
-        });
-        is_update || matches!(other.name.as_str(), "add-apt-repository" | "apt-add-repository")
-    };
-    let calls_update = |other: &Invocation<'_>| {
-        let function = analysis.definitions.iter().find(|definition| definition.name == other.name);
-        function.is_some_and(|function| {
-            analysis.invocations.iter().any(|inner| function.span.contains(inner.place.command.span) && updates(inner))
-        })
-    };
-    let each_time = |other: &Invocation<'_>| {
-        other.place.command.span.start < start && analysis.runs(&other.place).each_time() && updates(other)
-    };
-    analysis.before(&install.place).any(|other| updates(other) || calls_update(other))
-        || analysis.invocations.iter().any(each_time)
+/// Where package lists are fetched.
+struct Updates<'t> {
+    /// Where the first of those stands that are fetched on every run.
+    first_each_time: Option<u32>,
+    /// The functions that fetch them.
+    functions: HashSet<&'t str>,
+}
+
+impl<'t> Updates<'t> {
+    fn of(analysis: &Analysis<'t>) -> Updates<'t> {
+        let all = || analysis.invocations.iter().filter(|invocation| updates(invocation));
+        let each_time = all().filter(|update| analysis.runs(&update.place).each_time());
+        let first_each_time = each_time.map(|update| update.place.command.span.start).min();
+        let functions = all().filter_map(|update| Some(update.place.context.function?.name.as_str())).collect();
+        Updates { first_each_time, functions }
+    }
+
+    /// Whether lists are fetched before, on the run that the packages are installed on.
+    fn are_before(&self, analysis: &Analysis<'t>, install: &Invocation<'t>) -> bool {
+        let start = install.place.command.span.start;
+        self.first_each_time.is_some_and(|first| first < start)
+            || analysis
+                .before(&install.place)
+                .any(|other| updates(other) || self.functions.contains(other.name.as_str()))
+    }
+}
+
+/// Whether a command fetches package lists.
+fn updates(invocation: &Invocation<'_>) -> bool {
+    let is_update = invocation.package_manager().is_some_and(|(manager, _, subcommand)| {
+        manager.names.contains(&"apt-get") && matches!(subcommand, "update" | "up")
+    });
+    is_update || invocation.is(&["add-apt-repository", "apt-add-repository"])
 }
 
 /// The update put before it; in braces, where something else decides whether it runs.

@@ -31,10 +31,9 @@ pub(in crate::lint) const RULE: Rule =
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let mut seen = HashSet::new();
     for place in &analysis.places {
-        // With the marker behind `&`, all of the chain is in the background: that is another rule's.
-        let is_inside = place.context.chain.is_none_or(|chain| place.item.and_or.span.start > chain.span.start);
-        let has_marker = analysis.hits_in(place.item.and_or.span);
-        if !place.item.background || !is_inside || has_marker || !seen.insert(place.item.and_or.span) {
+        // A marker alone guards nothing: what is wrong there has other rules.
+        let has_marker = place.item.and_or.rest.is_empty() && analysis.hits_in(place.item.and_or.span);
+        if !place.item.background || has_marker || !seen.insert(place.item.and_or.span) {
             continue;
         }
         let is_awaited = analysis.after(place).any(|other| other.is(&["wait", "kill", "pkill", "killall"]));

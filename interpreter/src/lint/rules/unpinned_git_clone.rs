@@ -19,8 +19,10 @@
 //!     && git -C /opt/tool checkout 3f786850e387550fdab836ed7e6dc881de23001b
 //! ```
 
+use std::collections::HashSet;
+
 use crate::{
-    Diagnostic, Severity,
+    Diagnostic, Severity, Span,
     analyze::{folding::Folded, invocation::Invocation},
     lint::git,
     lint::{analysis::Analysis, rule::Rule},
@@ -30,22 +32,22 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE030", "unpinned-git-clone", Severity::Warning, include_str!("unpinned_git_clone.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    let pins: Vec<(&Invocation<'_>, Option<String>)> =
-        analysis.invocations.iter().filter_map(|git| pin(analysis, git)).collect();
+    let pins: Vec<Pin> = analysis.invocations.iter().filter_map(|git| pin(analysis, git)).collect();
+    let names: HashSet<&str> =
+        pins.iter().filter_map(|pin| pin.directory.as_deref()).flat_map(|path| path.split('/')).collect();
+    // Those that say nowhere what directory they mean: the one that their chain has cloned.
+    let here: HashSet<Span> = pins.iter().filter(|pin| pin.directory.is_none()).map(|pin| pin.command).collect();
+    let all: HashSet<Span> = pins.iter().map(|pin| pin.command).collect();
     for clone in &analysis.invocations {
         let Some(("clone", rest)) = git::subcommand(clone) else { continue };
         if is_pinned_by_itself(&rest) {
             continue;
         }
         let target = target(&rest);
-        let same_home = |other: &Invocation<'_>| {
-            analysis.after(&clone.place).any(|behind| behind.place.command.span == other.place.command.span)
-        };
-        let is_pinned = pins.iter().any(|(other, directory)| match (&target, directory) {
-            (Some(target), Some(directory)) if names_same(target, directory) => true,
-            (Some(_), Some(_)) => false,
-            _ => same_home(other),
-        });
+        let is_named = target.as_deref().is_some_and(|target| names.contains(target));
+        let candidates = if target.is_some() { &here } else { &all };
+        let is_pinned =
+            is_named || analysis.after(&clone.place).any(|behind| candidates.contains(&behind.place.command.span));
         if !is_pinned {
             findings.push(
                 rule.finding(clone.span_to(rest.index), "no fixed commit of this clone is checked out")
@@ -55,8 +57,14 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// A command that checks a full commit id out, and the directory where it does.
-fn pin<'a, 't>(analysis: &Analysis<'t>, git: &'a Invocation<'t>) -> Option<(&'a Invocation<'t>, Option<String>)> {
+/// A command that checks a full commit id out.
+struct Pin {
+    command: Span,
+    /// The directory where it does.
+    directory: Option<String>,
+}
+
+fn pin<'t>(analysis: &Analysis<'t>, git: &Invocation<'t>) -> Option<Pin> {
     let (subcommand, rest) = git::subcommand(git)?;
     let is_checkout = matches!(subcommand, "checkout" | "switch" | "reset" | "merge" | "read-tree");
     let is_pin = |operand: &Folded| {
@@ -66,7 +74,7 @@ fn pin<'a, 't>(analysis: &Analysis<'t>, git: &'a Invocation<'t>) -> Option<(&'a 
     };
     let pins = is_checkout && rest.operands().iter().any(|operand| is_pin(operand));
     let directory = rest.directory.as_ref().or(git.directory.as_ref()).map(|folded| folded.text.to_string());
-    pins.then_some((git, directory))
+    pins.then_some(Pin { command: git.place.command.span, directory })
 }
 
 fn is_pinned_by_itself(clone: &git::Git<'_, '_>) -> bool {
@@ -84,10 +92,4 @@ fn target(clone: &git::Git<'_, '_>) -> Option<String> {
     let name = if directory.is_some() { name } else { name.strip_suffix(".git").unwrap_or(name) };
     // Without a directory of its own, the clone goes where it is run.
     (name != ".").then(|| name.to_owned())
-}
-
-/// Whether two paths end in the same name.
-fn names_same(target: &str, directory: &str) -> bool {
-    let parts = directory.trim_end_matches('/').split('/');
-    parts.into_iter().any(|part| part == target)
 }

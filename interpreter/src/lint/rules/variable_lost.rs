@@ -19,7 +19,7 @@
 //! everytime && echo "$version"
 //! ```
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     Diagnostic, Severity, Span,
@@ -32,10 +32,12 @@ pub(in crate::lint) const RULE: Rule =
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let mut seen = HashSet::new();
+    let mut stages_of: HashMap<&str, Option<HashSet<Span>>> = HashMap::new();
     for used in analysis.uses.iter().filter(|used| !used.has_default) {
-        let Some(stages) = stages_that_set(analysis, used.name) else { continue };
+        let stages = stages_of.entry(used.name).or_insert_with(|| stages_that_set(analysis, used.name));
+        let Some(stages) = stages else { continue };
         let home = home(analysis, used.span);
-        if stages.iter().any(|stage| Some(*stage) == home) || !seen.insert((used.name, home)) {
+        if home.is_some_and(|home| stages.contains(&home)) || !seen.insert((used.name, home)) {
             continue;
         }
         let name = used.name;
@@ -49,12 +51,12 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
 }
 
 /// The stages and functions that set a variable; `None` where it is set in other places, too, or nowhere.
-fn stages_that_set(analysis: &Analysis<'_>, name: &str) -> Option<Vec<Span>> {
+fn stages_that_set(analysis: &Analysis<'_>, name: &str) -> Option<HashSet<Span>> {
     if analysis.container.environment.iter().any(|known| known == name) || is_given(name) {
         return None;
     }
     let assigned = analysis.variables.assigned(name);
-    let stages: Option<Vec<Span>> = assigned
+    let stages: Option<HashSet<Span>> = assigned
         .iter()
         .map(|assigned| {
             let chain = analysis.timetable.chain_at(assigned.span);
