@@ -1,78 +1,49 @@
-//! The command `ce-lint`: reads scripts, prints what the rules find in them, and tells by its exit status.
+//! The command `ce-lint`: reads scripts, prints what the rules find in them, fixes what can be fixed, and tells by its
+//! exit status.
+
+mod arguments;
+mod description;
+mod language_server;
+mod past;
+mod printer;
+mod selection;
+mod subject;
 
 use std::{
-    fmt, fs,
-    io::{self, Read, Write},
-    path::{Path, PathBuf},
+    collections::{BTreeMap, HashSet},
+    fmt,
+    io::{self, Write},
+    path::Path,
     process::ExitCode,
 };
 
-use clap::{Parser, ValueEnum};
 use compeval_interpreter::{
-    Diagnostic, Severity, Source, Span,
-    lint::{self, Rule},
+    Applicability, Diagnostic, Parsed, Severity, Source,
+    lint::{
+        self, RULES, Setting,
+        fix::{self, Fixing},
+        history::{self, History},
+    },
     parse,
 };
-use compeval_runtime::{
-    computation::{
-        description::Description,
-        environment::LONGEST_SCRIPT,
-        layout::{DESCRIPTION, SETUP_SCRIPT},
-    },
-    file,
+use serde_json::json;
+use similar::TextDiff;
+
+pub use self::arguments::LintArguments;
+use self::{
+    arguments::LintCommand,
+    printer::FindingPrinter,
+    selection::{Selection, SelectionError},
+    subject::Subject,
 };
-use serde::Serialize;
-
-use crate::{
-    VERSION,
-    report::{self, Color, Positions},
-};
-
-const EXIT_STATUSES: &str = "\
-Exit status:
-  0  nothing was found
-  1  something was found
-  2  a failure, wrong usage included";
-
-/// Find what will go wrong in the docker-setup.sh of a computation.
-#[derive(Clone, Debug, Parser)]
-#[command(name = "ce-lint", version = VERSION, after_help = EXIT_STATUSES)]
-pub struct LintArguments {
-    /// Scripts, or directories with a docker-setup.sh; `-` is the standard input [default: docker-setup.sh]
-    files: Vec<PathBuf>,
-    /// How to print findings
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-    /// Apply only these rules, by code or name
-    #[arg(long, value_name = "RULES", value_delimiter = ',')]
-    select: Vec<String>,
-    /// Leave these rules out, by code or name
-    #[arg(long, value_name = "RULES", value_delimiter = ',')]
-    ignore: Vec<String>,
-    /// The name to show for the standard input
-    #[arg(long, value_name = "NAME", default_value = "-")]
-    stdin_filename: String,
-    /// When to use colors
-    #[arg(long, value_enum, default_value_t)]
-    color: Color,
-}
-
-/// How findings are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// With the lines they are about
-    #[default]
-    Full,
-    /// As a list of objects
-    Json,
-}
+use crate::report;
 
 /// How the command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LintStatus {
     /// Nothing was found.
     Clean,
-    /// Something was found that is more than a matter of style.
+    /// Something was found that counts.
     Findings,
     /// A rule or file could not be found or read.
     Failure,
@@ -90,35 +61,33 @@ impl From<LintStatus> for ExitCode {
 
 /// Lints the files, with findings on the standard output and all else on the standard error.
 pub fn run(arguments: &LintArguments) -> LintStatus {
-    let rules = match Rules::of(arguments) {
-        Ok(rules) => rules,
-        Err(error) => {
-            tell(&report::failure("ce-lint", &error, error.help().as_deref()));
-            return LintStatus::Failure;
-        }
+    match &arguments.command {
+        Some(LintCommand::Explain { rules }) => return explain(rules),
+        Some(LintCommand::Rules { json }) => return list_rules(*json),
+        None if arguments.lsp => return language_server::serve(arguments),
+        None => {}
+    }
+    let colored = arguments.output_file.is_none() && arguments.color.is_on(&io::stdout());
+    let printer = match FindingPrinter::new(arguments.format, colored, arguments.output_file.as_deref()) {
+        Ok(printer) => printer,
+        Err(error) => return fail(&error, None),
     };
-    let mut totals = Totals::default();
-    let mut output = Stdout::new(arguments);
-    let default = [PathBuf::from(SETUP_SCRIPT)];
-    for path in if arguments.files.is_empty() { &default[..] } else { &arguments.files } {
-        match read(path, &arguments.stdin_filename) {
-            Ok(source) => {
-                let parsed = parse(source);
-                let shell = Description::shell_of(&description_beside(path));
-                let shell = shell.unwrap_or_else(|| "/bin/sh".to_owned());
-                let container = lint::Setting { shell, environment: Vec::new() };
-                let mut findings = lint::check_for(&parsed, &container);
-                findings.retain(|finding| rules.apply(finding));
-                totals.add(&findings);
-                output.print(&parsed.script.source, &findings);
-            }
-            Err(failure) => {
-                totals.failed = true;
-                tell(&report::failure("ce-lint", &failure, failure.help()));
+    let mut told = HashSet::new();
+    let mut linter = Linter { arguments, printer, totals: Totals::default() };
+    for subject in Subject::all(&arguments.files, &arguments.stdin_filename) {
+        if let Err(failure) = linter.lint(&subject) {
+            linter.totals.failed = true;
+            // What is wrong with an option is wrong for all files.
+            if told.insert(failure.clone()) {
+                tell(&failure);
             }
         }
     }
-    if let Err(error) = output.finish() {
+    let Linter { mut printer, mut totals, .. } = linter;
+    if arguments.statistics {
+        printer.text(totals.statistics().as_bytes());
+    }
+    if let Err(error) = printer.finish() {
         totals.failed = true;
         tell(&report::failure("ce-lint", &error, None));
     }
@@ -126,115 +95,177 @@ pub fn run(arguments: &LintArguments) -> LintStatus {
     totals.status()
 }
 
-/// The docker description that belongs to a script, or to the computation in a directory.
-fn description_beside(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join(DESCRIPTION) } else { path.with_file_name(DESCRIPTION) }
-}
-
 /// Nothing can be done about a standard error that takes no text.
 fn tell(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// A file that could not be read.
+fn fail(error: &dyn std::error::Error, help: Option<&str>) -> LintStatus {
+    tell(&report::failure("ce-lint", error, help));
+    LintStatus::Failure
+}
+
+/// Prints the documentation of rules.
+fn explain(rules: &[String]) -> LintStatus {
+    for (index, name) in rules.iter().enumerate() {
+        let rule = match selection::rule(name) {
+            Ok(rule) => rule,
+            Err(error) => return fail(&error, error.help()),
+        };
+        let rest = rule.documentation();
+        let separator = if index == 0 { "" } else { "\n" };
+        let text = format!("{separator}# {} {}\n\n{rest}", rule.code, rule.name);
+        if io::stdout().write_all(text.as_bytes()).is_err() {
+            break;
+        }
+    }
+    LintStatus::Clean
+}
+
+/// Prints a line, or an object, for each rule.
+fn list_rules(as_json: bool) -> LintStatus {
+    let summary = |rule: &lint::Rule| rule.documentation().lines().next().unwrap_or_default().to_owned();
+    let mut text = String::new();
+    if as_json {
+        let rules = RULES.iter().map(
+            |rule| json!({ "code": rule.code, "name": rule.name, "severity": rule.severity, "summary": summary(rule) }),
+        );
+        text = format!("{:#}\n", json!(rules.collect::<Vec<_>>()));
+    } else {
+        for rule in &RULES {
+            let severity = word(rule.severity);
+            text += &format!("{}  {severity:<7}  {:<26}  {}\n", rule.code, rule.name, summary(rule));
+        }
+    }
+    let _ = io::stdout().write_all(text.as_bytes());
+    LintStatus::Clean
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Style => "style",
+    }
+}
+
+/// Everything that is found in a script, of the rules that are asked for, in the order of the places.
+fn check(parsed: &Parsed, setting: &Setting, history: Option<&History>, selection: &Selection) -> Vec<Diagnostic> {
+    let mut findings = lint::check_for(parsed, setting);
+    findings.extend(history.into_iter().flat_map(|history| history::compare(parsed, history)));
+    selection.apply(&mut findings);
+    findings.sort_by_key(|finding| (finding.primary.span, finding.code));
+    findings
+}
+
+struct Linter<'a> {
+    arguments: &'a LintArguments,
+    printer: FindingPrinter,
+    totals: Totals,
+}
+
+impl Linter<'_> {
+    /// Lints a script and the description beside it.
+    ///
+    /// # Errors
+    /// What to say of why it could not be.
+    fn lint(&mut self, subject: &Subject) -> Result<(), String> {
+        let wrong = |error: SelectionError| report::failure("ce-lint", &error, error.help());
+        let selection = Selection::of(self.arguments, &subject.directory()).map_err(wrong)?;
+        let source = subject.read().map_err(|error| report::failure("ce-lint", &error, error.help()))?;
+        let description = subject.description();
+        let beside = description::beside(&description, source.slice(source.line(1)));
+        let past = past::of(self.arguments, subject).map_err(|error| report::failure("ce-lint", &error, None))?;
+        let source = match self.arguments.fix || self.arguments.diff {
+            true => self.fix(subject, source, &beside.setting, past.as_ref(), &selection)?,
+            false => source,
+        };
+        // The fixed text is what is asked for: findings would stand between.
+        let is_filter = matches!(subject, Subject::Stdin(_)) && self.arguments.fix || self.arguments.diff;
+        if let Some((source, mut findings)) = beside.findings {
+            selection.apply(&mut findings);
+            self.found(&source, &findings, &selection, is_filter);
+        }
+        let parsed = parse(source);
+        let findings = check(&parsed, &beside.setting, past.as_ref(), &selection);
+        self.found(&parsed.script.source, &findings, &selection, is_filter);
+        Ok(())
+    }
+
+    fn found(&mut self, source: &Source, findings: &[Diagnostic], selection: &Selection, is_silent: bool) {
+        self.totals.add(findings, selection);
+        // Of a description without findings, nothing need be said.
+        let is_script = !source.name().ends_with(".conf");
+        if !is_silent && !self.arguments.statistics && (is_script || !findings.is_empty()) {
+            self.printer.print(source, findings);
+        }
+    }
+
+    /// Puts fixes in, or prints what they would change; gives what is to be linted then.
+    fn fix(
+        &mut self,
+        subject: &Subject,
+        source: Source,
+        setting: &Setting,
+        past: Option<&History>,
+        selection: &Selection,
+    ) -> Result<Source, String> {
+        let applied = if self.arguments.fix_applied { 0 } else { past.map_or(0, History::len) };
+        let is_unsafe = self.arguments.unsafe_fixes;
+        let fixing = Fixing { selects: &|finding| selection.selects(finding), is_unsafe, applied };
+        let fixed = fix::fix(&source, setting, fixing);
+        self.totals.left_out += fixed.left_out;
+        let is_stdin = matches!(subject, Subject::Stdin(_));
+        if self.arguments.diff {
+            let (before, after) = (source.text().to_vec(), &fixed.text);
+            let diff = TextDiff::from_lines(before.as_slice(), after.as_slice());
+            let mut text = Vec::new();
+            // Writing to a vector does not fail.
+            let _ = diff.unified_diff().header(source.name(), source.name()).to_writer(&mut text);
+            self.totals.would_fix += fixed.fixed.values().sum::<usize>();
+            self.printer.text(&text);
+            return Ok(source);
+        }
+        self.totals.fixed += fixed.fixed.values().sum::<usize>();
+        if is_stdin {
+            self.printer.text(&fixed.text);
+        } else if let Some(path) = subject.path().filter(|_| !fixed.fixed.is_empty()) {
+            write(path, &fixed.text).map_err(|error| {
+                let error = Unwritable { path: path.display().to_string(), error };
+                report::failure("ce-lint", &error, None)
+            })?;
+        }
+        Ok(Source::new(source.name(), fixed.text))
+    }
+}
+
+/// Writes a file in one step, as it was but for its text: who reads it meanwhile has the old one or the new one.
+fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+    // Through a link, the file that it names is written.
+    let path = path.canonicalize()?;
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(text)?;
+    file.as_file().set_permissions(path.metadata()?.permissions())?;
+    file.persist(&path).map(drop).map_err(|error| error.error)
+}
+
+/// A file that fixes could not be put into.
 #[derive(Debug)]
-struct Unreadable {
-    path: PathBuf,
+struct Unwritable {
+    path: String,
     error: io::Error,
 }
 
-impl Unreadable {
-    fn help(&self) -> Option<&'static str> {
-        let is_default = self.path == Path::new(SETUP_SCRIPT) && self.error.kind() == io::ErrorKind::NotFound;
-        is_default.then_some("run it in the directory of a computation, or name the scripts")
-    }
-}
-
-impl fmt::Display for Unreadable {
+impl fmt::Display for Unwritable {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "cannot read `{}`", self.path.display())
+        write!(formatter, "cannot write `{}`, which is as it was", self.path)
     }
 }
 
-impl std::error::Error for Unreadable {
+impl std::error::Error for Unwritable {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.error)
-    }
-}
-
-fn read(path: &Path, stdin_name: &str) -> Result<Source, Unreadable> {
-    if path == Path::new("-") {
-        let text = read_bounded(io::stdin().lock());
-        let named = |error| Unreadable { path: "the standard input".into(), error };
-        return text.map(|text| Source::new(stdin_name, text)).map_err(named);
-    }
-    let is_computation = path.is_dir();
-    let path = if is_computation { path.join(SETUP_SCRIPT) } else { path.to_owned() };
-    // Who names a pipe means to wait for its writer.
-    let text =
-        if is_computation { file::read(&path, LONGEST_SCRIPT) } else { fs::File::open(&path).and_then(read_bounded) };
-    match text {
-        Ok(text) => Ok(Source::new(path.to_string_lossy(), text)),
-        Err(error) => Err(Unreadable { path, error }),
-    }
-}
-
-/// All that a stream gives, unless it is more than any script has.
-fn read_bounded(stream: impl Read) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    stream.take(LONGEST_SCRIPT + 1).read_to_end(&mut text)?;
-    match text.len() as u64 {
-        ..=LONGEST_SCRIPT => Ok(text),
-        _ => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {LONGEST_SCRIPT} bytes"))),
-    }
-}
-
-/// A rule that is not there.
-#[derive(Debug)]
-struct UnknownRule(String);
-
-impl UnknownRule {
-    /// The rule whose code or name is nearest, or where to look.
-    fn help(&self) -> Option<String> {
-        Some(match Rule::nearest(&self.0) {
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => {
-                let codes: Vec<&str> = lint::RULES.iter().map(|rule| rule.code).collect();
-                format!("there are {}", codes.join(", "))
-            }
-        })
-    }
-}
-
-impl fmt::Display for UnknownRule {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "there is no rule `{}`", self.0)
-    }
-}
-
-impl std::error::Error for UnknownRule {}
-
-/// The rules that are asked for.
-struct Rules {
-    /// All, when empty.
-    selected: Vec<&'static str>,
-    ignored: Vec<&'static str>,
-}
-
-impl Rules {
-    fn of(arguments: &LintArguments) -> Result<Rules, UnknownRule> {
-        let find = |name: &String| {
-            let rule = Rule::find(name.trim()).ok_or_else(|| UnknownRule(name.clone()))?;
-            Ok(rule.code)
-        };
-        let selected = arguments.select.iter().map(find).collect::<Result<_, _>>()?;
-        let ignored = arguments.ignore.iter().map(find).collect::<Result<_, _>>()?;
-        Ok(Rules { selected, ignored })
-    }
-
-    fn apply(&self, finding: &Diagnostic) -> bool {
-        let is_selected = self.selected.is_empty() || self.selected.contains(&finding.code);
-        is_selected && !self.ignored.contains(&finding.code)
     }
 }
 
@@ -246,11 +277,21 @@ struct Totals {
     matters_of_style: usize,
     /// How many files have findings.
     files: usize,
+    /// How many findings count for the exit status.
+    counting: usize,
+    /// How many could be fixed, safely and otherwise.
+    fixable: usize,
+    unsafely: usize,
+    /// How many were, how many would be, and how many were left out since their stages are applied.
+    fixed: usize,
+    would_fix: usize,
+    left_out: usize,
+    by_rule: BTreeMap<&'static str, (&'static str, usize)>,
     failed: bool,
 }
 
 impl Totals {
-    fn add(&mut self, findings: &[Diagnostic]) {
+    fn add(&mut self, findings: &[Diagnostic], selection: &Selection) {
         self.files += usize::from(!findings.is_empty());
         for finding in findings {
             *match finding.severity {
@@ -258,19 +299,33 @@ impl Totals {
                 Severity::Warning => &mut self.warnings,
                 Severity::Style => &mut self.matters_of_style,
             } += 1;
+            self.counting += usize::from(selection.fail_on.counts(finding.severity));
+            match finding.fix.as_ref().map(|fix| fix.applicability) {
+                Some(Applicability::Safe) => self.fixable += 1,
+                Some(Applicability::Unsafe) => self.unsafely += 1,
+                None => {}
+            }
+            self.by_rule.entry(finding.code).or_insert((finding.name, 0)).1 += 1;
         }
     }
 
     fn status(&self) -> LintStatus {
-        match self.errors + self.warnings {
+        match self.counting {
             _ if self.failed => LintStatus::Failure,
-            0 => LintStatus::Clean,
+            0 if self.would_fix == 0 => LintStatus::Clean,
             _ => LintStatus::Findings,
         }
     }
+
+    /// A line for each rule that found something, the most first.
+    fn statistics(&self) -> String {
+        let mut rules: Vec<_> = self.by_rule.iter().collect();
+        rules.sort_by_key(|(code, (_, count))| (std::cmp::Reverse(*count), **code));
+        rules.iter().fold(String::new(), |text, (code, (name, count))| text + &format!("{count:>5}  {code}  {name}\n"))
+    }
 }
 
-/// `Found 2 errors and 1 warning in 1 file`, or nothing.
+/// `Found 2 errors and 1 warning in 1 file`, what was fixed and what could be, or nothing.
 impl fmt::Display for Totals {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = |number: usize, one: &str, many: &str| match number {
@@ -278,6 +333,15 @@ impl fmt::Display for Totals {
             1 => Some(format!("1 {one}")),
             _ => Some(format!("{number} {many}")),
         };
+        if let Some(fixed) = count(self.fixed, "finding", "findings") {
+            writeln!(formatter, "Fixed {fixed}")?;
+        }
+        if let Some(fixed) = count(self.would_fix, "finding", "findings") {
+            writeln!(formatter, "Would fix {fixed}")?;
+        }
+        if let Some(left_out) = count(self.left_out, "fix", "fixes") {
+            writeln!(formatter, "Left out {left_out} in stages that are applied: `--fix-applied` puts them in")?;
+        }
         let kinds = [
             count(self.errors, "error", "errors"),
             count(self.warnings, "warning", "warnings"),
@@ -289,129 +353,13 @@ impl fmt::Display for Totals {
             [most @ .., last] if !most.is_empty() => format!("{} and {last}", most.join(", ")),
             kinds => kinds.concat(),
         };
-        writeln!(formatter, "Found {kinds} in {files}")
-    }
-}
-
-/// The standard output. Once its reader has gone, the rest is dropped: the exit status still tells what was found.
-struct Stdout {
-    stream: io::BufWriter<io::StdoutLock<'static>>,
-    format: Format,
-    colored: bool,
-    /// How many findings were printed.
-    printed: usize,
-    result: io::Result<()>,
-}
-
-impl Stdout {
-    fn new(arguments: &LintArguments) -> Stdout {
-        let stdout = io::stdout().lock();
-        Stdout {
-            colored: arguments.color.is_on(&stdout),
-            stream: io::BufWriter::with_capacity(1 << 16, stdout),
-            format: arguments.format,
-            printed: 0,
-            result: Ok(()),
+        writeln!(formatter, "Found {kinds} in {files}")?;
+        match (self.fixable, self.unsafely) {
+            _ if self.fixed + self.would_fix > 0 => Ok(()),
+            (0, 0) => Ok(()),
+            (0, some) => writeln!(formatter, "[*] {some} fixable with `--fix --unsafe-fixes`"),
+            (some, 0) => writeln!(formatter, "[*] {some} fixable with `--fix`"),
+            (some, more) => writeln!(formatter, "[*] {some} fixable with `--fix`, {more} more with `--unsafe-fixes`"),
         }
     }
-
-    fn print(&mut self, source: &Source, findings: &[Diagnostic]) {
-        let mut positions = Positions::new(source);
-        for finding in findings {
-            if self.result.is_ok() {
-                self.result = self.print_one(&mut positions, source, finding);
-            }
-        }
-    }
-
-    fn print_one(&mut self, positions: &mut Positions<'_>, source: &Source, finding: &Diagnostic) -> io::Result<()> {
-        let is_first = self.printed == 0;
-        self.printed += 1;
-        match self.format {
-            Format::Full => {
-                let text = report::diagnostic(positions, finding, self.colored);
-                self.stream.write_all(if is_first { b"" } else { b"\n" })?;
-                self.stream.write_all(text.as_bytes())
-            }
-            Format::Json => {
-                self.stream.write_all(if is_first { b"[\n" } else { b",\n" })?;
-                serde_json::to_writer(&mut self.stream, &Finding::new(positions, source, finding))
-                    .map_err(io::Error::from)
-            }
-        }
-    }
-
-    fn finish(mut self) -> io::Result<()> {
-        let end = match (self.format, self.printed) {
-            (Format::Full, _) => "",
-            (Format::Json, 0) => "[]\n",
-            (Format::Json, _) => "\n]\n",
-        };
-        let written =
-            self.result.and_then(|()| self.stream.write_all(end.as_bytes())).and_then(|()| self.stream.flush());
-        // What is left in the buffer must not be tried again.
-        let _ = self.stream.into_parts();
-        written.or_else(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => Ok(()),
-            _ => Err(error),
-        })
-    }
-}
-
-/// A finding as programs read it. Lines and columns count from 1, offsets in bytes from 0.
-#[derive(Serialize)]
-struct Finding<'d> {
-    code: &'d str,
-    name: &'d str,
-    severity: Severity,
-    message: &'d str,
-    path: &'d str,
-    start: JsonPlace,
-    end: JsonPlace,
-    /// The place itself, then further ones.
-    labels: Vec<FindingLabel<'d>>,
-    help: Option<&'d str>,
-    fix: Option<()>,
-    url: Option<&'d str>,
-}
-
-#[derive(Serialize)]
-struct FindingLabel<'d> {
-    text: &'d str,
-    start: JsonPlace,
-    end: JsonPlace,
-}
-
-#[derive(Clone, Copy, Serialize)]
-struct JsonPlace {
-    line: usize,
-    column: usize,
-    offset: u32,
-}
-
-impl<'d> Finding<'d> {
-    fn new(positions: &mut Positions<'_>, source: &'d Source, finding: &'d Diagnostic) -> Finding<'d> {
-        let Diagnostic { code, name, severity, message, primary, related, help, fix: _ } = finding;
-        let (start, end) = place(positions, primary.span);
-        // Copies, so that `positions` stays where the next finding begins.
-        let mut elsewhere = positions.clone();
-        let mut labels = vec![FindingLabel { text: &primary.text, start, end }];
-        labels.extend(related.iter().map(|label| {
-            let (start, end) = place(&mut elsewhere, label.span);
-            FindingLabel { text: &label.text, start, end }
-        }));
-        let (severity, help) = (*severity, help.as_deref());
-        Finding { code, name, severity, message, path: source.name(), start, end, labels, help, fix: None, url: None }
-    }
-}
-
-fn place(positions: &mut Positions<'_>, span: Span) -> (JsonPlace, JsonPlace) {
-    let start = positions.at(span.start);
-    let end = positions.clone().at(span.end);
-    let place = |position: compeval_interpreter::Position, offset| JsonPlace {
-        line: position.line,
-        column: position.column,
-        offset,
-    };
-    (place(start, span.start), place(end, span.end))
 }

@@ -10,10 +10,12 @@ use std::{
     path::Path,
 };
 
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 use bstr::ByteSlice;
 use clap::ValueEnum;
-use compeval_interpreter::{Diagnostic, Label, Position, Severity, Source, Span, language::quoting::quote};
+use compeval_interpreter::{
+    Applicability, Diagnostic, Label, Position, Severity, Source, Span, language::quoting::quote,
+};
 
 /// When to write in colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -110,16 +112,49 @@ pub fn diagnostic(positions: &mut Positions<'_>, finding: &Diagnostic, colored: 
         ));
         group = group.element(snippet.path(path.clone()));
     }
-    if let Some(help) = &finding.help {
-        group = group.element(Level::HELP.message(printable(help).into_owned()));
+    let mut groups = Vec::new();
+    match (&finding.help, corrected(source, finding)) {
+        (help, Some(snippet)) => {
+            let unsafely = match finding.fix.as_ref().map(|fix| fix.applicability) {
+                Some(Applicability::Unsafe) => " (`--unsafe-fixes`: it may change what the script does)",
+                _ => "",
+            };
+            let help = help.as_deref().map_or("it can be fixed so".into(), printable);
+            groups.push(Level::HELP.secondary_title(format!("{help}{unsafely}")).element(snippet));
+        }
+        (Some(help), None) => group = group.element(Level::HELP.message(printable(help).into_owned())),
+        (None, None) => {}
     }
+    groups.insert(0, group);
     let renderer = if colored { Renderer::styled() } else { Renderer::plain() };
-    let mut text = renderer.term_width(2 * LINE_WIDTH).render(&[group]) + "\n";
+    let mut text = renderer.term_width(2 * LINE_WIDTH).render(&groups) + "\n";
     // The renderer counts columns in what is left of a cut line.
     for (in_text, in_source) in columns.into_iter().filter(|(in_text, in_source)| in_text != in_source) {
         text = text.replacen(&in_text, &in_source, 1);
     }
     text
+}
+
+/// The lines that a fix changes, with the change; `None` where they are too many or too long, or are not just text.
+fn corrected<'a>(source: &Source, finding: &Diagnostic) -> Option<Snippet<'a, Patch<'a>>> {
+    let edits = &finding.fix.as_ref()?.edits;
+    let start = edits.iter().map(|edit| edit.span.start).min()?;
+    let end = edits.iter().map(|edit| edit.span.end).max()?;
+    let (first, last) = (source.line_number(start), source.line_number(end));
+    let lines = Span { start: source.line(first).start, end: source.line(last).end };
+    let is_short =
+        last - first < SPAN_LINES && (first..=last).all(|line| source.line(line).range().len() <= LINE_WIDTH);
+    let text = source.slice(lines).to_str().ok()?;
+    let is_text = |text: &str| !text.contains(|letter: char| letter.is_control() && letter != '\n' && letter != '\t');
+    let are_texts = is_text(text) && edits.iter().all(|edit| is_text(&edit.text));
+    if !is_short || !are_texts {
+        return None;
+    }
+    let patches = edits.iter().map(|edit| {
+        let place = |at: u32| (at - lines.start) as usize;
+        Patch::new(place(edit.span.start)..place(edit.span.end), edit.text.clone())
+    });
+    Some(Snippet::source(text.to_owned()).line_start(first).patches(patches))
 }
 
 /// A label, the lines it is shown on, and whether it is the primary one.

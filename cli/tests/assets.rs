@@ -13,6 +13,7 @@ use clap_mangen::{
     roff::{Roff, roman},
 };
 use compeval_cli::{env_command::EnvArguments, lint_command::LintArguments, run_command::RunArguments};
+use compeval_interpreter::lint::RULES;
 
 /// Compares a file of the documentation with what it should be, or makes it that.
 fn check(path: &Path, made: &[u8]) {
@@ -81,4 +82,35 @@ fn the_man_page_has_the_exit_statuses() {
     for row in ["125    ce\\-run itself failed", "126    the command is there", "127    ", "128+N  "] {
         assert!(page.contains(row), "{row}: {page}");
     }
+}
+
+/// A page for each rule, and one that lists them by what they are about.
+#[test]
+fn the_pages_of_the_rules_are_current() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/rules");
+    let mut index = String::from(
+        "# The rules of ce-lint\n\nOne page for each; `ce-lint explain CODE` prints the same. How they are selected, fixed and \
+         suppressed: [ce-lint](../lint.md).\n",
+    );
+    let mut family = "";
+    for rule in &RULES {
+        let documentation = rule.documentation();
+        let severity = format!("{:?}", rule.severity).to_lowercase();
+        let page = format!(
+            "# {} {}\n\nLevel: {severity}. Family: {}.\n\n{documentation}",
+            rule.code,
+            rule.name,
+            rule.family()
+        );
+        check(&docs.join(format!("{}.md", rule.code)), page.as_bytes());
+        if rule.family() != family {
+            family = rule.family();
+            index += &format!("\n## {family}\n\n| rule | level | what it finds |\n|---|---|---|\n");
+        }
+        let summary = documentation.lines().next().unwrap_or_default().replace('|', "\\|");
+        index += &format!("| [{0} {1}]({0}.md) | {severity} | {summary} |\n", rule.code, rule.name);
+    }
+    check(&docs.join("README.md"), index.as_bytes());
+    let pages = fs::read_dir(&docs).unwrap().count();
+    assert_eq!(pages, RULES.len() + 1, "no page is left of a rule that is gone");
 }

@@ -59,6 +59,19 @@ pub fn found_upwards(directory: &Path) -> PathBuf {
     found.map_or_else(|| directory.to_owned(), Path::to_owned)
 }
 
+/// The bytes of a file in a working tree of Git as a version has it, named as `git rev-parse` knows it; `None` where the
+/// version does not have it.
+///
+/// # Errors
+/// When the file's directory is in no repository, or there is no such version.
+pub fn text_at(file: &Path, version: &str) -> Result<Option<Vec<u8>>, ComputationError> {
+    let directory = file.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let read = |source| ComputationError::Read { path: directory.to_owned(), source };
+    let directory = directory.canonicalize().map_err(read)?;
+    let name = file.file_name().unwrap_or_default();
+    Checkout::discover(&directory)?.text_at(&directory.join(name), version)
+}
+
 impl Computation {
     /// The computation in `directory`, with the state of its files at this moment.
     ///

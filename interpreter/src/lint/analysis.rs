@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bstr::ByteSlice;
 
 use crate::{
-    Edit, Source, Span,
+    Diagnostic, Edit, Label, Source, Span,
     analyze::{
         calls::Calls,
         decision::Verdicts,
@@ -214,6 +214,21 @@ impl<'t> Analysis<'t> {
                 Edit::replace(Span { start: end - 2, end }, "}"),
             ]
         })
+    }
+
+    /// Adds where the chain begins that a finding is in, where that is on another line and not said yet.
+    pub(crate) fn tell_stage(&self, finding: &mut Diagnostic) {
+        let Some(chain) = self.timetable.chain_at(finding.primary.span) else { return };
+        let between = Span { start: chain.at.end.min(finding.primary.span.start), end: finding.primary.span.start };
+        let is_told = finding.related.iter().any(|label| label.span.start == chain.at.start);
+        let text = match chain.marker {
+            Some(Marker::NextStage) => "the stage begins here",
+            Some(Marker::Everytime) => "the chain begins here",
+            None => return,
+        };
+        if !is_told && self.source.slice(between).contains(&b'\n') {
+            finding.related.push(Label { span: chain.at, text: text.to_owned() });
+        }
     }
 
     /// Whether a marker is hit inside of a place.

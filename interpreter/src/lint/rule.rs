@@ -31,6 +31,21 @@ impl Rule {
         Rule { code, name, severity, file, check }
     }
 
+    /// What the rules with codes like its own are about, such as `Reproducibility`.
+    pub fn family(&self) -> &'static str {
+        match self.code.get(2..4).unwrap_or_default() {
+            "00" | "01" => "Chains and stages",
+            "02" => "State and isolation",
+            "03" => "Reproducibility",
+            "04" => "Nobody is there to answer",
+            "05" => "What runs every time",
+            "06" => "Failures",
+            "07" => "Security",
+            "08" => "The shell",
+            _ => "History, comments, docker.conf",
+        }
+    }
+
     /// The rule's documentation in Markdown: a sentence, then the sections `What it does`, `Why`, `Example` and
     /// `Use instead`. Ends with a newline.
     pub fn documentation(&self) -> String {
@@ -38,7 +53,8 @@ impl Rule {
         lines.fold(String::new(), |text, line| text + line.strip_prefix(' ').unwrap_or(line) + "\n")
     }
 
-    pub(super) fn finding(&self, span: Span, message: impl Into<String>) -> Diagnostic {
+    /// A finding of this rule at `span`: one sentence, lower case, no final period, source text in backticks.
+    pub fn finding(&self, span: Span, message: impl Into<String>) -> Diagnostic {
         Diagnostic {
             code: self.code,
             name: self.name,

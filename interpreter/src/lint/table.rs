@@ -117,6 +117,9 @@ pub fn check_for(parsed: &Parsed, container: &Setting) -> Vec<Diagnostic> {
     for rule in &RULES {
         (rule.check)(rule, &analysis, &mut findings);
     }
+    for finding in &mut findings {
+        analysis.tell_stage(finding);
+    }
     suppress::apply(&RULES, &parsed.script, &mut findings);
     findings.sort_by_key(|finding| (finding.primary.span, finding.code));
     findings

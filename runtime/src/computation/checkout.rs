@@ -86,6 +86,18 @@ impl Checkout {
         Ok(changes)
     }
 
+    /// The bytes of a file of the working tree as a version has it, named as `git rev-parse` knows it (`HEAD~2`, `main`, an
+    /// id); `None` where it is not there.
+    pub(super) fn text_at(&self, file: &Path, version: &str) -> Result<Option<Vec<u8>>, ComputationError> {
+        let git = |source: gix::Error| self.git_error(source);
+        let version = self.repository.rev_parse_single(version).map_err(git)?;
+        let tree = version.object().map_err(git)?.peel_to_tree().map_err(git)?;
+        let below = file.strip_prefix(&self.top).unwrap_or(file);
+        let entry = tree.lookup_entry_by_path(below).map_err(git)?;
+        let object = entry.map(|entry| entry.object()).transpose().map_err(git)?;
+        Ok(object.map(|object| object.detach().data))
+    }
+
     fn git_error(&self, source: gix::Error) -> ComputationError {
         ComputationError::Git { directory: self.directory.clone(), source: Box::new(source) }
     }
