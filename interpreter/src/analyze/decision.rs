@@ -174,7 +174,7 @@ impl<'t> Decisions<'t> {
     }
 
     /// Follows everything that varies to what is made of it. What the script never defines comes from outside.
-    pub(crate) fn finish(self) -> Verdicts {
+    pub(crate) fn finish(&self) -> Verdicts {
         let mut varies = vec![false; self.dependents.len()];
         let unknown = self.variables.values().chain(self.functions.values()).filter(|named| !named.known);
         let mut open: Vec<Node> = unknown.map(|named| named.node).collect();

@@ -16,7 +16,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Invocation<'t> {
     /// Where the command stands.
-    pub(crate) place: Placed<'t>,
+    pub(crate) place: &'t Placed<'t>,
     /// The name of what is run, without its directory.
     pub(crate) name: String,
     /// The place of that name.
@@ -54,7 +54,7 @@ const WRAPPERS: [(&str, &str, &[&str], usize); 17] = [
 
 impl<'t> Invocation<'t> {
     /// What the command at a place runs; `None` where it has no name that is known.
-    pub(crate) fn of(place: &Placed<'t>, variables: &Variables<'t>) -> Option<Invocation<'t>> {
+    pub(crate) fn of(place: &'t Placed<'t>, variables: &Variables<'t>) -> Option<Invocation<'t>> {
         let command: &'t SimpleCommand = place.command;
         let mut words: Vec<Folded> = Vec::with_capacity(command.words.len());
         for word in &command.words {
@@ -82,7 +82,7 @@ impl<'t> Invocation<'t> {
         let name = words.get(at)?;
         let (name_span, name) = (name.span, base_name(name.known()?).to_owned());
         let arguments = words.split_off(at + 1);
-        Some(Invocation { place: *place, name, name_span, arguments, sudo, has_more, directory: None })
+        Some(Invocation { place, name, name_span, arguments, sudo, has_more, directory: None })
     }
 
     /// Whether it runs one of these.

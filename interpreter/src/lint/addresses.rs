@@ -61,7 +61,7 @@ pub(super) fn is_verified(analysis: &Analysis<'_>, download: &Invocation<'_>) ->
             && other.known().any(|word| word.contains("verify"))
             || other.name == "gpgv"
     };
-    analysis.after(&download.place).any(verifies) || download.has(None, &["--checksum"])
+    analysis.after(download.place).any(verifies) || download.has(None, &["--checksum"])
 }
 
 /// The addresses of which a part says that what is there moves on.

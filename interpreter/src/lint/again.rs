@@ -14,9 +14,9 @@ const MOST_LOOKED_AT: usize = 300;
 
 /// Whether a command runs on every run in a chain that its failure ends, and nothing was asked before.
 pub(super) fn fails(analysis: &Analysis<'_>, invocation: &Invocation<'_>) -> bool {
-    let runs = analysis.runs(&invocation.place);
+    let runs = analysis.runs(invocation.place);
     let is_last = invocation.place.position + 1 == invocation.place.pipeline.commands.len();
-    runs.every && runs.unguarded && is_last && !analysis.is_excused(&invocation.place)
+    runs.every && runs.unguarded && is_last && !analysis.is_excused(invocation.place)
 }
 
 /// Whether a command before this one in its chain has made room for a path: removed it, or made a directory for this run.
@@ -28,7 +28,7 @@ pub(super) fn is_made_anew(analysis: &Analysis<'_>, invocation: &Invocation<'_>,
             || wanted.strip_prefix(removed).is_some_and(|rest| rest.starts_with(b"/"))
             || removed.ends_with(b"*")
     };
-    analysis.before(&invocation.place).any(|other| {
+    analysis.before(invocation.place).any(|other| {
         other.is(&["rm", "rmdir"]) && other.operands("", &[]).into_iter().any(covers)
             || other.is(&["mktemp", "userdel", "groupdel"])
     })
@@ -42,7 +42,7 @@ pub(super) fn is_named_before(analysis: &Analysis<'_>, invocation: &Invocation<'
             || path.text.starts_with(b"/") && text.starts_with(path.text.as_bytes())
             || !name.is_empty() && text.ends_with(name)
     };
-    analysis.before(&invocation.place).any(|other| {
+    analysis.before(invocation.place).any(|other| {
         let redirections = &other.place.command.redirections;
         let writes =
             redirections.iter().any(|redirection| is_named(&analysis.variables.fold(&redirection.target).text));
@@ -52,7 +52,7 @@ pub(super) fn is_named_before(analysis: &Analysis<'_>, invocation: &Invocation<'
 
 /// Whether a command before this one in its chain makes the directory, so that it is there on every run.
 pub(super) fn is_there_before(analysis: &Analysis<'_>, invocation: &Invocation<'_>, directory: &str) -> bool {
-    analysis.before(&invocation.place).any(|other| {
+    analysis.before(invocation.place).any(|other| {
         let makes = other.is(&["mkdir"]) || other.is(&["install"]) && other.has(Some('d'), &["--directory"]);
         makes && other.known().any(|word| word.trim_end_matches('/') == directory)
     })

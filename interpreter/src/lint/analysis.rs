@@ -11,7 +11,7 @@ use crate::{
         decision::Verdicts,
         folding::{Folded, Variables},
         invocation::Invocation,
-        places::{self, Context, Placed},
+        places::{Context, Placed, Walker},
         runs::{Runs, Timetable},
     },
     language::{STAND_IN, marker::Marker},
@@ -31,7 +31,7 @@ pub(crate) struct Analysis<'t> {
     /// All of it.
     pub(crate) list: &'t List,
     /// Every simple command, in the order the shell comes by them.
-    pub(crate) places: Vec<Placed<'t>>,
+    pub(crate) places: &'t [Placed<'t>],
     /// The commands that hit a marker: those that are one, and calls of functions that hold one.
     pub(crate) hits: Vec<Hit<'t>>,
     /// Every function definition.
@@ -52,6 +52,8 @@ pub(crate) struct Analysis<'t> {
     pub(crate) timetable: Timetable<'t>,
     /// What its commands run, in the order of `places`.
     pub(crate) invocations: Vec<Invocation<'t>>,
+    /// The same by the names of the programs.
+    by_name: HashMap<String, Vec<usize>>,
     /// Those that run a text which is not to be seen: `.`, `eval`.
     sourcing: Vec<usize>,
     /// Which of them share a chain or function.
@@ -90,21 +92,20 @@ pub(crate) struct Use<'t> {
 #[derive(Clone, Copy)]
 pub(crate) struct Hit<'t> {
     /// The command.
-    pub(crate) place: Placed<'t>,
+    pub(crate) place: &'t Placed<'t>,
     /// Whether it can hit `next_stage`, and move the number of the stages behind it.
     pub(crate) counts: bool,
 }
 
 impl<'t> Analysis<'t> {
     /// Looks through the script.
-    pub(crate) fn of(script: &'t Script, container: &'t Setting) -> Analysis<'t> {
-        let walked = places::walk(&script.list);
+    pub(crate) fn of(script: &'t Script, container: &'t Setting, walked: &'t Walker<'t>) -> Analysis<'t> {
         let calls = Calls::of(&walked.definitions, &walked.places);
-        let hit = |place: &Placed<'t>| {
+        let hit = |place: &'t Placed<'t>| {
             let effects = if place.marker.is_some() { None } else { calls.call(place.command) };
             let hits = place.marker.is_some() || effects.is_some_and(|effects| effects.marks());
             let counts = place.marker == Some(Marker::NextStage) || effects.is_some_and(|effects| effects.next_stage);
-            hits.then_some(Hit { place: *place, counts })
+            hits.then_some(Hit { place, counts })
         };
         let hits = walked.places.iter().filter_map(hit).collect();
         let variables = Variables::of(&script.list);
@@ -115,17 +116,18 @@ impl<'t> Analysis<'t> {
             uses: uses(&script.list),
             variables,
             sourcing: sourcing(&invocations),
+            by_name: by_name(&invocations),
             homes: homes(&invocations),
             invocations,
             source: &script.source,
             container,
             list: &script.list,
-            places: walked.places,
+            places: &walked.places,
             hits,
-            definitions: walked.definitions,
+            definitions: walked.definitions.clone(),
             calls,
-            redirected: walked.redirected,
-            alternatives: walked.alternatives,
+            redirected: walked.redirected.clone(),
+            alternatives: walked.alternatives.clone(),
             verdicts: walked.decisions.finish(),
         }
     }
@@ -138,6 +140,14 @@ impl<'t> Analysis<'t> {
     /// On which runs the command at a place runs.
     pub(crate) fn runs(&self, place: &Placed<'t>) -> Runs {
         self.timetable.at(&place.context)
+    }
+
+    /// What runs one of these programs, in the order of the places.
+    pub(crate) fn named<'a>(&'a self, names: &[&str]) -> impl Iterator<Item = &'a Invocation<'t>> + use<'a, 't> {
+        let mut indices: Vec<usize> =
+            names.iter().filter_map(|name| self.by_name.get(*name)).flatten().copied().collect();
+        indices.sort_unstable();
+        indices.into_iter().filter_map(|index| self.invocations.get(index))
     }
 
     /// What is run before a command in the same chain, or in the same function; all of a script's bare commands count as
@@ -250,10 +260,15 @@ impl<'t> Analysis<'t> {
         !self.variables.assigned(name).is_empty() || self.container.environment.iter().any(|known| known == name)
     }
 
+    /// The expansions that begin at an offset or behind it, in order.
+    pub(crate) fn uses_from(&self, start: u32) -> impl Iterator<Item = &Use<'t>> {
+        let first = self.uses.partition_point(|used| used.span.start < start);
+        self.uses.get(first..).unwrap_or_default().iter()
+    }
+
     /// The place where a variable of the word at `span` is given a value with `text` in it.
     pub(crate) fn holder(&self, span: Span, text: &str) -> Option<Span> {
-        let first = self.uses.partition_point(|used| used.span.start < span.start);
-        let inside = self.uses.get(first..).unwrap_or_default().iter().take_while(|used| used.span.end <= span.end);
+        let inside = self.uses_from(span.start).take_while(|used| used.span.end <= span.end);
         let mut names = inside.map(|used| used.name);
         names.find_map(|name| {
             let assigned = self.variables.assigned(name).iter().map(|assigned| assigned.span);
@@ -297,13 +312,13 @@ impl<'t> Analysis<'t> {
     }
 
     /// The commands that are markers.
-    pub(crate) fn markers(&self) -> impl Iterator<Item = (Marker, &Placed<'t>)> {
-        self.hits.iter().filter_map(|hit| Some((hit.place.marker?, &hit.place)))
+    pub(crate) fn markers(&self) -> impl Iterator<Item = (Marker, &'t Placed<'t>)> {
+        self.hits.iter().filter_map(|hit| Some((hit.place.marker?, hit.place)))
     }
 
     /// The commands that hit `next_stage`, themselves or in a function.
-    pub(crate) fn counted(&self) -> impl Iterator<Item = &Placed<'t>> {
-        self.hits.iter().filter(|hit| hit.counts).map(|hit| &hit.place)
+    pub(crate) fn counted(&self) -> impl Iterator<Item = &'t Placed<'t>> {
+        self.hits.iter().filter(|hit| hit.counts).map(|hit| hit.place)
     }
 
     /// The `next_stage` that the status of the pipeline comes from, when that is the last list in a compound command.
@@ -351,6 +366,17 @@ fn begins_stage(list: &AndOrList) -> bool {
     list.first.marker() == Some(Marker::NextStage)
 }
 
+fn by_name(invocations: &[Invocation<'_>]) -> HashMap<String, Vec<usize>> {
+    let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+    for (index, invocation) in invocations.iter().enumerate() {
+        match by_name.get_mut(&invocation.name) {
+            Some(indices) => indices.push(index),
+            None => drop(by_name.insert(invocation.name.clone(), vec![index])),
+        }
+    }
+    by_name
+}
+
 fn sourcing(invocations: &[Invocation<'_>]) -> Vec<usize> {
     let runs_text = |index: &usize| invocations.get(*index).is_some_and(|one| one.is(&[".", "source", "eval"]));
     (0..invocations.len()).filter(runs_text).collect()
@@ -383,7 +409,7 @@ fn positional(text: &[u8]) -> Option<usize> {
 }
 
 /// What the commands run, each with the directory that `cd` named last before it.
-fn invocations<'t>(places: &[Placed<'t>], variables: &Variables<'t>) -> Vec<Invocation<'t>> {
+fn invocations<'t>(places: &'t [Placed<'t>], variables: &Variables<'t>) -> Vec<Invocation<'t>> {
     let mut invocations = Vec::with_capacity(places.len());
     // The directories that are gone back to: at the end of a process of its own, of a function, of a stage.
     let mut outer: Vec<(Span, Option<Folded>)> = Vec::new();
@@ -465,13 +491,18 @@ impl<'t> Visit<'t> for UseFinder<'t> {
 #[cfg(test)]
 mod tests {
     use super::Analysis;
-    use crate::{Source, analyze::places::Placed, parse};
+    use crate::{
+        Source,
+        analyze::places::{self, Placed},
+        parse,
+    };
 
     fn culprits(text: &str) -> Vec<Option<String>> {
         let parsed = parse(Source::new("s", text));
         assert_eq!(parsed.errors, [], "{text}");
         let container = super::Setting::default();
-        let analysis = Analysis::of(&parsed.script, &container);
+        let walked = places::walk(&parsed.script.list);
+        let analysis = Analysis::of(&parsed.script, &container, &walked);
         let culprit = |place: &Placed<'_>| Some(analysis.quote(analysis.verdicts.culprit(place.context.decision)?));
         analysis.counted().map(culprit).collect()
     }

@@ -94,9 +94,9 @@ pub(super) fn is_remote(text: &str) -> bool {
 
 /// Whether a command before this one in its chain has fetched a full commit id.
 pub(super) fn fetches_commit(analysis: &Analysis<'_>, git: &Invocation<'_>) -> bool {
-    analysis.before(&git.place).any(|other| match subcommand(other) {
+    analysis.before(git.place).any(|other| match subcommand(other) {
         Some(("fetch", fetch)) => fetch.operands().iter().any(|operand| {
-            analysis.values_of(operand, &other.place).iter().all(|value| value.known().is_some_and(is_commit_id))
+            analysis.values_of(operand, other.place).iter().all(|value| value.known().is_some_and(is_commit_id))
         }),
         _ => false,
     })

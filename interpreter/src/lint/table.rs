@@ -5,7 +5,7 @@ use super::{
     rule::{self, Rule},
     rules, suppress,
 };
-use crate::{Diagnostic, Parsed};
+use crate::{Diagnostic, Parsed, analyze::places};
 
 /// Every rule, in the order of the codes.
 pub static RULES: [Rule; 76] = [
@@ -108,7 +108,8 @@ pub fn check(parsed: &Parsed) -> Vec<Diagnostic> {
 /// The same for a container of which more is known: what its shell knows is not reported, nor the use of a variable that
 /// its environment has.
 pub fn check_for(parsed: &Parsed, container: &Setting) -> Vec<Diagnostic> {
-    let analysis = Analysis::of(&parsed.script, container);
+    let walked = places::walk(&parsed.script.list);
+    let analysis = Analysis::of(&parsed.script, container, &walked);
     let mut findings = parsed.errors.clone();
     for finding in findings.iter_mut().filter(|_| analysis.is_bash()) {
         // What bash knows is no bashism there; that it cannot be interpreted is still so.

@@ -57,6 +57,6 @@ fn is_prepared(analysis: &Analysis<'_>, activation: &Invocation<'_>) -> bool {
             .any(|name| text.contains_str(name));
         let same = source.place.context.chain.map(|chain| chain.span)
             == activation.place.context.chain.map(|chain| chain.span);
-        is_hook && source.place.command.span.start < start && (same || analysis.runs(&source.place).each_time())
+        is_hook && source.place.command.span.start < start && (same || analysis.runs(source.place).each_time())
     })
 }

@@ -69,7 +69,7 @@ struct Updates<'t> {
 impl<'t> Updates<'t> {
     fn of(analysis: &Analysis<'t>) -> Updates<'t> {
         let all = || analysis.invocations.iter().filter(|invocation| updates(invocation));
-        let each_time = all().filter(|update| analysis.runs(&update.place).each_time());
+        let each_time = all().filter(|update| analysis.runs(update.place).each_time());
         let first_each_time = each_time.map(|update| update.place.command.span.start).min();
         let functions = all().filter_map(|update| Some(update.place.context.function?.name.as_str())).collect();
         Updates { first_each_time, functions }
@@ -80,7 +80,7 @@ impl<'t> Updates<'t> {
         let start = install.place.command.span.start;
         self.first_each_time.is_some_and(|first| first < start)
             || analysis
-                .before(&install.place)
+                .before(install.place)
                 .any(|other| updates(other) || self.functions.contains(other.name.as_str()))
     }
 }

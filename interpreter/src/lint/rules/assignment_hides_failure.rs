@@ -41,13 +41,13 @@ const HARMLESS: [&str; 13] =
     ["basename", "cat", "du", "echo", "file", "grep", "head", "ldd", "ls", "printf", "rm", "rmdir", "stat"];
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for invocation in &analysis.invocations {
+    for invocation in analysis.named(&["declare", "export", "find", "local", "readonly", "typeset", "wait"]) {
         match invocation.name.as_str() {
             "export" | "readonly" | "local" | "declare" | "typeset" => {
                 declarations(rule, analysis, invocation, findings)
             }
             "find" => {
-                let runs = analysis.runs(&invocation.place);
+                let runs = analysis.runs(invocation.place);
                 let command =
                     invocation.known().skip_while(|word| !matches!(*word, "-exec" | "-execdir" | "-ok")).nth(1);
                 let is_harmless = command.is_none_or(|name| HARMLESS.contains(&name));
@@ -63,7 +63,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
                     );
                 }
             }
-            "wait" if invocation.arguments.is_empty() && analysis.runs(&invocation.place).in_chain() => findings.push(
+            "wait" if invocation.arguments.is_empty() && analysis.runs(invocation.place).in_chain() => findings.push(
                 rule.finding(invocation.name_span, "`wait` succeeds when what it waits for has failed")
                     .help("name the process: `wait \"$!\"`"),
             ),

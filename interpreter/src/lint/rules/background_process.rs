@@ -30,7 +30,7 @@ pub(in crate::lint) const RULE: Rule =
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let mut seen = HashSet::new();
-    for place in &analysis.places {
+    for place in analysis.places {
         // A marker alone guards nothing: what is wrong there has other rules.
         let has_marker = place.item.and_or.rest.is_empty() && analysis.hits_in(place.item.and_or.span);
         if !place.item.background || has_marker || !seen.insert(place.item.and_or.span) {
@@ -45,8 +45,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         }
     }
     for invocation in &analysis.invocations {
-        let is_stopped =
-            || analysis.after(&invocation.place).any(|other| other.name == invocation.name && stops(other));
+        let is_stopped = || analysis.after(invocation.place).any(|other| other.name == invocation.name && stops(other));
         if starts_service(invocation) && !is_stopped() {
             findings.push(
                 rule.finding(invocation.place.command.span, "the service is gone when the container is started again")

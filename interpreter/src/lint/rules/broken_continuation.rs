@@ -37,7 +37,7 @@ pub(in crate::lint) const RULE: Rule =
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let text = analysis.source.text();
-    for place in &analysis.places {
+    for place in analysis.places {
         for word in &place.command.words {
             findings.extend(word.parts.iter().find_map(|part| blank_behind(rule, text, part)));
         }

@@ -38,7 +38,7 @@ pub(in crate::lint) const RULE: Rule =
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for invocation in &analysis.invocations {
-        let place = &invocation.place;
+        let place = invocation.place;
         let Some(chain) = place.context.chain.filter(|chain| chain.marker == Some(Marker::NextStage)) else { continue };
         let is_cd = invocation.is(&["cd", "chdir", "pushd"]) && place.context.apart.is_none();
         if !is_cd || place.context.function.is_some() || place.pipeline.commands.len() > 1 {
@@ -47,7 +47,10 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         let mut behind = analysis.after(place).filter(|other| other.place.context.apart.is_none());
         let goes_on = behind.any(|other| other.is(&["cd", "chdir", "popd"]));
         let is_last = place.after.is_empty() && analysis.after(place).next().is_none();
-        if !goes_on && (is_last || is_relied_on(analysis, chain.span)) {
+        // Back at the root, where a setup begins in most images.
+        let goes_back = || analysis.before(place).any(|other| other.is(&["cd", "chdir"]));
+        let is_back = invocation.argument(0).is_none_or(|to| matches!(to, "/" | "-")) && goes_back();
+        if !goes_on && !is_back && (is_last || is_relied_on(analysis, chain.span)) {
             let finding = rule
                 .finding(place.command.span, "later runs, which skip this stage, do not change the directory")
                 .related(chain.span, "the stage begins here")

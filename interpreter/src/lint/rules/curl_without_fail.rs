@@ -32,7 +32,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE064", "curl-without-fail", Severity::Warning, include_str!("curl_without_fail.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for invocation in analysis.invocations.iter().filter(|invocation| invocation.is(&["curl"])) {
+    for invocation in analysis.named(&["curl"]) {
         let fails =
             has_letter(invocation, 'f') || invocation.has(None, &["--fail", "--fail-with-body", "--fail-early"]);
         let looks = has_letter(invocation, 'I')

@@ -36,7 +36,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE073", "dangerous-rm", Severity::Error, include_str!("dangerous_rm.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for invocation in analysis.invocations.iter().filter(|invocation| invocation.is(&["rm"])) {
+    for invocation in analysis.named(&["rm"]) {
         let is_recursive = ['r', 'R'].into_iter().any(|letter| invocation.has(Some(letter), &["--recursive"]));
         let Some(words) = invocation.place.command.words.get(1..).filter(|_| is_recursive) else { continue };
         for word in words {

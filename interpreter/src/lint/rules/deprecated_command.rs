@@ -25,7 +25,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE044", "deprecated-command", Severity::Warning, include_str!("deprecated_command.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for invocation in &analysis.invocations {
+    for invocation in analysis.named(&["apt-key", "easy_install", "pip2", "python2"]) {
         let instead = match invocation.name.as_str() {
             "apt-key" => "put the key into `/etc/apt/keyrings`, and name it with `signed-by` in the list of sources",
             "easy_install" => "use `pip install`",

@@ -35,7 +35,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         // In a process of its own, nothing behind it need stand there.
         let is_last = invocation.place.context.apart.is_some()
             && analysis
-                .after(&invocation.place)
+                .after(invocation.place)
                 .all(|other| other.place.context.apart != invocation.place.context.apart);
         let stays = !leaves_next(analysis, invocation);
         let here = trimmed(&directory.text);

@@ -32,7 +32,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE021", "environment-lost", Severity::Warning, include_str!("environment_lost.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for place in &analysis.places {
+    for place in analysis.places {
         let is_stage = place.context.chain.is_some_and(|chain| chain.marker == Some(Marker::NextStage));
         let is_last = place.after.is_empty() && place.position + 1 == place.pipeline.commands.len();
         if !is_stage || !is_last || place.context.apart.is_some() || place.context.function.is_some() {

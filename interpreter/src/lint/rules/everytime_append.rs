@@ -50,7 +50,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         .iter()
         .filter(|invocation| invocation.is(&["tee"]) && invocation.has(Some('a'), &["--append"]))
     {
-        let runs = analysis.runs(&tee.place);
+        let runs = analysis.runs(tee.place);
         let file = tee.operands("", &[]).first().copied();
         let is_sink = file.is_some_and(|file| file.text.starts_with(b"/dev/"));
         let is_emptied = file

@@ -35,7 +35,7 @@ pub(in crate::lint) const RULE: Rule =
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for invocation in &analysis.invocations {
-        let runs = analysis.runs(&invocation.place);
+        let runs = analysis.runs(invocation.place);
         if !(runs.every && runs.unguarded) {
             continue;
         }

@@ -31,8 +31,8 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE057", "everytime-download-kept", Severity::Warning, include_str!("everytime_download_kept.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for invocation in analysis.invocations.iter().filter(|invocation| invocation.is(&["wget"])) {
-        let runs = analysis.runs(&invocation.place);
+    for invocation in analysis.named(&["wget"]) {
+        let runs = analysis.runs(invocation.place);
         let names_file = ['O', 'N', 'c'].into_iter().any(|letter| {
             invocation
                 .has(Some(letter), &["--output-document", "--timestamping", "--continue", "--no-clobber", "--spider"])
@@ -54,7 +54,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
             .unwrap_or_default()
             .to_owned();
         let is_removed = analysis
-            .before(&invocation.place)
+            .before(invocation.place)
             .any(|other| other.is(&["rm"]) && other.known().any(|word| word.ends_with(&name)) || other.is(&["mktemp"]));
         if is_removed {
             continue;

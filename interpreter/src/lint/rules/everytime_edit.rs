@@ -28,12 +28,12 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE058", "everytime-edit", Severity::Warning, include_str!("everytime_edit.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for invocation in analysis.invocations.iter().filter(|invocation| invocation.is(&["sed"])) {
-        let runs = analysis.runs(&invocation.place);
+    for invocation in analysis.named(&["sed"]) {
+        let runs = analysis.runs(invocation.place);
         if !(runs.every && runs.unguarded && invocation.has(Some('i'), &["--in-place"])) {
             continue;
         }
-        let files = analysis.before(&invocation.place).any(again::brings_files);
+        let files = analysis.before(invocation.place).any(again::brings_files);
         let scripts = invocation.arguments.iter().filter_map(Folded::known);
         if scripts.into_iter().any(adds) && !files {
             findings.push(

@@ -29,7 +29,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE050", "everytime-git-state", Severity::Error, include_str!("everytime_git_state.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for invocation in &analysis.invocations {
+    for invocation in analysis.named(&["git"]) {
         let Some((subcommand, git)) = git::subcommand(invocation) else { continue };
         if !again::fails(analysis, invocation) {
             continue;

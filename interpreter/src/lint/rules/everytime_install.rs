@@ -26,7 +26,7 @@ pub(in crate::lint) const RULE: Rule =
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for invocation in &analysis.invocations {
-        let runs = analysis.runs(&invocation.place);
+        let runs = analysis.runs(invocation.place);
         let Some((_, index)) = invocation.installs().filter(|_| runs.every && runs.unguarded) else { continue };
         findings.push(
             rule.finding(invocation.span_to(index), "this installs on every call")

@@ -38,7 +38,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
             ("quilt", _) => invocation.argument(0) == Some("push"),
             _ => false,
         };
-        if applies && !analysis.before(&invocation.place).any(again::brings_files) {
+        if applies && !analysis.before(invocation.place).any(again::brings_files) {
             let span = if subcommand.is_some() { invocation.span_to(index) } else { invocation.name_span };
             findings.push(
                 rule.finding(span, "a patch can be applied once, and this is applied on every run")

@@ -28,7 +28,7 @@ pub(in crate::lint) const RULE: Rule =
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for invocation in &analysis.invocations {
-        let place = &invocation.place;
+        let place = invocation.place;
         if !analysis.runs(place).in_chain() || !is_alone(place) {
             continue;
         }

@@ -30,7 +30,7 @@ pub(in crate::lint) const RULE: Rule =
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for invocation in &analysis.invocations {
-        let place = &invocation.place;
+        let place = invocation.place;
         // Inside of a stage, what matters is what was meant to build, fetch or test something.
         let inside = place.context.chain.is_some_and(|chain| chain.span.end < place.item.and_or.span.start);
         let is_stage = analysis.runs(place).once && !place.context.substituted;

@@ -30,7 +30,7 @@ pub(in crate::lint) const RULE: Rule =
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let mut seen = HashSet::new();
-    for place in &analysis.places {
+    for place in analysis.places {
         if !analysis.runs(place).every {
             continue;
         }
@@ -39,7 +39,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
             findings.extend(report(rule, &mut seen, &file));
         }
     }
-    for invocation in analysis.invocations.iter().filter(|invocation| analysis.runs(&invocation.place).every) {
+    for invocation in analysis.invocations.iter().filter(|invocation| analysis.runs(invocation.place).every) {
         let written = match invocation.name.as_str() {
             "mkdir" | "touch" | "tee" | "mkfifo" => invocation.operands("m", &[]).first().copied(),
             "cp" | "mv" | "ln" | "install" | "rsync" => invocation.operands("", &[]).last().copied(),

@@ -40,7 +40,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE084", "heredoc-expansion", Severity::Style, include_str!("heredoc_expansion.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for place in &analysis.places {
+    for place in analysis.places {
         let command = place.command;
         let is_written = command.redirections.iter().any(calls::writes_file) || command.unquoted_name() == Some("tee");
         for redirection in command.redirections.iter().filter(|_| is_written) {

@@ -27,7 +27,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE013", "marker-in-trap", Severity::Error, include_str!("marker_in_trap.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for trap in analysis.invocations.iter().filter(|invocation| invocation.is(&["trap"])) {
+    for trap in analysis.named(&["trap"]) {
         let Some(action) = trap.operands("", &[]).first().copied() else { continue };
         let words = action.text.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
         if let Some(marker) = words.into_iter().find_map(Marker::named) {

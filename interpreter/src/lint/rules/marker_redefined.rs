@@ -36,7 +36,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
             findings.push(report(rule, definition.name_span, message));
         }
     }
-    for place in &analysis.places {
+    for place in analysis.places {
         findings.extend(redefinition(place.command, analysis).map(|(span, message)| report(rule, span, message)));
     }
 }

@@ -73,7 +73,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
 
 /// Whether somebody answers on its standard input: `yes |`.
 fn is_answered(invocation: &Invocation<'_>) -> bool {
-    let place = &invocation.place;
+    let place = invocation.place;
     place.position > 0 && !invocation.has_more
         || !place.command.redirections.is_empty()
             && place.command.redirections.iter().any(|redirection| redirection.here_document().is_some())

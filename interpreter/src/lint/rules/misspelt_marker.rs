@@ -32,7 +32,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE005", "misspelt-marker", Severity::Error, include_str!("misspelt_marker.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for place in &analysis.places {
+    for place in analysis.places {
         findings.extend(misspelt(analysis, place).map(|marker| report(rule, analysis, marker, place)));
     }
 }

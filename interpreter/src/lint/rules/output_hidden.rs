@@ -29,7 +29,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE015", "output-hidden", Severity::Warning, include_str!("output_hidden.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for place in &analysis.places {
+    for place in analysis.places {
         let is_exec = place.command.unquoted_name() == Some("exec") && place.command.words.len() == 1;
         if !is_exec || place.context.apart.is_some() {
             continue;

@@ -36,7 +36,7 @@ const DOWNLOADING: [&str; 5] = ["curl", "wget", "aria2c", "fetch", "http"];
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for invocation in &analysis.invocations {
-        let place = &invocation.place;
+        let place = invocation.place;
         let runs_text = RUNNING.contains(&invocation.name.as_str());
         if runs_text && place.position > 0 && reads_program(invocation) {
             let before = place.pipeline.commands.get(..place.position).unwrap_or_default();

@@ -34,7 +34,7 @@ pub(in crate::lint) const RULE: Rule = Rule::new(
 );
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for place in &analysis.places {
+    for place in analysis.places {
         let command = place.command;
         // Before a special built-in, it stays.
         let is_special = command.unquoted_name().is_some_and(|name| builtins::is_special(name.as_bytes()));
@@ -51,7 +51,14 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
                     && used.span.end <= end
                     && !assignment.span.contains(used.span)
             };
-            let Some(used) = analysis.uses.iter().find(is_behind).filter(|_| !is_set) else { continue };
+            let Some(used) = analysis
+                .uses_from(command.span.start)
+                .take_while(|used| used.span.end <= end)
+                .find(is_behind)
+                .filter(|_| !is_set)
+            else {
+                continue;
+            };
             let is_own = command.span.contains(used.span);
             let message = match is_own {
                 true => format!("`{name}` is not set yet when the arguments are expanded"),

@@ -27,8 +27,8 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE056", "rsync-forces-rebuild", Severity::Style, include_str!("rsync_forces_rebuild.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for invocation in analysis.invocations.iter().filter(|invocation| invocation.is(&["rsync"])) {
-        if !analysis.runs(&invocation.place).each_time() {
+    for invocation in analysis.named(&["rsync"]) {
+        if !analysis.runs(invocation.place).each_time() {
             continue;
         }
         let keeps_times = invocation.has(Some('a'), &["--archive"]) && !invocation.has(None, &["--no-times", "--no-t"])
@@ -39,7 +39,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         let spares = invocation.has(Some('F'), &["--exclude", "--filter", "--exclude-from", "--cvs-exclude"])
             || invocation.has(Some('C'), &[]);
         let is_built = analysis
-            .after(&invocation.place)
+            .after(invocation.place)
             .any(|other| other.is(&["make", "ninja", "cmake", "scons", "cargo", "meson"]));
         let message = if is_recursive && !keeps_times {
             "without their times, all files look new to `make`"

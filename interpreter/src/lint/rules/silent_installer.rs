@@ -31,7 +31,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE066", "silent-installer", Severity::Warning, include_str!("silent_installer.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for invocation in &analysis.invocations {
+    for invocation in analysis.named(&["R", "Rscript", "install.r", "install2.r", "installBioc.r", "littler", "r"]) {
         if invocation.is(&["install2.r", "install.r", "installBioc.r"]) {
             if !invocation.has(Some('e'), &["--error"]) && invocation.name != "install.r" {
                 let edits = vec![Edit::insert(invocation.name_span.end, " --error")];

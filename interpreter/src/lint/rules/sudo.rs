@@ -44,7 +44,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
             false => finding,
         });
     }
-    for invocation in analysis.invocations.iter().filter(|invocation| invocation.is(&["sudo"])) {
+    for invocation in analysis.named(&["sudo"]) {
         findings.push(rule.finding(invocation.name_span, "a setup runs as root already").help("leave `sudo` out"));
     }
 }

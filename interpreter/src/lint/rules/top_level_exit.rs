@@ -26,7 +26,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE024", "top-level-exit", Severity::Warning, include_str!("top_level_exit.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for place in &analysis.places {
+    for place in analysis.places {
         let context = &place.context;
         let is_outside = context.chain.is_none() && context.function.is_none() && context.apart.is_none();
         if !is_outside || context.guarded || context.guard.is_some() || place.pipeline.commands.len() > 1 {

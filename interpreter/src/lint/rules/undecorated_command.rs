@@ -47,7 +47,7 @@ fn commands(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>
     let both = analysis.places.iter().filter_map(|place| analysis.redirects_both(place.item));
     let redirected_to: HashSet<u32> = both.map(|span| span.end - 1).collect();
     let mut last: Option<&Placed<'_>> = None;
-    for place in &analysis.places {
+    for place in analysis.places {
         // One finding for an and-or list: one marker is enough for it.
         // Of a word with a byte order mark in it, nobody knows what was meant.
         let is_marked = analysis.source.slice(place.name_span()).starts_with(b"\xef\xbb\xbf");

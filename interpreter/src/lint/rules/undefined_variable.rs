@@ -66,7 +66,7 @@ fn may_be_sourced(analysis: &Analysis<'_>, used: &Use<'_>) -> bool {
     analysis.sourcing().any(|source| {
         let is_before = source.place.command.span.start < used.span.start;
         let same_chain = source.place.context.chain.map(|chain| chain.span) == chain;
-        is_before && (same_chain || analysis.runs(&source.place).each_time()) || source.place.context.function.is_some()
+        is_before && (same_chain || analysis.runs(source.place).each_time()) || source.place.context.function.is_some()
     })
 }
 

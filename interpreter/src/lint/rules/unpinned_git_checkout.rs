@@ -29,7 +29,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE031", "unpinned-git-checkout", Severity::Error, include_str!("unpinned_git_checkout.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for invocation in &analysis.invocations {
+    for invocation in analysis.named(&["git"]) {
         let Some((subcommand, git)) = git::subcommand(invocation) else { continue };
         let Some(target) = moving_target(analysis, invocation, subcommand, &git) else { continue };
         let written = analysis.quote(target.span);
@@ -70,5 +70,5 @@ fn moving_target<'g>(
         }
         None => false,
     };
-    (!analysis.values_of(target, &invocation.place).iter().all(is_fixed)).then_some(*target)
+    (!analysis.values_of(target, invocation.place).iter().all(is_fixed)).then_some(*target)
 }

@@ -32,13 +32,13 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE030", "unpinned-git-clone", Severity::Warning, include_str!("unpinned_git_clone.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    let pins: Vec<Pin> = analysis.invocations.iter().filter_map(|git| pin(analysis, git)).collect();
+    let pins: Vec<Pin> = analysis.named(&["git"]).filter_map(|git| pin(analysis, git)).collect();
     let names: HashSet<&str> =
         pins.iter().filter_map(|pin| pin.directory.as_deref()).flat_map(|path| path.split('/')).collect();
     // Those that say nowhere what directory they mean: the one that their chain has cloned.
     let here: HashSet<Span> = pins.iter().filter(|pin| pin.directory.is_none()).map(|pin| pin.command).collect();
     let all: HashSet<Span> = pins.iter().map(|pin| pin.command).collect();
-    for clone in &analysis.invocations {
+    for clone in analysis.named(&["git"]) {
         let Some(("clone", rest)) = git::subcommand(clone) else { continue };
         if is_pinned_by_itself(&rest) {
             continue;
@@ -47,7 +47,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         let is_named = target.as_deref().is_some_and(|target| names.contains(target));
         let candidates = if target.is_some() { &here } else { &all };
         let is_pinned =
-            is_named || analysis.after(&clone.place).any(|behind| candidates.contains(&behind.place.command.span));
+            is_named || analysis.after(clone.place).any(|behind| candidates.contains(&behind.place.command.span));
         if !is_pinned {
             findings.push(
                 rule.finding(clone.span_to(rest.index), "no fixed commit of this clone is checked out")
@@ -68,7 +68,7 @@ fn pin<'t>(analysis: &Analysis<'t>, git: &Invocation<'t>) -> Option<Pin> {
     let (subcommand, rest) = git::subcommand(git)?;
     let is_checkout = matches!(subcommand, "checkout" | "switch" | "reset" | "merge" | "read-tree");
     let is_pin = |operand: &Folded| {
-        let values = analysis.values_of(operand, &git.place);
+        let values = analysis.values_of(operand, git.place);
         values.iter().all(|value| value.known().is_some_and(git::is_commit_id))
             || operand.text == "FETCH_HEAD" && git::fetches_commit(analysis, git)
     };

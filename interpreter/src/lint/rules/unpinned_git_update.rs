@@ -28,7 +28,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE032", "unpinned-git-update", Severity::Error, include_str!("unpinned_git_update.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for invocation in &analysis.invocations {
+    for invocation in analysis.named(&["git"]) {
         let Some((subcommand, git)) = git::subcommand(invocation) else { continue };
         let operands = git.operands();
         let is_moving = |operand: &&Folded| match operand.known() {

@@ -28,7 +28,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE043", "use-apt-get", Severity::Style, include_str!("use_apt_get.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for invocation in analysis.invocations.iter().filter(|invocation| invocation.is(&["apt"])) {
+    for invocation in analysis.named(&["apt"]) {
         let Some((_, _, subcommand)) = invocation.package_manager() else { continue };
         let instead = match subcommand {
             "list" | "show" | "search" | "policy" => "apt-cache",

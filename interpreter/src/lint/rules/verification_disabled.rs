@@ -79,6 +79,9 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         );
     }
     for word in analysis.places.iter().flat_map(|place| place.command.words.iter().skip(1)) {
+        if !word.leading_text().contains(&b'=') {
+            continue;
+        }
         let folded = analysis.variables.fold(word);
         if let Some((name, value)) = folded.text.split_once_str("=") {
             spans.extend(is_off(&name.to_str_lossy(), value).then_some(word.span));
