@@ -70,7 +70,10 @@ pub fn run(arguments: &LintArguments) -> LintStatus {
     let colored = arguments.output_file.is_none() && arguments.color.is_on(&io::stdout());
     let printer = match FindingPrinter::new(arguments.format, colored, arguments.output_file.as_deref()) {
         Ok(printer) => printer,
-        Err(error) => return fail(&error, None),
+        Err(error) => {
+            let path = arguments.output_file.as_deref().unwrap_or(Path::new("")).display().to_string();
+            return fail(&Unwritable { path, error }, None);
+        }
     };
     let mut told = HashSet::new();
     let mut linter = Linter { arguments, printer, totals: Totals::default() };
@@ -210,9 +213,12 @@ impl Linter<'_> {
         past: Option<&History>,
         selection: &Selection,
     ) -> Result<Source, String> {
-        let applied = if self.arguments.fix_applied { 0 } else { past.map_or(0, History::len) };
-        let is_unsafe = self.arguments.unsafe_fixes;
-        let fixing = Fixing { selects: &|finding| selection.selects(finding), is_unsafe, applied };
+        let fixing = Fixing {
+            selects: &|finding| selection.selects(finding),
+            is_unsafe: self.arguments.unsafe_fixes,
+            history: past,
+            is_applied_too: self.arguments.fix_applied,
+        };
         let fixed = fix::fix(&source, setting, fixing);
         self.totals.left_out += fixed.left_out;
         let is_stdin = matches!(subject, Subject::Stdin(_));
@@ -259,7 +265,7 @@ struct Unwritable {
 
 impl fmt::Display for Unwritable {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "cannot write `{}`, which is as it was", self.path)
+        write!(formatter, "cannot write `{}`", self.path)
     }
 }
 

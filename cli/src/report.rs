@@ -147,7 +147,9 @@ fn corrected<'a>(source: &Source, finding: &Diagnostic) -> Option<Snippet<'a, Pa
     let text = source.slice(lines).to_str().ok()?;
     let is_text = |text: &str| !text.contains(|letter: char| letter.is_control() && letter != '\n' && letter != '\t');
     let are_texts = is_text(text) && edits.iter().all(|edit| is_text(&edit.text));
-    if !is_short || !are_texts {
+    // Where lines come or go, a patch would show them joined.
+    let keeps_lines = edits.iter().all(|edit| !source.slice(edit.span).contains(&b'\n'));
+    if !is_short || !are_texts || !keeps_lines {
         return None;
     }
     let patches = edits.iter().map(|edit| {

@@ -74,7 +74,8 @@ fn the_examples_in_the_documentation_hold() {
         assert_eq!(headings, expected[..headings.len().max(4)], "{}", rule.name);
         let blocks: Vec<&str> = documentation.split("```").skip(1).step_by(2).collect();
         let [bad, good] = blocks[..] else { panic!("{}: two examples expected", rule.name) };
-        let (bad, good) = (codes(bad.strip_prefix("sh").unwrap()), codes(good.strip_prefix("sh").unwrap()));
+        let script = |block: &str| codes(block.strip_prefix("sh").or(block.strip_prefix("toml")).unwrap());
+        let (bad, good) = (script(bad), script(good));
         if is_of_script && (bad != [rule.code] || !good.is_empty()) {
             wrong.push(format!("{}: bad {bad:?}, good {good:?}", rule.name));
         }

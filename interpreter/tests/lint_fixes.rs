@@ -16,7 +16,7 @@ use compeval_interpreter::{
 use proptest::prelude::*;
 
 fn fixed(text: &[u8], is_unsafe: bool) -> fix::Fixed {
-    let fixing = Fixing { selects: &|_| true, is_unsafe, applied: 0 };
+    let fixing = Fixing { selects: &|_| true, is_unsafe, history: None, is_applied_too: false };
     fix::fix(&Source::new("docker-setup.sh", text), &Setting::default(), fixing)
 }
 
@@ -81,6 +81,12 @@ fn each_fix_gives_the_text_that_one_would_write() {
         ("nextstage && make", true, "next_stage && make"),
         ("make check", true, "everytime && make check"),
         ("everytime || make", true, "everytime && make"),
+        ("next_stage && pip install x>=$V", true, "next_stage && pip install x>=$V"),
+        ("next_stage && rm -f $(cat list)", false, "next_stage && rm -f $(cat list)"),
+        ("next_stage && { [ -f x ] && a; b; }", true, "next_stage && { [ -f x ] && a; b; }"),
+        ("next_stage && { a; b & wait \"$!\"; }", true, "next_stage && { a; b & wait \"$!\"; }"),
+        ("f() {\r\n  mkdir x\r\n}\r\nnext_stage && f\r\n", false, "f() {\n  mkdir x\n}\nnext_stage && f\n"),
+        ("next_stage && make \\ \n  install\n", true, "next_stage && make \\\n  install\n"),
         ("if next_stage; then a; fi", true, "next_stage && { a; }"),
     ] {
         let found = text(script, is_unsafe);
@@ -155,7 +161,8 @@ proptest! {
 fn what_is_applied_is_left_alone() {
     let script =
         "next_stage && apt-get update && apt-get install a\nnext_stage && apt-get update && apt-get install b\n";
-    let fixing = Fixing { selects: &|_| true, is_unsafe: false, applied: 1 };
+    let history = History::of_script(b"next_stage && apt-get update && apt-get install a\n");
+    let fixing = Fixing { selects: &|_| true, is_unsafe: false, history: Some(&history), is_applied_too: false };
     let fixed = fix::fix(&Source::new("s", script), &Setting::default(), fixing);
     let expected = script.replace("install b", "install -y b");
     assert_eq!((String::from_utf8_lossy(&fixed.text).into_owned(), fixed.left_out), (expected, 1));
@@ -177,6 +184,21 @@ fn every_fix_is_said_to_be_as_safe_as_its_rule_says() {
             assert!(is_said, "{}: {safety}", finding.code);
         }
     }
+}
+
+#[test]
+fn stages_are_put_back_where_they_were() {
+    let history = History::of_script(b"next_stage && a\nnext_stage && b\n");
+    let fixing = Fixing { selects: &|_| true, is_unsafe: true, history: Some(&history), is_applied_too: false };
+    let fixed = |script: &str| {
+        let fixed = fix::fix(&Source::new("s", script), &Setting::default(), fixing);
+        String::from_utf8(fixed.text).unwrap()
+    };
+    assert_eq!(
+        fixed("next_stage && a\nnext_stage && x\nnext_stage && b\n"),
+        "next_stage && a\nnext_stage && b\nnext_stage && x\n"
+    );
+    assert_eq!(fixed("next_stage && b\n"), "next_stage && :\nnext_stage && b\n");
 }
 
 fn against(before: &str, after: &str) -> Vec<(&'static str, usize)> {

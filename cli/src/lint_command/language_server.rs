@@ -261,7 +261,7 @@ impl Server<'_> {
             }
             if !document.is_description {
                 let start = Position { line: range.start.line, character: 0 };
-                let text = format!("# ce-lint: ignore[{}] \n", finding.code);
+                let text = format!("# ce-lint: ignore[{}] REASON\n", finding.code);
                 let edit = TextEdit { range: Range { start, end: start }, new_text: text };
                 actions.push(action(
                     format!("{}: say that it does not matter, and why", finding.code),

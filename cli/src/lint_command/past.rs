@@ -7,7 +7,7 @@ use std::{
 
 use compeval_interpreter::lint::history::History;
 use compeval_runtime::{
-    computation::{self, layout::MAPPING},
+    computation::{self, error::ComputationError, layout::MAPPING},
     engine::docker::Docker,
     inventory::Inventory,
 };
@@ -44,11 +44,15 @@ pub(super) fn of(arguments: &LintArguments, subject: &Subject) -> Result<Option<
     };
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| NoOlderVersion { name: version.clone(), source };
     let file = Path::new(version);
-    if file.is_file() {
+    if file.exists() {
         return fs::read(file).map(|text| Some(History::of_script(&text))).map_err(|error| failed(error.into()));
     }
     let path = subject.path().map_or_else(|| PathBuf::from("docker-setup.sh"), Path::to_owned);
-    let text = computation::text_at(&path, version).map_err(|error| failed(error.into()))?;
+    // What Git says of a name that it does not know helps nobody.
+    let text = computation::text_at(&path, version).map_err(|error| match error {
+        ComputationError::Git { .. } => failed("there is neither a file nor a commit of this name".into()),
+        error => failed(error.into()),
+    })?;
     // A script that was not there had no stages.
     Ok(Some(text.map_or_else(History::default, |text| History::of_script(&text))))
 }

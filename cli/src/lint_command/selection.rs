@@ -172,7 +172,7 @@ pub(super) fn rule(code_or_name: &str) -> Result<&'static Rule, SelectionError> 
 /// The configuration in a directory or the nearest one above it.
 fn found_upwards(directory: &Path) -> Option<PathBuf> {
     let directory = std::path::absolute(directory).ok()?;
-    directory.ancestors().map(|above| above.join(CONFIGURATION)).find(|path| path.is_file())
+    directory.ancestors().map(|above| above.join(CONFIGURATION)).find(|path| path.exists())
 }
 
 fn read(path: &Path) -> Result<Configuration, SelectionError> {

@@ -1,6 +1,7 @@
 //! What is linted: scripts by their paths, those below directories, and the standard input.
 
 use std::{
+    collections::HashSet,
     fmt, fs,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -16,7 +17,7 @@ use compeval_runtime::{
 };
 
 /// A script that is linted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Subject {
     /// The standard input, under this name.
     Stdin(String),
@@ -31,7 +32,9 @@ impl Subject {
     pub(super) fn all(files: &[PathBuf], stdin_name: &str) -> Vec<Subject> {
         let default = [PathBuf::from(SETUP_SCRIPT)];
         let files = if files.is_empty() { &default[..] } else { files };
-        files.iter().flat_map(|path| Subject::named(path, stdin_name)).collect()
+        let mut seen = HashSet::new();
+        let named = files.iter().flat_map(|path| Subject::named(path, stdin_name));
+        named.filter(|subject| seen.insert(subject.clone())).collect()
     }
 
     fn named(path: &Path, stdin_name: &str) -> Vec<Subject> {

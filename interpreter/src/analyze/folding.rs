@@ -146,6 +146,12 @@ impl<'t> Variables<'t> {
         given.next().is_some_and(all) && given.all(all)
     }
 
+    /// Whether the variable is one that loops go through words with.
+    pub(crate) fn is_of_loop(&self, name: &str) -> bool {
+        let assigned = self.assigned(name);
+        !assigned.is_empty() && assigned.iter().all(|assigned| matches!(assigned.given, Given::Words(_)))
+    }
+
     /// Whether every value that the script gives the variable comes from an arithmetic expansion or is a number.
     pub(crate) fn holds_number(&self, name: &str) -> bool {
         let is_number = |word: &Word| match word.parts.as_slice() {

@@ -520,7 +520,7 @@ const ASKING: [&str; 24] = [
 ];
 
 /// Whether a pipeline asks whether something is there.
-fn is_question(pipeline: &Pipeline) -> bool {
+pub(crate) fn is_question(pipeline: &Pipeline) -> bool {
     match pipeline.commands.last() {
         Some(Command::Simple(command)) => {
             let argument = |index: usize| command.words.get(index).and_then(Word::unquoted);

@@ -14,7 +14,7 @@ use crate::{
         places::{Context, Placed, Walker},
         runs::{Runs, Timetable},
     },
-    language::{STAND_IN, marker::Marker},
+    language::{STAND_IN, marker::Marker, names_in},
     syntax::{
         AndOr, AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem, Operation,
         Parameter, Part, PartKind, Pipeline, Script, Word, print,
@@ -175,6 +175,24 @@ impl<'t> Analysis<'t> {
 
     fn start_of(&self, invocation: usize) -> u32 {
         self.invocations.get(invocation).map_or(0, |invocation| invocation.place.command.span.start)
+    }
+
+    /// Whether no command of the same chain stands behind this one.
+    pub(crate) fn is_last_in_chain(&self, place: &Placed<'t>) -> bool {
+        let behind = self.places.partition_point(|other| other.command.span.start < place.command.span.end);
+        let home = home(&place.context);
+        self.places.get(behind).is_none_or(|next| self::home(&next.context) != home)
+    }
+
+    /// Whether the line before a place ends in a `\` that does not make it go on: a blank stands behind that, or a comment
+    /// between.
+    pub(crate) fn is_rest_of_line(&self, start: u32) -> bool {
+        let before = self.source.text().get(..start as usize).unwrap_or_default();
+        let before = before.trim_end_with(|letter| matches!(letter, ' ' | '\t'));
+        let Some(before) = before.strip_suffix(b"\n") else { return false };
+        let mut lines =
+            before.rsplit(|byte| *byte == b'\n').take(20).skip_while(|line| line.trim_ascii_start().starts_with(b"#"));
+        lines.next().is_some_and(|line| line.trim_ascii_end().ends_with(b"\\"))
     }
 
     /// The values that a word may have: where it is a positional parameter of a function, those that the script's calls
@@ -483,6 +501,13 @@ impl<'t> Visit<'t> for UseFinder<'t> {
         {
             let has_default = matches!(expansion.operation, Operation::Substitute { .. });
             self.0.push(Use { name, has_default, span: part.span });
+        }
+        if let PartKind::Arithmetic(parts) = &part.kind {
+            for part in parts {
+                let PartKind::Literal(text) = &part.kind else { continue };
+                let names = names_in(text).map(|name| Use { name, has_default: false, span: part.span });
+                self.0.extend(names);
+            }
         }
         visit::walk_part(self, part);
     }

@@ -175,7 +175,10 @@ impl<'t> StatusWalk<'_, 't> {
             self.unchecked.push(failing.span);
         }
         if standing.in_chain {
-            self.joints.push((and_or.span, next.and_or.span));
+            // Beside `&`, or behind a test, `&&` would mean something else.
+            let is_plain = and_or.rest.is_empty() && next.and_or.rest.is_empty() && !next.background;
+            let joint = if is_plain { next.and_or.span } else { and_or.span };
+            self.joints.push((and_or.span, joint));
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::{
     Setting,
-    history::{self, Stage},
+    history::{self, History, Stage},
     table::check_for,
 };
 use crate::{Applicability, Diagnostic, Edit, Fix, Parsed, Severity, Source, Span, parse};
@@ -19,8 +19,10 @@ pub struct Fixing<'f> {
     pub selects: &'f dyn Fn(&Diagnostic) -> bool,
     /// Whether unsafe ones are put in, too.
     pub is_unsafe: bool,
-    /// How many of the first stages are applied already: an edit of these does nothing to containers that have them.
-    pub applied: usize,
+    /// The stages that there were: what has become of them is told and fixed, too.
+    pub history: Option<&'f History>,
+    /// Whether stages that are applied are fixed: that does nothing to containers that have them.
+    pub is_applied_too: bool,
 }
 
 /// A script with fixes in it.
@@ -86,17 +88,24 @@ struct Fixer<'f> {
 impl Fixer<'_> {
     fn check(&self, text: &[u8]) -> Checked {
         let parsed = parse(Source::new(self.name, text));
-        let findings = check_for(&parsed, self.setting);
+        let mut findings = check_for(&parsed, self.setting);
+        // Who asks for applied stages to be fixed does not want to hear that they are edited then.
+        let history = self.fixing.history.filter(|_| !self.fixing.is_applied_too);
+        findings.extend(history.into_iter().flat_map(|history| history::compare(&parsed, history)));
         Checked { parsed, findings }
     }
 
     /// The findings whose fixes go together, in order, and how many are left out for their stages.
     fn wanted(&self, checked: &Checked) -> (Vec<Diagnostic>, usize) {
-        let stages = history::stages(&checked.parsed);
-        let applied = stages.get(..self.fixing.applied.min(stages.len())).unwrap_or_default();
-        let is_applied = |fix: &Fix| {
+        let known = self.fixing.history.map_or(0, History::len);
+        let stages =
+            if known == 0 || self.fixing.is_applied_too { Vec::new() } else { history::stages(&checked.parsed) };
+        let applied = stages.get(..known.min(stages.len())).unwrap_or_default();
+        let is_applied = |finding: &Diagnostic, fix: &Fix| {
+            // What puts the stages back where they were is meant for them.
+            let is_history = finding.code.starts_with("CE09");
             let touches = |stage: &Stage| fix.edits.iter().any(|edit| stage.span.contains(edit.span));
-            applied.iter().any(touches)
+            !is_history && applied.iter().any(touches)
         };
         let text = checked.parsed.script.source.text();
         let (mut wanted, mut left_out): (Vec<Diagnostic>, usize) = (Vec::new(), 0);
@@ -107,7 +116,7 @@ impl Fixer<'_> {
             if !is_allowed || fix.edits.is_empty() || self.refused.contains(&key(text, finding, fix)) {
                 continue;
             }
-            if is_applied(fix) {
+            if is_applied(finding, fix) {
                 left_out += 1;
                 continue;
             }

@@ -6,7 +6,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 use super::{rule::Rule, rules};
 use crate::{
     Applicability, Diagnostic, Edit, Parsed, Settings, Source, Span,
-    dispatch::{dry_run::DryRun, request::Kind},
+    dispatch::{DispatchError, Dispatcher, Request, Response, dry_run::DryRun, request::Kind},
     execute::{self, Event, Observer},
     parse,
     stage::{Counted, chain::Chain},
@@ -58,8 +58,14 @@ impl History {
 /// command answers, as if it were reached.
 pub fn stages(parsed: &Parsed) -> Vec<Stage> {
     let mut collector = Collector(Vec::new());
-    // Nothing is run, and so nothing can fail.
-    let _ = execute::run(&parsed.script, &Settings::default(), &mut Counted(0), &mut DryRun, &mut collector);
+    // Nothing is run, and so nothing fails but what has too many stages to be looked at.
+    let _ = execute::run(
+        &parsed.script,
+        &Settings::default(),
+        &mut Counted(0),
+        &mut Bounded(MOST_STRETCHES),
+        &mut collector,
+    );
     collector.0
 }
 
@@ -75,7 +81,8 @@ pub fn compare(parsed: &Parsed, history: &History) -> Vec<Diagnostic> {
         }
         let pairs = old.len().min(new.len());
         for index in 0..pairs {
-            findings.extend(now.get(new.start + index).map(|stage| edited(stage, old.start + index + 1)));
+            let stage = now.get(new.start + index).filter(|stage| !is_tombstone(stage));
+            findings.extend(stage.map(|stage| edited(stage, old.start + index + 1)));
         }
         // Behind the last of those that there were, a stage is appended: that is how it is done.
         let is_appended = old.end >= history.len();
@@ -92,6 +99,11 @@ pub fn compare(parsed: &Parsed, history: &History) -> Vec<Diagnostic> {
         }
     }
     findings
+}
+
+/// Whether a stage does nothing: it stands where another one was.
+fn is_tombstone(stage: &Stage) -> bool {
+    matches!(stage.text.trim_ascii(), b"next_stage && :" | b"next_stage && true")
 }
 
 fn edited(stage: &Stage, number: usize) -> Diagnostic {
@@ -152,6 +164,22 @@ fn marker(stage: &Stage) -> Span {
 /// A text as it is compared.
 fn canonical(text: &[u8]) -> BString {
     print::canonical(&parse(Source::new("", text)).script.list)
+}
+
+/// More than a script can be meant to have: loops in loops may have any number of stages.
+const MOST_STRETCHES: u32 = 50_000;
+
+/// Runs nothing, and no more than some of it.
+struct Bounded(u32);
+
+impl Dispatcher for Bounded {
+    fn dispatch(&mut self, request: &Request<'_>) -> Result<Response, DispatchError> {
+        self.0 = self.0.checked_sub(1).ok_or_else(|| DispatchError {
+            doing: "look through the stages".to_owned(),
+            source: "there are too many".into(),
+        })?;
+        DryRun.dispatch(request)
+    }
 }
 
 struct Collector(Vec<Stage>);

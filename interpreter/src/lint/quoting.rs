@@ -41,6 +41,8 @@ pub(super) struct Unquoted {
     pub(super) word: Span,
     /// Whether quotes may be put around the whole word: nothing in it is quoted or a pattern.
     pub(super) is_plain: bool,
+    /// Whether it is known to be meant as one field: a directory of the setup, or what a loop goes through.
+    pub(super) is_one: bool,
 }
 
 /// All of them, in order.
@@ -64,11 +66,10 @@ impl UnquotedFinder<'_, '_> {
             PartKind::CommandSubstitution(substitution) => !substitution.backquoted,
             _ => false,
         });
-        for part in &word.parts {
-            if self.splits(part) {
-                self.found.push(Unquoted { span: part.span, word: word.span, is_plain });
-            }
-        }
+        // One finding is enough for a word.
+        let Some(part) = word.parts.iter().find(|part| self.splits(part)) else { return };
+        let is_one = word.parts.iter().filter(|part| self.splits(part)).all(|part| self.is_one(part));
+        self.found.push(Unquoted { span: part.span, word: word.span, is_plain, is_one });
     }
 
     /// Whether what a part expands to may be more than one field.
@@ -89,6 +90,18 @@ impl UnquotedFinder<'_, '_> {
                 !name.is_some_and(|name| {
                     PLAIN.contains(&name) || name == "dpkg" && is_asking(self.analysis.source.slice(part.span))
                 })
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a part is known to be meant as one field.
+    fn is_one(&self, part: &Part) -> bool {
+        let PartKind::Parameter(expansion) = &part.kind else { return false };
+        match &expansion.parameter {
+            Parameter::Variable(name) => {
+                let is_place = matches!(name.as_str(), "COMPDIR" | "GFSDIR" | "HOME" | "PWD" | "OLDPWD" | "TMPDIR");
+                is_place || self.analysis.variables.is_of_loop(name)
             }
             _ => false,
         }

@@ -118,7 +118,11 @@ fn complaints(rules: &'static [Rule], rule: &Rule, source: &Source, suppression:
 /// The comments of a script that are meant for us.
 fn directives(rules: &'static [Rule], script: &Script) -> Vec<Directive> {
     let text = script.source.text();
-    let mut starts: Vec<usize> = text.find_iter("ce-lint:").chain(text.find_iter("shellcheck disable=")).collect();
+    let mut starts: Vec<usize> = text
+        .find_iter("ce-lint:")
+        .chain(text.find_iter("ce-lint ignore["))
+        .chain(text.find_iter("shellcheck disable="))
+        .collect();
     if starts.is_empty() {
         return Vec::new();
     }
@@ -162,6 +166,9 @@ fn directive(rules: &'static [Rule], script: &Script, layout: &Layout, at: usize
             is_foreign: true,
             used,
         }));
+    }
+    if !body.starts_with(b"ce-lint:") {
+        return Some(Directive::Unknown(comment));
     }
     Some(ours(rules, text, comment, at + "ce-lint:".len(), scope))
 }

@@ -71,7 +71,8 @@ const GIT_WRITING: [&str; 25] = [
 pub(super) fn below(analysis: &Analysis<'_>, root: Root) -> Vec<(Span, String)> {
     let mut found: Vec<(Span, String)> = Vec::new();
     for invocation in &analysis.invocations {
-        let span = operand(invocation, root).or_else(|| standing(invocation, root));
+        let span =
+            disk_dump(invocation, root).or_else(|| operand(invocation, root)).or_else(|| standing(invocation, root));
         let is_reading = invocation.is(&["cd", "export", "echo", "printf", "test", "["]);
         if let Some(span) = span.filter(|_| !is_reading) {
             found.push((span, format!("`{}` writes", invocation.name)));
@@ -84,8 +85,25 @@ pub(super) fn below(analysis: &Analysis<'_>, root: Root) -> Vec<(Span, String)> 
             found.push((redirection.span, "this writes".to_owned()));
         }
     }
+    for invocation in
+        analysis.invocations.iter().filter(|one| one.directory.as_ref().is_some_and(|at| at.below(root).is_some()))
+    {
+        let written = invocation.place.command.redirections.iter().find(|redirection| {
+            calls::writes_file(redirection) && is_relative(&analysis.variables.fold(&redirection.target))
+        });
+        found.extend(written.map(|redirection| (redirection.span, "this writes".to_owned())));
+    }
     found.sort_by_key(|(span, _)| *span);
     found
+}
+
+/// The file that `dd` writes.
+fn disk_dump(invocation: &Invocation<'_>, root: Root) -> Option<Span> {
+    let is_output = |argument: &&Folded| {
+        let path = argument.text.strip_prefix(b"of=");
+        path.is_some_and(|path| path.starts_with(root.stand_in().as_bytes()))
+    };
+    invocation.arguments.iter().find(is_output).map(|argument| argument.span).filter(|_| invocation.name == "dd")
 }
 
 /// An operand or value of an option below the directory that is written.
@@ -102,6 +120,7 @@ fn operand(invocation: &Invocation<'_>, root: Root) -> Option<Span> {
         arguments.next().filter(is_below).map(|folded| folded.span)
     };
     match invocation.name.as_str() {
+        "make" | "gmake" | "ninja" if builds_elsewhere(invocation) => None,
         "make" | "gmake" | "ninja" => after_option(&["-C", "--directory"]),
         "git" => {
             let (_, subcommand) = invocation.subcommand("Cc", &["-C", "-c", "--git-dir", "--work-tree"])?;
@@ -154,13 +173,6 @@ fn operand(invocation: &Invocation<'_>, root: Root) -> Option<Span> {
         }
         "virtualenv" | "npm" | "yarn" | "autoreconf" | "mktemp" | "split" | "truncate" | "shred" => below(),
         "conda" | "mamba" | "micromamba" => after_option(&["-p", "--prefix"]),
-        "dd" => invocation
-            .arguments
-            .iter()
-            .find(|argument| {
-                argument.text.strip_prefix(b"of=").is_some_and(|path| path.starts_with(root.stand_in().as_bytes()))
-            })
-            .map(|argument| argument.span),
         "find" => below().filter(|_| invocation.known().any(|word| word == "-delete")),
         name => by_table(invocation, name, root),
     }
@@ -239,7 +251,7 @@ fn standing(invocation: &Invocation<'_>, root: Root) -> Option<Span> {
             let writes = subcommand.as_deref().is_some_and(|subcommand| GIT_WRITING.contains(&subcommand));
             writes && !goes_elsewhere && (subcommand.as_deref() != Some("clone") || target)
         }
-        "make" | "gmake" | "ninja" => !invocation.has(Some('C'), &["--directory"]),
+        "make" | "gmake" | "ninja" => !invocation.has(Some('C'), &["--directory"]) && !builds_elsewhere(invocation),
         "cmake" => !invocation.has(None, &["-B", "--build", "--install"]),
         "pip" | "pip3" => {
             let is_here = |folded: &Folded| {
@@ -269,10 +281,31 @@ fn standing(invocation: &Invocation<'_>, root: Root) -> Option<Span> {
             let prints = invocation.has(Some('c'), &["--stdout"]);
             is_plain && !prints && invocation.operands("efpid", &[]).iter().all(|operand| is_relative(operand))
         }
-        name if BUILDERS.contains(&name) => true,
+        name if BUILDERS.contains(&name) => !builds_elsewhere(invocation),
         name => relative_operand(invocation, name),
     };
     writes.then_some(invocation.name_span)
+}
+
+/// Whether a build is told to put what it makes elsewhere.
+fn builds_elsewhere(invocation: &Invocation<'_>) -> bool {
+    let is_elsewhere = |text: &str| text.starts_with('/') && text.len() > 1;
+    let mut arguments = invocation.arguments.iter();
+    while let Some(argument) = arguments.next() {
+        let text = argument.known().unwrap_or_default();
+        let value =
+            ["--target-dir=", "O=", "BUILDDIR=", "--outdir="].iter().find_map(|option| text.strip_prefix(option));
+        let next =
+            matches!(text, "-o" | "--target-dir" | "-B" | "--outdir").then(|| arguments.as_slice().first()?.known());
+        if value.is_some_and(is_elsewhere) || next.flatten().is_some_and(is_elsewhere) {
+            return true;
+        }
+    }
+    let only_looks = matches!(
+        invocation.argument(0),
+        Some("vet" | "list" | "version" | "env" | "metadata" | "--version" | "-n" | "help" | "run")
+    );
+    only_looks || invocation.place.command.assignments.iter().any(|one| one.name == "CARGO_TARGET_DIR")
 }
 
 fn output_is_relative(invocation: &Invocation<'_>) -> bool {

@@ -47,7 +47,12 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         let packages = packages.operands(manager.valued, manager.long);
         let is_file = |operand: &&Folded| operand.text.contains(&b'/') && !operand.text.starts_with(b"-");
         let are_files = !packages.is_empty() && packages.iter().all(is_file);
-        if are_files || fetched.are_before(analysis, invocation) {
+        // The lists that the first of a chain needs are there for the others.
+        let is_later = analysis
+            .before(invocation.place)
+            .any(|other| other.installs().is_some_and(|(manager, _)| manager.names.contains(&"apt-get")));
+        let is_later = is_later && invocation.place.context.chain.is_some();
+        if are_files || is_later || fetched.are_before(analysis, invocation) {
             continue;
         }
         let program = &invocation.name;

@@ -23,6 +23,8 @@
 //! ## Fix safety
 //! Unsafe: the stages behind it get other numbers.
 
+use bstr::ByteSlice;
+
 use crate::{
     Applicability, Diagnostic, Edit, Severity, Span,
     analyze::{calls, folding::Folded, invocation::Invocation},
@@ -49,7 +51,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         let is_last = place.after.is_empty() && analysis.after(place).next().is_none();
         // Back at the root, where a setup begins in most images.
         let goes_back = || analysis.before(place).any(|other| other.is(&["cd", "chdir"]));
-        let is_back = invocation.argument(0).is_none_or(|to| matches!(to, "/" | "-")) && goes_back();
+        let is_back = is_way_back(analysis, invocation) && goes_back();
         if !goes_on && !is_back && (is_last || is_relied_on(analysis, chain.span)) {
             let finding = rule
                 .finding(place.command.span, "later runs, which skip this stage, do not change the directory")
@@ -94,4 +96,10 @@ fn depends_on_directory(invocation: &Invocation<'_>) -> bool {
 
 fn is_relative(operand: &Folded) -> bool {
     operand.known().is_some_and(|text| !text.is_empty() && !text.starts_with(['/', '~', '-']) && !text.contains("://"))
+}
+
+/// Whether a `cd` leads back to where the stage began, or to the root.
+fn is_way_back(analysis: &Analysis<'_>, cd: &Invocation<'_>) -> bool {
+    let written = cd.arguments.first().map(|to| analysis.source.slice(to.span));
+    written.is_none_or(|to| matches!(to.as_bytes(), b"/" | b"-" | b".." | b"../.." | b"\"$OLDPWD\"" | b"$OLDPWD"))
 }

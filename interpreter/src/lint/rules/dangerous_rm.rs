@@ -79,7 +79,12 @@ fn dangerous<'w>(analysis: &Analysis<'_>, word: &'w Word) -> Option<&'w Part> {
         PartKind::DoubleQuoted(parts) => parts.as_slice(),
         _ => std::slice::from_ref(part),
     });
-    let first = parts.next()?;
+    let mut first = parts.next()?;
+    // `/"$V"`
+    let is_below_root = matches!(&first.kind, PartKind::Literal(text) if text == "/");
+    if is_below_root {
+        first = parts.next()?;
+    }
     let PartKind::Parameter(expansion) = &first.kind else { return None };
     let Parameter::Variable(name) = &expansion.parameter else { return None };
     let is_plain = matches!(expansion.operation, Operation::Value);
@@ -100,6 +105,9 @@ fn dangerous<'w>(analysis: &Analysis<'_>, word: &'w Word) -> Option<&'w Part> {
             }
             _ => return None,
         }
+    }
+    if is_below_root && rest.is_empty() {
+        return Some(first);
     }
     let rest = rest.strip_prefix(b"/")?;
     let directory = rest.strip_suffix(b"/*").or_else(|| rest.strip_suffix(b"/")).unwrap_or(rest);

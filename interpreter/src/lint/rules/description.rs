@@ -9,12 +9,12 @@
 //! machine.
 //!
 //! ## Example
-//! ```sh
+//! ```toml
 //! image = "debian"
 //! ```
 //!
 //! ## Use instead
-//! ```sh
+//! ```toml
 //! image = "debian:13"
 //! ```
 

@@ -39,7 +39,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
             continue;
         }
         let Some(name) = place.command.unquoted_name().filter(|_| changes_shell(place.command)) else { continue };
-        if analysis.after(place).next().is_none() {
+        if analysis.is_last_in_chain(place) {
             let what = analysis.quote(place.command.span);
             findings.push(
                 rule.finding(place.command.span, format!("what `{name}` does here is gone on every later run"))
@@ -65,5 +65,8 @@ fn changes_shell(command: &SimpleCommand) -> bool {
         Effect::Names | Effect::Options | Effect::Traps | Effect::Mask | Effect::Limits | Effect::Aliases
     );
     let is_known = matches!(name, "." | "source") || is_setting && !matches!(name, "read" | "unset" | "shift" | "let");
-    is_known && command.words.len() > 1
+    let first = command.words.get(1).map(crate::syntax::Word::leading_text).unwrap_or_default();
+    // What was turned on in the stage is turned off again.
+    let undoes = name == "set" && first.starts_with(b"+") || name == "trap" && first == "-";
+    is_known && command.words.len() > 1 && !undoes
 }

@@ -40,7 +40,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
             _ => false,
         };
         // What failed before it is passed on.
-        let passes_on = name != "exec" && invocation.arguments.is_empty() && place.context.guarded;
+        let passes_on = name != "exec" && invocation.arguments.is_empty() && !place.is_behind_and();
         let in_subshell = name != "exec" && place.context.apart.is_some();
         if ends_well && !passes_on && (!in_subshell || !place.context.guarded) {
             let message = match name {

@@ -20,9 +20,9 @@ use std::collections::HashSet;
 
 use crate::{
     Diagnostic, Severity, Span,
-    analyze::{calls, invocation::Invocation},
+    analyze::{calls, invocation::Invocation, places::is_question},
     lint::{analysis::Analysis, rule::Rule},
-    syntax::{AndOr, Command, CompoundKind, List, Pipeline, Word},
+    syntax::{AndOr, AndOrList, Command, CompoundKind, List, Pipeline, Word},
 };
 
 pub(in crate::lint) const RULE: Rule =
@@ -88,6 +88,8 @@ fn in_pipeline(rule: &Rule, analysis: &Analysis<'_>, pipeline: &Pipeline, findin
     for list in lists {
         let Some(item) = list.items.last() else { continue };
         match item.and_or.rest.last() {
+            // A test that says no is no failure.
+            Some(part) if part.operator == AndOr::Or && is_question(before_last(&item.and_or)) => {}
             Some(part) if part.operator == AndOr::Or && swallows(&part.pipeline) => {
                 findings.push(report(rule, analysis, part.operator_span.to(part.pipeline.span)));
             }
@@ -96,6 +98,12 @@ fn in_pipeline(rule: &Rule, analysis: &Analysis<'_>, pipeline: &Pipeline, findin
             None => in_pipeline(rule, analysis, &item.and_or.first, findings),
         }
     }
+}
+
+/// The last pipeline but one; the first, where there is no other.
+fn before_last(list: &AndOrList) -> &Pipeline {
+    let before = list.rest.len().checked_sub(2).and_then(|index| list.rest.get(index));
+    before.map_or(&list.first, |part| &part.pipeline)
 }
 
 /// Whether a command always succeeds.

@@ -45,19 +45,19 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         let is_written = command.redirections.iter().any(calls::writes_file) || command.unquoted_name() == Some("tee");
         for redirection in command.redirections.iter().filter(|_| is_written) {
             let Some(document) = redirection.here_document().filter(|document| !document.quoted) else { continue };
-            let mut finder = LaterFinder { analysis, found: None };
+            let mut finder = LaterFinder { analysis, found: None, others: 0 };
             finder.visit_word(&document.body);
             let Some(span) = finder.found else { continue };
             let delimiter = redirection.target.span;
             let word = analysis.source.slice(delimiter);
-            findings.push(
-                rule.finding(span, format!("`{}` is expanded now, while the file is written", analysis.quote(span)))
-                    .related(delimiter, "because this is not quoted")
-                    .help(format!(
-                        "write `<<'{word}'`; where something else is to be expanded, put `\\` before this `$`"
-                    ))
-                    .fix(Applicability::Unsafe, vec![Edit::replace(delimiter, format!("'{word}'"))]),
-            );
+            let finding = rule
+                .finding(span, format!("`{}` is expanded now, while the file is written", analysis.quote(span)))
+                .related(delimiter, "because this is not quoted")
+                .help(format!("write `<<'{word}'`; where something else is to be expanded, put `\\` before this `$`"));
+            findings.push(match finder.others {
+                0 => finding.fix(Applicability::Unsafe, vec![Edit::replace(delimiter, format!("'{word}'"))]),
+                _ => finding,
+            });
         }
     }
 }
@@ -66,6 +66,8 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
 struct LaterFinder<'a, 't> {
     analysis: &'a Analysis<'t>,
     found: Option<Span>,
+    /// How many expansions are meant for now, and how many letters are quoted.
+    others: usize,
 }
 
 impl<'t> Visit<'t> for LaterFinder<'_, '_> {
@@ -82,10 +84,14 @@ impl<'t> Visit<'t> for LaterFinder<'_, '_> {
                 Parameter::Positional(_) => !self.analysis.is_in_function(part.span),
                 Parameter::Special(letter) => b"@*#?$!".contains(letter) && !self.analysis.is_in_function(part.span),
             };
+            self.others += usize::from(!is_later);
             if is_later && self.found.is_none() {
                 self.found = Some(part.span);
             }
         }
+        let is_for_now =
+            matches!(part.kind, PartKind::CommandSubstitution(_) | PartKind::Arithmetic(_) | PartKind::Escaped(_));
+        self.others += usize::from(is_for_now);
         visit::walk_part(self, part);
     }
 }

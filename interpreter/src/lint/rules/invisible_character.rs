@@ -21,9 +21,12 @@
 //! ## Fix safety
 //! Safe: nobody can have meant what is not to be seen. Quotes are left to you.
 
+use bstr::ByteSlice;
+
 use crate::{
     Applicability, Diagnostic, Edit, Severity, Span,
     analyze::letters::{self, Unseen},
+    language::quoting::quote,
     lint::{analysis::Analysis, rule::Rule},
 };
 
@@ -32,13 +35,13 @@ pub(in crate::lint) const RULE: Rule =
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let unseen = letters::in_list(analysis.source, analysis.list);
-    let line_ends: Vec<(Span, Unseen)> = unseen.iter().copied().filter(|(_, kind)| *kind == Unseen::LineEnd).collect();
+    let line_ends = unseen.iter().filter(|(_, kind)| *kind == Unseen::LineEnd).count();
     let mut is_told = false;
     for (span, kind) in unseen {
         if kind == Unseen::LineEnd {
             // All of them come from the same: one is enough.
-            let edits = || line_ends.iter().map(|(span, _)| Edit::replace(*span, "")).collect();
-            findings.extend((!is_told).then(|| line_end(rule, analysis, span, edits())));
+            let edits = || line_end_edits(analysis);
+            findings.extend((!is_told).then(|| line_end(rule, analysis, span, line_ends, edits())));
             is_told = true;
         } else {
             findings.push(report(rule, analysis, span, kind));
@@ -46,16 +49,16 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-fn line_end(rule: &Rule, analysis: &Analysis<'_>, span: Span, line_ends: Vec<Edit>) -> Diagnostic {
-    let others = match line_ends.len() {
+fn line_end(rule: &Rule, analysis: &Analysis<'_>, span: Span, line_ends: usize, edits: Vec<Edit>) -> Diagnostic {
+    let others = match line_ends {
         0 | 1 => String::new(),
         2 => ", and so does one more".to_owned(),
         count => format!(", and so do {} more", count - 1),
     };
     rule.finding(span, format!("this line ends in CR LF, as on Windows{others}"))
         .label("`sh` takes the CR for the last letter of the word")
-        .help(format!("convert the file: `sed -i 's/\\r$//' {}`", analysis.source.name()))
-        .fix(Applicability::Safe, line_ends)
+        .help(format!("convert the file: `sed -i 's/\\r$//' {}`", typed(analysis.source.name())))
+        .fix(Applicability::Safe, edits)
 }
 
 fn report(rule: &Rule, analysis: &Analysis<'_>, span: Span, kind: Unseen) -> Diagnostic {
@@ -76,4 +79,18 @@ fn report(rule: &Rule, analysis: &Analysis<'_>, span: Span, kind: Unseen) -> Dia
         Unseen::ByteOrderMark | Unseen::Nothing | Unseen::LineEnd => "",
     };
     finding.fix(Applicability::Safe, vec![Edit::replace(span, instead)])
+}
+
+/// All of the file's line ends at once: half a file would be worse.
+fn line_end_edits(analysis: &Analysis<'_>) -> Vec<Edit> {
+    let places = analysis.source.text().find_iter("\r\n");
+    places.map(|at| Edit::replace(Span { start: at as u32, end: at as u32 + 1 }, "")).collect()
+}
+
+/// A file's name as one types it.
+fn typed(name: &str) -> String {
+    match name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/+".contains(&byte)) {
+        true => name.to_owned(),
+        false => quote(name.as_bytes()).to_str_lossy().into_owned(),
+    }
 }

@@ -22,9 +22,10 @@
 
 use crate::{
     Applicability, Diagnostic, Edit, Severity,
-    analyze::places::Follower,
+    analyze::places::{Follower, is_question},
     language::marker::Marker,
     lint::{analysis::Analysis, rule::Rule},
+    syntax::Pipeline,
 };
 
 pub(in crate::lint) const RULE: Rule =
@@ -38,6 +39,13 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         let Some(or) = place.first_or() else { continue };
         let right = analysis.quote(or.pipeline.span);
         let is_direct = place.follower() == Follower::Or;
+        // `everytime && [ -d x ] || mkdir x`: a test that says no is no failure.
+        let pipelines: Vec<&Pipeline> = place.item.and_or.pipelines().collect();
+        let at = place.item.and_or.rest.iter().position(|part| part.operator_span == or.operator_span);
+        let left = at.and_then(|at| pipelines.get(at));
+        if !is_direct && left.is_some_and(|left| is_question(left)) {
+            continue;
+        }
         let message = match is_direct {
             true => format!("`{right}` is never reached: `everytime` always succeeds"),
             false => format!("`{right}` hides a failure of the chain before it"),

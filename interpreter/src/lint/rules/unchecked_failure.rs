@@ -36,7 +36,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         let name = analysis.quote(*first);
         let message = match others.len() {
             0 => format!("nothing sees whether `{name}` has failed"),
-            1 => format!("nothing sees whether `{name}` has failed, nor the command behind it that has the same fault"),
+            1 => format!("nothing sees whether `{name}` has failed, nor one more command behind it"),
             count => format!("nothing sees whether `{name}` has failed, nor {count} more commands behind it"),
         };
         let finding = rule

@@ -55,7 +55,15 @@ fn commands(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>
         let is_beside = pipeline(&place.context).is_some_and(|span| beside.contains(&span));
         // What stands behind `&>` belongs to the command before it, and is told there.
         let is_target = redirected_to.contains(&place.command.span.start);
-        if !seen && !is_beside && !is_target && is_undecorated(analysis, &place.context) && acts(analysis, place) {
+        // Of a line that was meant to go on, what stands there is the rest: that is told.
+        let is_rest = analysis.is_rest_of_line(place.command.span.start);
+        if !seen
+            && !is_rest
+            && !is_beside
+            && !is_target
+            && is_undecorated(analysis, &place.context)
+            && acts(analysis, place)
+        {
             last = Some(place);
             findings.push(report(rule, analysis, place));
         }

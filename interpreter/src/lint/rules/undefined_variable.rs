@@ -30,14 +30,16 @@ use crate::{
 pub(in crate::lint) const RULE: Rule =
     Rule::new("CE083", "undefined-variable", Severity::Warning, include_str!("undefined_variable.rs"), check);
 
+/// With more variables than this, the nearest one is not looked for.
+const MOST_NAMES: usize = 500;
+
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let mut seen = HashSet::new();
+    let for_one = set_for_one(analysis);
     for used in analysis.uses.iter().filter(|used| !used.has_default) {
         let name = used.name;
-        let is_known = is_given(name)
-            || analysis.has_variable(name)
-            || bashism::is_bash_variable(name)
-            || is_set_for_one(analysis, name);
+        let is_known =
+            is_given(name) || analysis.has_variable(name) || bashism::is_bash_variable(name) || for_one.contains(name);
         if is_known || may_be_sourced(analysis, used) || !seen.insert(name) {
             continue;
         }
@@ -55,9 +57,10 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Whether it is set for a command alone, which another rule looks at.
-fn is_set_for_one(analysis: &Analysis<'_>, name: &str) -> bool {
-    analysis.places.iter().any(|place| place.command.assignments.iter().any(|assignment| assignment.name == name))
+/// The variables that are set for a command alone, which another rule looks at.
+fn set_for_one<'t>(analysis: &Analysis<'t>) -> HashSet<&'t str> {
+    let assignments = analysis.places.iter().flat_map(|place| &place.command.assignments);
+    assignments.map(|assignment| assignment.name.as_str()).collect()
 }
 
 /// Whether a text that is not to be seen may have set it before.
@@ -74,6 +77,9 @@ fn may_be_sourced(analysis: &Analysis<'_>, used: &Use<'_>) -> bool {
 fn nearest<'a>(analysis: &'a Analysis<'_>, name: &str) -> Option<&'a str> {
     let known = ["COMPDIR", "GFSDIR", "HOME", "PATH", "TMPDIR", "USER"];
     let environment = analysis.container.environment.iter().map(String::as_str);
+    if analysis.variables.names().count() > MOST_NAMES {
+        return None;
+    }
     let names = known.into_iter().chain(analysis.variables.names()).chain(environment);
     let distance = |other: &&str| strsim::damerau_levenshtein(&name.to_ascii_uppercase(), &other.to_ascii_uppercase());
     let nearest = names.filter(|other| other.len() > 2).min_by_key(|other| (distance(other), *other))?;

@@ -33,7 +33,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for invocation in &analysis.invocations {
         if let Some(span) = unpinned(invocation) {
             findings.push(
-                rule.finding(span, format!("`{}` is not the same for ever", analysis.quote(span)))
+                rule.finding(span, format!("what `{}` brings is another version next year", analysis.quote(span)))
                     .help("name a version, or the full commit id: `git+URL@ID`, `--rev ID`, `user/repository@ID`"),
             );
         }

@@ -19,11 +19,11 @@
 //! ```
 //!
 //! ## Fix safety
-//! Safe, unless the value is a list of words that is meant to be taken apart: then write it into the command, or use
-//! `set --` and `"$@"`.
+//! Safe for the directories of a setup and for variables of a loop; unsafe for other values, which may be lists of words that
+//! are meant to be taken apart: write those with `set --` and `"$@"`.
 
 use crate::{
-    Applicability, Diagnostic, Edit, Severity, Span,
+    Applicability, Diagnostic, Edit, Severity,
     lint::quoting,
     lint::{analysis::Analysis, rule::Rule},
 };
@@ -32,28 +32,25 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE081", "unquoted-expansion", Severity::Warning, include_str!("unquoted_expansion.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    let mut fixed: Option<Span> = None;
     for unquoted in quoting::unquoted(analysis) {
         let written = analysis.quote(unquoted.span);
         let around = if unquoted.is_plain { unquoted.word } else { unquoted.span };
-        let text = analysis.source.slice(around);
         let finding = rule
             .finding(
                 unquoted.span,
-                format!("the shell splits `{written}` at blanks, and takes `*` in it for a pattern"),
+                format!("a blank in `{written}` makes several arguments of it, and `*` the names of files"),
             )
             .help(match analysis.repeat(around) {
-                Some(text) if !text.contains('"') => format!("put quotes around it: `\"{text}\"`"),
+                Some(text) if !text.contains('"') => {
+                    format!("put quotes around it: `\"{text}\"`; a list is better written with `set --` and `\"$@\"`")
+                }
                 _ => "put double-quotes around it".to_owned(),
             });
-        // One pair of quotes is enough for a word, and none can stand inside backquotes.
-        let is_done = fixed == Some(around);
-        fixed = Some(around);
-        findings.push(match is_done || text.contains(&b'`') {
+        let applicability = if unquoted.is_one { Applicability::Safe } else { Applicability::Unsafe };
+        // No quotes can be put inside backquotes.
+        findings.push(match analysis.source.slice(around).contains(&b'`') {
             true => finding,
-            false => {
-                finding.fix(Applicability::Safe, vec![Edit::insert(around.start, "\""), Edit::insert(around.end, "\"")])
-            }
+            false => finding.fix(applicability, vec![Edit::insert(around.start, "\""), Edit::insert(around.end, "\"")]),
         });
     }
 }

@@ -42,11 +42,17 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
             }
             let span = Span { start: word.span.start, end };
             let text = analysis.source.slice(span);
-            findings.push(
-                rule.finding(span, "the shell takes this for a redirection: the version is not asked for")
-                    .help(format!("put quotes around it: `'{text}'`"))
-                    .fix(Applicability::Safe, vec![Edit::replace(span, format!("'{text}'"))]),
-            );
+            // Between single-quotes nothing is expanded, and another one cannot stand there.
+            let is_plain = !text.iter().any(|byte| b"$`\"'\\".contains(byte));
+            let edits = vec![Edit::replace(span, format!("'{text}'"))];
+            let finding = rule
+                .finding(span, "the shell takes this for a redirection: the version is not asked for")
+                .help(if is_plain {
+                    format!("put quotes around it: `'{text}'`")
+                } else {
+                    "put quotes around all of it".to_owned()
+                });
+            findings.push(if is_plain { finding.fix(Applicability::Safe, edits) } else { finding });
         }
     }
 }

@@ -92,7 +92,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for span in spans {
         let written = analysis.quote(span);
         findings.push(
-            rule.finding(span, format!("with `{written}`, nobody knows who has answered"))
+            rule.finding(span, format!("`{written}` turns off the check of where this comes from"))
                 .help("remove it; where a certificate or key is missing, bring it along in the computation"),
         );
     }
@@ -125,8 +125,8 @@ fn turned_off(invocation: &Invocation<'_>) -> Option<Span> {
             let option = text.split('=').next().unwrap_or(&text);
             let lower = text.to_ascii_lowercase();
             let is_nothing_else = !invocation.is(&["grep", "sed"]);
-            OFF.contains(&option) && text.starts_with("--")
-                || is_nothing_else && OFF_INSIDE.iter().any(|part| lower.contains(part))
+            !text.contains("file:") && OFF.contains(&option) && text.starts_with("--")
+                || !text.contains("file:") && is_nothing_else && OFF_INSIDE.iter().any(|part| lower.contains(part))
         });
         off.map(|argument| argument.span)
     })
