@@ -483,3 +483,16 @@ fn statistics_and_files_take_the_place_of_the_findings() {
     assert_eq!((run.stdout.as_str(), run.status), ("", 1));
     assert_eq!(fs::read_to_string(directory.path().join("out.txt")).unwrap().lines().count(), 2);
 }
+
+/// The whole text that a person sees for the bad script of each rule.
+#[test]
+fn every_rule_shows_where_why_and_what_to_do() {
+    let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/lint");
+    for rule in &compeval_interpreter::lint::RULES {
+        let script = testdata.join(rule.name.replace('-', "_")).join("bad.sh");
+        // Those about what is not in the script have tests of their own.
+        let Ok(script) = fs::read(script) else { continue };
+        let run = lint_stdin(&["--stdin-filename", "docker-setup.sh", "--isolated", "-"], &script);
+        insta::assert_snapshot!(format!("rule_{}", rule.name), format!("{}\n{}", run.stdout, run.stderr));
+    }
+}

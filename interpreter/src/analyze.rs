@@ -16,6 +16,7 @@ pub(crate) mod mentions;
 pub mod output;
 pub(crate) mod outside;
 pub(crate) mod places;
+pub(crate) mod questions;
 pub(crate) mod reach;
 pub(crate) mod runs;
 pub(crate) mod ties;

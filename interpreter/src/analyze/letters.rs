@@ -20,6 +20,8 @@ pub enum Unseen {
     Nothing,
     /// A quote of POSIX.
     Quote,
+    /// The `-` of an option.
+    Dash,
 }
 
 /// The places of such letters outside of quotes, comments and the bodies of here-documents, in order.
@@ -48,6 +50,7 @@ impl UnseenFinder<'_> {
             self.found.extend(
                 kind(letter)
                     .filter(|kind| *kind != Unseen::LineEnd || is_last())
+                    .filter(|kind| *kind != Unseen::Dash || begins_option(self.text, start))
                     .map(|kind| (Span { start, end }, kind)),
             );
         }
@@ -77,6 +80,13 @@ impl<'t> Visit<'t> for UnseenFinder<'_> {
     }
 }
 
+/// Whether a word begins there, with a letter behind it.
+fn begins_option(text: &[u8], start: u32) -> bool {
+    let before = text.get(..start as usize).and_then(<[u8]>::last);
+    let behind = text.get(start as usize..).and_then(|rest| rest.chars().nth(1));
+    before.is_none_or(u8::is_ascii_whitespace) && behind.is_some_and(|letter| letter.is_alphanumeric() || letter == '-')
+}
+
 fn is_unusual(letter: char) -> bool {
     letter == '\r' || !letter.is_ascii()
 }
@@ -87,6 +97,7 @@ fn kind(letter: char) -> Option<Unseen> {
         '\u{feff}' => Unseen::ByteOrderMark,
         '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{ad}' => Unseen::Nothing,
         '\u{2018}'..='\u{201f}' | '\u{ff02}' | '\u{ff07}' => Unseen::Quote,
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => Unseen::Dash,
         blank if blank.is_whitespace() && !blank.is_ascii() => Unseen::Blank,
         _ => return None,
     })

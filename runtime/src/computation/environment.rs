@@ -157,7 +157,7 @@ fn read_script(computation: &Computation) -> Result<Script, EnvironmentError> {
         match kind {
             Unseen::LineEnd => return Err(EnvironmentError::LineEnds { source_text, place }),
             Unseen::ByteOrderMark => return Err(EnvironmentError::ByteOrderMark { source_text, place }),
-            Unseen::Blank | Unseen::Nothing | Unseen::Quote => {}
+            Unseen::Blank | Unseen::Nothing | Unseen::Quote | Unseen::Dash => {}
         }
     }
     Ok(parsed.script)

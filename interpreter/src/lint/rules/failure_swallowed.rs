@@ -20,7 +20,7 @@ use std::collections::HashSet;
 
 use crate::{
     Diagnostic, Severity, Span,
-    analyze::{calls, invocation::Invocation, places::is_question},
+    analyze::{calls, invocation::Invocation, questions::is_question},
     lint::{analysis::Analysis, rule::Rule},
     syntax::{AndOr, AndOrList, Command, CompoundKind, List, Pipeline, Word},
 };

@@ -70,11 +70,13 @@ fn report(rule: &Rule, analysis: &Analysis<'_>, span: Span, kind: Unseen) -> Dia
         }
         Unseen::Blank => ("this blank separates no words", "write a space"),
         Unseen::Quote => ("this quote quotes nothing", "write `\"` or `'`"),
+        Unseen::Dash => ("this dash begins no option", "write `-`"),
         Unseen::Nothing | Unseen::LineEnd => ("a letter that is not shown is part of this word", "remove it"),
     };
     let finding = rule.finding(span, format!("{what}: it is U+{code:04X}")).help(help);
     let instead = match kind {
         Unseen::Blank => " ",
+        Unseen::Dash => "-",
         Unseen::Quote => return finding,
         Unseen::ByteOrderMark | Unseen::Nothing | Unseen::LineEnd => "",
     };

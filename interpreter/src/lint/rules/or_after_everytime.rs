@@ -22,7 +22,7 @@
 
 use crate::{
     Applicability, Diagnostic, Edit, Severity,
-    analyze::places::{Follower, is_question},
+    analyze::{places::Follower, questions::is_question},
     language::marker::Marker,
     lint::{analysis::Analysis, rule::Rule},
     syntax::Pipeline,

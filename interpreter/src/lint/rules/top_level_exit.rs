@@ -35,7 +35,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         }
         let name = place.command.unquoted_name().unwrap_or_default();
         let leaves = matches!(name, "exit" | "return");
-        if !leaves && !(name == "exec" && place.command.words.len() > 1) {
+        if !(leaves || name == "exec" && place.command.words.len() > 1) {
             continue;
         }
         if !context.guarded && context.guard.is_none() {
