@@ -22,12 +22,13 @@ pub(super) struct Beside {
 /// Reads the description at `path`, which belongs to a script that begins with `first_line`.
 pub(super) fn beside(path: &Path, first_line: &[u8]) -> Beside {
     let mut setting = Setting::default();
-    if let Some(shell) = Description::shell_of(path) {
-        setting.shell = shell;
-    }
     let Some(text) = file::read(path, LONGEST).ok().and_then(|text| String::from_utf8(text).ok()) else {
         return Beside { setting, findings: None };
     };
+    // Also where the rest of it cannot be used.
+    if let Some(shell) = Description::shell_of(path) {
+        setting.shell = shell;
+    }
     if let Ok(description) = Description::parse(path, &text) {
         setting.environment = description.env.iter().map(|(name, _)| name.clone()).collect();
     }

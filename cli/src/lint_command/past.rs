@@ -40,7 +40,7 @@ impl std::error::Error for NoOlderVersion {
 /// When there is no such version, or the script was not in it.
 pub(super) fn of(arguments: &LintArguments, subject: &Subject) -> Result<Option<History>, NoOlderVersion> {
     let Some(version) = &arguments.against else {
-        return Ok(of_container(subject).filter(|_| !arguments.isolated));
+        return Ok(if arguments.isolated { None } else { of_container(subject) });
     };
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| NoOlderVersion { name: version.clone(), source };
     let file = Path::new(version);

@@ -30,6 +30,10 @@ pub fn unseen(script: &Script) -> Vec<(Span, Unseen)> {
 }
 
 pub(crate) fn in_list(source: &Source, list: &List) -> Vec<(Span, Unseen)> {
+    // Most texts have no such letter anywhere.
+    if source.text().is_ascii() && !source.text().contains(&b'\r') {
+        return Vec::new();
+    }
     let mut finder = UnseenFinder { text: source.text(), found: Vec::new() };
     finder.visit_list(list);
     finder.found.sort_by_key(|(span, _)| span.start);

@@ -37,6 +37,9 @@ pub(in crate::lint) const RULE: Rule =
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let text = analysis.source.text();
+    if !text.contains(&b'\\') {
+        return;
+    }
     for place in analysis.places {
         for word in &place.command.words {
             findings.extend(word.parts.iter().find_map(|part| blank_behind(rule, text, part)));
