@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bstr::ByteSlice;
 
+use super::checked::StatusFindings;
 use crate::{
     Diagnostic, Edit, Label, Source, Span,
     analyze::{
@@ -58,6 +59,8 @@ pub(crate) struct Analysis<'t> {
     sourcing: Vec<usize>,
     /// Which of them share a chain or function.
     homes: HashMap<Option<Span>, Vec<usize>>,
+    /// Whose status is looked at.
+    pub(super) status: StatusFindings,
     /// The parameters that it expands.
     pub(crate) uses: Vec<Use<'t>>,
 }
@@ -110,9 +113,11 @@ impl<'t> Analysis<'t> {
         let hits = walked.places.iter().filter_map(hit).collect();
         let variables = Variables::of(&script.list);
         let invocations = invocations(&walked.places, &variables);
+        let timetable = Timetable::of(&walked.definitions, &walked.places);
         Analysis {
+            status: StatusFindings::of(script, &walked.definitions, &calls, &timetable),
             stages: script.list.items.iter().map(|item| &item.and_or).filter(|list| begins_stage(list)).collect(),
-            timetable: Timetable::of(&walked.definitions, &walked.places),
+            timetable,
             uses: uses(&script.list),
             variables,
             sourcing: sourcing(&invocations),

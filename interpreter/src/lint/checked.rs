@@ -1,12 +1,12 @@
 //! Who looks at the status of a command: the walk over lists that knows where `set -e` is on, and where it is ignored.
 
-use super::analysis::Analysis;
 use crate::{
-    Edit, Span,
+    Edit, Source, Span,
+    analyze::{calls::Calls, runs::Timetable},
     language::{builtins, marker::Marker, set},
     syntax::{
-        AndOr, AndOrList, Command, CompoundCommand, CompoundKind, List, ListItem, Parameter, Part, PartKind, Pipeline,
-        SimpleCommand, Word,
+        AndOr, AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem, Parameter, Part,
+        PartKind, Pipeline, Script, SimpleCommand, Word,
         visit::{self, Visit},
     },
 };
@@ -23,13 +23,13 @@ pub(super) struct Body {
 
 impl Body {
     /// `&&` in the place of what separates the commands, where that is only `;` or a newline.
-    pub(super) fn edits(&self, analysis: &Analysis<'_>) -> Option<Vec<Edit>> {
+    pub(super) fn edits(&self, source: &Source) -> Option<Vec<Edit>> {
         let edit = |(before, after): &(Span, Span)| {
             let between = Span { start: before.end, end: after.start };
-            let text = analysis.source.slice(between);
+            let text = source.slice(between);
             let is_plain = text.iter().all(|byte| b"; \t\n".contains(byte)) && before.end < after.start;
             let lines = text.iter().filter(|byte| **byte == b'\n').count();
-            let has_document = analysis.source.documents().iter().any(|document| between.contains(*document));
+            let has_document = source.documents().iter().any(|document| between.contains(*document));
             match (is_plain && !has_document, text.iter().position(|byte| *byte == b';')) {
                 (true, Some(at)) => {
                     let start = between.start + at as u32;
@@ -45,11 +45,13 @@ impl Body {
 
 /// What the walk has found.
 #[derive(Default)]
-struct StatusFindings {
-    bodies: Vec<Body>,
-    /// `set -e` that is ignored, and what asks for the status.
-    ignored: Vec<(Span, Span)>,
-    cds: Vec<(Span, Option<Edit>)>,
+pub(super) struct StatusFindings {
+    /// The bodies with commands that nothing looks at, in order.
+    pub(super) bodies: Vec<Body>,
+    /// Every `set -e` that is ignored, and what asks for the status there.
+    pub(super) ignored: Vec<(Span, Span)>,
+    /// Every `cd` that nothing looks at, with what would make the rest depend on it.
+    pub(super) cds: Vec<(Span, Option<Edit>)>,
 }
 
 /// Where the walk stands.
@@ -73,23 +75,33 @@ impl StatusContext {
     }
 }
 
-/// The bodies with commands that nothing looks at, in order.
-pub(super) fn bodies(analysis: &Analysis<'_>) -> Vec<Body> {
-    StatusWalk::over(analysis).bodies
-}
-
-/// Every `set -e` that is ignored, and what asks for the status there.
-pub(super) fn ignored_errexit(analysis: &Analysis<'_>) -> Vec<(Span, Span)> {
-    StatusWalk::over(analysis).ignored
-}
-
-/// Every `cd` that nothing looks at, with what would make the rest depend on it.
-pub(super) fn unchecked_cds(analysis: &Analysis<'_>) -> Vec<(Span, Option<Edit>)> {
-    StatusWalk::over(analysis).cds
+impl StatusFindings {
+    /// Walks over a script, and over the bodies of its functions.
+    pub(super) fn of<'t>(
+        script: &'t Script,
+        definitions: &[&'t FunctionDefinition],
+        calls: &Calls<'t>,
+        timetable: &Timetable<'t>,
+    ) -> StatusFindings {
+        let found = StatusFindings::default();
+        let mut walk = StatusWalk { source: &script.source, calls, found, unchecked: Vec::new(), joints: Vec::new() };
+        let mut standing = StatusContext::default();
+        walk.list(&script.list, &mut standing);
+        // Functions are looked at where they stand: those that call them have `-e` on where the script turns it on.
+        let errexit = standing.errexit;
+        for definition in definitions {
+            let in_chain = timetable.of_function(&definition.name).in_chain();
+            let mut standing = StatusContext { in_chain, errexit, ..StatusContext::default() };
+            walk.body(&definition.body, &mut standing);
+        }
+        walk.found.bodies.sort_by_key(|body| body.unchecked.first().copied());
+        walk.found
+    }
 }
 
 struct StatusWalk<'a, 't> {
-    analysis: &'a Analysis<'t>,
+    source: &'a Source,
+    calls: &'a Calls<'t>,
     found: StatusFindings,
     /// The commands of the innermost body.
     unchecked: Vec<Span>,
@@ -97,26 +109,6 @@ struct StatusWalk<'a, 't> {
 }
 
 impl<'t> StatusWalk<'_, 't> {
-    fn over(analysis: &Analysis<'t>) -> StatusFindings {
-        let mut walk =
-            StatusWalk { analysis, found: StatusFindings::default(), unchecked: Vec::new(), joints: Vec::new() };
-        walk.list(analysis.list, &mut StatusContext::default());
-        // Functions are looked at where they stand, as those that call them have `set -e` on.
-        let errexit = analysis.invocations.iter().any(|set| {
-            set.name == "set"
-                && sets_errexit(set.place.command) == Some(true)
-                && set.place.context.function.is_none()
-                && set.place.context.chain.is_none()
-        });
-        for definition in &analysis.definitions {
-            let in_chain = analysis.timetable.of_function(&definition.name).in_chain();
-            let mut standing = StatusContext { in_chain, errexit, ..StatusContext::default() };
-            walk.body(&definition.body, &mut standing);
-        }
-        walk.found.bodies.sort_by_key(|body| body.unchecked.first().copied());
-        walk.found
-    }
-
     fn list(&mut self, list: &'t List, standing: &mut StatusContext) {
         for (index, item) in list.items.iter().enumerate() {
             let next = list.items.get(index + 1);
@@ -186,7 +178,7 @@ impl<'t> StatusWalk<'_, 't> {
         let body =
             Body { unchecked: Vec::new(), last: Span::default(), joints: vec![(item.and_or.span, next.and_or.span)] };
         let next_is_simple = next.and_or.rest.iter().all(|part| part.operator == AndOr::And);
-        body.edits(self.analysis).filter(|_| next_is_simple)?.pop()
+        body.edits(self.source).filter(|_| next_is_simple)?.pop()
     }
 
     fn pipeline(&mut self, pipeline: &'t Pipeline, standing: &mut StatusContext) {
@@ -295,7 +287,7 @@ impl<'t> StatusWalk<'_, 't> {
         let Some(name) = command.words.first() else { return false };
         let Some(name) = name.literal() else { return true };
         let name = String::from_utf8_lossy(&name).into_owned();
-        if let Some(effects) = self.analysis.calls.effects(&name) {
+        if let Some(effects) = self.calls.effects(&name) {
             return effects.acts;
         }
         let has_f =

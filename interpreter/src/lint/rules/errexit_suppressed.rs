@@ -20,7 +20,6 @@
 
 use crate::{
     Diagnostic, Severity,
-    lint::checked,
     lint::{analysis::Analysis, rule::Rule},
 };
 
@@ -28,10 +27,10 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE062", "errexit-suppressed", Severity::Warning, include_str!("errexit_suppressed.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for (set, asked) in checked::ignored_errexit(analysis) {
+    for (set, asked) in &analysis.status.ignored {
         findings.push(
-            rule.finding(set, "`set -e` is ignored here")
-                .related(asked, "because this asks for the status")
+            rule.finding(*set, "`set -e` is ignored here")
+                .related(*asked, "because this asks for the status")
                 .help("join the commands with `&&`, or take the status afterwards: `( set -e; ... ); status=$?`"),
         );
     }

@@ -22,7 +22,6 @@
 
 use crate::{
     Applicability, Diagnostic, Severity,
-    lint::checked,
     lint::{analysis::Analysis, rule::Rule},
 };
 
@@ -30,12 +29,12 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE065", "unchecked-cd", Severity::Warning, include_str!("unchecked_cd.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for (span, edit) in checked::unchecked_cds(analysis) {
+    for (span, edit) in &analysis.status.cds {
         let finding = rule
-            .finding(span, "if this fails, what is behind it runs in the wrong directory")
+            .finding(*span, "if this fails, what is behind it runs in the wrong directory")
             .help("write `cd DIRECTORY && ...`, in parentheses where it is to end again");
         findings.push(match edit {
-            Some(edit) => finding.fix(Applicability::Unsafe, vec![edit]),
+            Some(edit) => finding.fix(Applicability::Unsafe, vec![edit.clone()]),
             None => finding,
         });
     }

@@ -23,7 +23,6 @@
 
 use crate::{
     Applicability, Diagnostic, Severity,
-    lint::checked,
     lint::{analysis::Analysis, rule::Rule},
 };
 
@@ -31,7 +30,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE060", "unchecked-failure", Severity::Warning, include_str!("unchecked_failure.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for body in checked::bodies(analysis) {
+    for body in &analysis.status.bodies {
         let Some((first, others)) = body.unchecked.split_first() else { continue };
         let name = analysis.quote(*first);
         let message = match others.len() {
@@ -43,7 +42,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
             .finding(*first, message)
             .related(body.last, "only the status of the last command counts")
             .help("join the commands with `&&`, or begin with `set -e`");
-        findings.push(match body.edits(analysis) {
+        findings.push(match body.edits(analysis.source) {
             Some(edits) => finding.fix(Applicability::Unsafe, edits),
             None => finding,
         });
