@@ -6,11 +6,7 @@ use super::{
     folding::{Folded, Variables},
     places::Placed,
 };
-use crate::{
-    Span,
-    language::packages::PackageManager,
-    syntax::{SimpleCommand, Word},
-};
+use crate::{Span, language::packages::PackageManager, syntax::SimpleCommand};
 
 /// A program or built-in that a simple command runs.
 #[derive(Clone)]
@@ -58,11 +54,7 @@ impl<'t> Invocation<'t> {
         let command: &'t SimpleCommand = place.command;
         let mut words: Vec<Folded> = Vec::with_capacity(command.words.len());
         for word in &command.words {
-            if word_is_plain(word) {
-                words.push(variables.fold(word));
-            } else {
-                words.extend(variables.fields(word));
-            }
+            words.extend(variables.fields(word));
         }
         let (mut at, mut sudo, mut has_more) = (0, None, false);
         loop {
@@ -103,13 +95,8 @@ impl<'t> Invocation<'t> {
     /// Whether an option is given: `letter` alone or among others behind one `-`, or one of the long forms, also with
     /// `=VALUE`.
     pub(crate) fn has(&self, letter: Option<char>, long: &[&str]) -> bool {
-        self.option(letter, long).is_some()
-    }
-
-    /// The argument that gives an option, as [`Invocation::has`] looks for it.
-    pub(crate) fn option(&self, letter: Option<char>, long: &[&str]) -> Option<&Folded> {
-        let options = self.arguments.iter().take_while(|argument| argument.text != "--");
-        options.into_iter().find(|argument| {
+        let mut options = self.arguments.iter().take_while(|argument| argument.text != "--");
+        options.any(|argument| {
             let Ok(text) = argument.text.to_str() else { return false };
             if let Some(name) = text.strip_prefix("--") {
                 let name = name.split_once('=').map_or(name, |(name, _)| name);
@@ -229,12 +216,6 @@ fn behind_wrapper(words: &[Folded], mut at: usize, valued: &str, long: &[&str], 
 
 fn is_assignment(text: &str) -> bool {
     text.split_once('=').is_some_and(|(name, _)| crate::language::is_name(name.as_bytes()))
-}
-
-/// Whether a word is one field whatever it expands to.
-fn word_is_plain(word: &Word) -> bool {
-    use crate::syntax::PartKind;
-    !word.parts.iter().any(|part| matches!(part.kind, PartKind::Parameter(_)))
 }
 
 /// The last part of a path.

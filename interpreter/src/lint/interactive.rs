@@ -39,7 +39,7 @@ impl<'a, 't> Interactive<'a, 't> {
     }
 
     /// What a command asks for, if it does.
-    pub(super) fn asks(&mut self, invocation: &Invocation<'_>) -> Option<Asks> {
+    pub(super) fn asks(&self, invocation: &Invocation<'_>) -> Option<Asks> {
         let has = |letter: char| invocation.has(Some(letter), &[]);
         let is_fed = is_fed(invocation.place.command) || invocation.place.position > 0;
         match invocation.name.as_str() {

@@ -28,7 +28,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE041", "interactive-command", Severity::Error, include_str!("interactive_command.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    let mut judge = Interactive::of(analysis);
+    let judge = Interactive::of(analysis);
     for invocation in &analysis.invocations {
         if let Some((what, help)) = judge.asks(invocation) {
             findings.push(rule.finding(invocation.name_span, format!("`{}` {what}", invocation.name)).help(help));
