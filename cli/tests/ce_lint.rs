@@ -387,6 +387,20 @@ fn a_configuration_says_what_is_looked_for() {
 }
 
 #[test]
+fn reading_is_bounded() {
+    let directory = directory_with("next_stage && a\n");
+    let run = lint(directory.path(), &["--against", "/dev/zero"]);
+    assert_eq!(run.status, 2);
+    assert!(run.stderr.contains("it has more than"), "{}", run.stderr);
+    // A pipe that nobody writes to would keep it waiting.
+    let made = Command::new("mkfifo").arg(directory.path().join("ce-lint.toml")).status().unwrap();
+    assert!(made.success());
+    let run = lint(directory.path(), &[]);
+    assert_eq!(run.status, 2);
+    assert!(run.stderr.contains("ce-lint.toml: cannot be read"), "{}", run.stderr);
+}
+
+#[test]
 fn directories_are_searched_for_scripts() {
     let directory = tempfile::tempdir().unwrap();
     for name in ["b", "a/c", ".git", "a/target"] {

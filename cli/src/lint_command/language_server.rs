@@ -13,6 +13,10 @@ use compeval_interpreter::{
     },
     parse,
 };
+use compeval_runtime::{
+    computation::{environment::LONGEST_SCRIPT, layout::SETUP_SCRIPT},
+    file,
+};
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, Response};
 use lsp_types::{
     CodeAction, CodeActionKind, CodeActionOptions, CodeActionParams, CodeActionProviderCapability, CodeDescription,
@@ -153,7 +157,7 @@ impl Server<'_> {
         let mut document = Document { parsed, findings: Vec::new(), is_description, neighbours };
         if is_description {
             let text = String::from_utf8_lossy(&text).into_owned();
-            let script = std::fs::read(path.with_file_name("docker-setup.sh")).unwrap_or_default();
+            let script = file::read(&path.with_file_name(SETUP_SCRIPT), LONGEST_SCRIPT).unwrap_or_default();
             let (source, findings) = description::read(&path, &text, script.lines().next().unwrap_or_default());
             document.parsed.script.source = source.into();
             document.findings = findings;

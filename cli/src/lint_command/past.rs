@@ -12,7 +12,10 @@ use compeval_runtime::{
     inventory::Inventory,
 };
 
-use super::{arguments::LintArguments, subject::Subject};
+use super::{
+    arguments::LintArguments,
+    subject::{Subject, read_bounded},
+};
 
 /// An older version that could not be read.
 #[derive(Debug)]
@@ -45,7 +48,10 @@ pub(super) fn of(arguments: &LintArguments, subject: &Subject) -> Result<Option<
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| NoOlderVersion { name: version.clone(), source };
     let file = Path::new(version);
     if file.exists() {
-        return fs::read(file).map(|text| Some(History::of_script(&text))).map_err(|error| failed(error.into()));
+        return fs::File::open(file)
+            .and_then(read_bounded)
+            .map(|text| Some(History::of_script(&text)))
+            .map_err(|error| failed(error.into()));
     }
     let path = subject.path().map_or_else(|| PathBuf::from("docker-setup.sh"), Path::to_owned);
     // What Git says of a name that it does not know helps nobody.

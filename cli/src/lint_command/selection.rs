@@ -2,18 +2,21 @@
 
 use std::{
     collections::HashMap,
-    fmt, fs, io,
+    fmt, io,
     path::{Path, PathBuf},
 };
 
 use clap::ValueEnum;
 use compeval_interpreter::{Diagnostic, Severity, lint::Rule};
+use compeval_runtime::file;
 use serde::Deserialize;
 
 use super::arguments::{FailOn, LintArguments};
 
 /// The name of the configuration.
 const CONFIGURATION: &str = "ce-lint.toml";
+/// As long as a configuration may be.
+const LONGEST: u64 = 1 << 20;
 
 /// Which rules apply, and how bad their findings are.
 #[derive(Clone, Debug)]
@@ -177,7 +180,8 @@ fn found_upwards(directory: &Path) -> Option<PathBuf> {
 
 fn read(path: &Path) -> Result<Configuration, SelectionError> {
     let failed = |error: io::Error| SelectionError::option(format!("cannot be read: {error}"), None);
-    let text = fs::read_to_string(path).map_err(failed)?;
+    let text = file::read(path, LONGEST).map_err(failed)?;
+    let text = String::from_utf8(text).map_err(|_| SelectionError::option("is not UTF-8 text".to_owned(), None))?;
     toml::from_str(&text).map_err(|error| {
         let line = error.span().map(|span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
         let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();

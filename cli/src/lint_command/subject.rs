@@ -154,7 +154,7 @@ impl std::error::Error for Unreadable {
 }
 
 /// All that a stream gives, unless it is more than any script has.
-fn read_bounded(stream: impl Read) -> io::Result<Vec<u8>> {
+pub(super) fn read_bounded(stream: impl Read) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     stream.take(LONGEST_SCRIPT + 1).read_to_end(&mut text)?;
     match text.len() as u64 {
