@@ -175,7 +175,7 @@ mod tests {
         assert_ne!(contents.at(&file).unwrap(), before);
     }
 
-    /// In a process of its own, which nobody else's memory counts in.
+    /// In a process of its own, which nobody else's memory counts in. The kernel counts pages in batches: 4 MB are within its error.
     #[test]
     fn a_large_file_is_read_as_a_stream() {
         if std::env::var_os("CE_TEST_ALONE").is_some() {
@@ -184,7 +184,7 @@ mod tests {
             fs::File::create(&path).unwrap().set_len(32 << 20).unwrap();
             let before = peak_memory();
             at(&path).unwrap();
-            assert!(peak_memory() < before + 4096, "{before} kB before, then {}", peak_memory());
+            assert!(peak_memory() < before + 8192, "{before} kB before, then {}", peak_memory());
             return;
         }
         let name = "computation::content::tests::a_large_file_is_read_as_a_stream";
