@@ -4,6 +4,7 @@
 mod arguments;
 mod description;
 mod language_server;
+mod order;
 mod past;
 mod printer;
 mod selection;
@@ -15,6 +16,7 @@ use std::{
     io::{self, Write},
     path::Path,
     process::ExitCode,
+    sync::Arc,
 };
 
 use compeval_interpreter::{
@@ -32,6 +34,7 @@ use similar::TextDiff;
 pub use self::arguments::LintArguments;
 use self::{
     arguments::LintCommand,
+    order::in_order,
     printer::FindingPrinter,
     selection::{Selection, SelectionError},
     subject::Subject,
@@ -77,15 +80,21 @@ pub fn run(arguments: &LintArguments) -> LintStatus {
     };
     let mut told = HashSet::new();
     let mut linter = Linter { arguments, printer, totals: Totals::default() };
-    for subject in Subject::all(&arguments.files, &arguments.stdin_filename) {
-        if let Err(failure) = linter.lint(&subject) {
-            linter.totals.failed = true;
-            // What is wrong with an option is wrong for all files.
-            if told.insert(failure.clone()) {
-                tell(&failure);
+    let subjects = Subject::all(&arguments.files, &arguments.stdin_filename);
+    in_order(
+        &subjects,
+        |subject| examine(arguments, subject),
+        |examined| match examined {
+            Ok(examined) => linter.print(&examined),
+            Err(failure) => {
+                linter.totals.failed = true;
+                // What is wrong with an option is wrong for all files.
+                if told.insert(failure.clone()) {
+                    tell(&failure);
+                }
             }
-        }
-    }
+        },
+    );
     let Linter { mut printer, mut totals, .. } = linter;
     if arguments.statistics {
         printer.text(totals.statistics().as_bytes());
@@ -161,6 +170,89 @@ fn check(parsed: &Parsed, setting: &Setting, history: Option<&History>, selectio
     findings
 }
 
+/// What was found in a script and in the description beside it.
+struct Examined {
+    selection: Selection,
+    /// What is printed before the findings: a fixed script, or what fixes would change.
+    text: Vec<u8>,
+    /// Whether that is all that is asked for: findings would stand between.
+    is_filter: bool,
+    description: Option<(Arc<Source>, Vec<Diagnostic>)>,
+    script: (Arc<Source>, Vec<Diagnostic>),
+    fixes: Fixes,
+}
+
+/// How many findings were fixed, how many would be, and how many were left out since their stages are applied.
+#[derive(Clone, Copy, Default)]
+struct Fixes {
+    fixed: usize,
+    would_fix: usize,
+    left_out: usize,
+}
+
+/// Lints a script and the description beside it.
+///
+/// # Errors
+/// What to say of why it could not be.
+fn examine(arguments: &LintArguments, subject: &Subject) -> Result<Examined, String> {
+    let wrong = |error: SelectionError| report::failure("ce-lint", &error, error.help());
+    let selection = Selection::of(arguments, &subject.directory()).map_err(wrong)?;
+    let source = subject.read().map_err(|error| report::failure("ce-lint", &error, error.help()))?;
+    let beside = description::beside(&subject.description(), source.slice(source.line(1)));
+    let past = past::of(arguments, subject).map_err(|error| report::failure("ce-lint", &error, None))?;
+    let (source, text, fixes) = match arguments.fix || arguments.diff {
+        true => fix(arguments, subject, source, &beside.setting, past.as_ref(), &selection)?,
+        false => (source, Vec::new(), Fixes::default()),
+    };
+    let is_filter = matches!(subject, Subject::Stdin(_)) && arguments.fix || arguments.diff;
+    let mut description = beside.findings.map(|(source, findings)| (Arc::new(source), findings));
+    if let Some((_, findings)) = &mut description {
+        selection.apply(findings);
+    }
+    let parsed = parse(source);
+    let findings = check(&parsed, &beside.setting, past.as_ref(), &selection);
+    Ok(Examined { selection, text, is_filter, description, script: (parsed.script.source, findings), fixes })
+}
+
+/// Puts fixes in, or gives the text of what they would change; gives what is to be linted then, too.
+fn fix(
+    arguments: &LintArguments,
+    subject: &Subject,
+    source: Source,
+    setting: &Setting,
+    past: Option<&History>,
+    selection: &Selection,
+) -> Result<(Source, Vec<u8>, Fixes), String> {
+    let fixing = Fixing {
+        selects: &|finding| selection.selects(finding),
+        is_unsafe: arguments.unsafe_fixes,
+        history: past,
+        is_applied_too: arguments.fix_applied,
+    };
+    let fixed = fix::fix(&source, setting, fixing);
+    let (count, left_out) = (fixed.fixed.values().sum(), fixed.left_out);
+    if arguments.diff {
+        let (before, after) = (source.text().to_vec(), &fixed.text);
+        let diff = TextDiff::from_lines(before.as_slice(), after.as_slice());
+        let mut text = Vec::new();
+        // Writing to a vector does not fail.
+        let _ = diff.unified_diff().header(source.name(), source.name()).to_writer(&mut text);
+        return Ok((source, text, Fixes { would_fix: count, left_out, fixed: 0 }));
+    }
+    let fixes = Fixes { fixed: count, left_out, would_fix: 0 };
+    let name = source.name().to_owned();
+    if matches!(subject, Subject::Stdin(_)) {
+        return Ok((Source::new(&name, fixed.text.clone()), fixed.text, fixes));
+    }
+    if let Some(path) = subject.path().filter(|_| !fixed.fixed.is_empty()) {
+        write(path, &fixed.text).map_err(|error| {
+            let error = Unwritable { path: path.display().to_string(), error };
+            report::failure("ce-lint", &error, None)
+        })?;
+    }
+    Ok((Source::new(&name, fixed.text), Vec::new(), fixes))
+}
+
 struct Linter<'a> {
     arguments: &'a LintArguments,
     printer: FindingPrinter,
@@ -168,80 +260,19 @@ struct Linter<'a> {
 }
 
 impl Linter<'_> {
-    /// Lints a script and the description beside it.
-    ///
-    /// # Errors
-    /// What to say of why it could not be.
-    fn lint(&mut self, subject: &Subject) -> Result<(), String> {
-        let wrong = |error: SelectionError| report::failure("ce-lint", &error, error.help());
-        let selection = Selection::of(self.arguments, &subject.directory()).map_err(wrong)?;
-        let source = subject.read().map_err(|error| report::failure("ce-lint", &error, error.help()))?;
-        let description = subject.description();
-        let beside = description::beside(&description, source.slice(source.line(1)));
-        let past = past::of(self.arguments, subject).map_err(|error| report::failure("ce-lint", &error, None))?;
-        let source = match self.arguments.fix || self.arguments.diff {
-            true => self.fix(subject, source, &beside.setting, past.as_ref(), &selection)?,
-            false => source,
-        };
-        // The fixed text is what is asked for: findings would stand between.
-        let is_filter = matches!(subject, Subject::Stdin(_)) && self.arguments.fix || self.arguments.diff;
-        if let Some((source, mut findings)) = beside.findings {
-            selection.apply(&mut findings);
-            self.found(&source, &findings, &selection, is_filter);
+    fn print(&mut self, examined: &Examined) {
+        if !examined.text.is_empty() {
+            self.printer.text(&examined.text);
         }
-        let parsed = parse(source);
-        let findings = check(&parsed, &beside.setting, past.as_ref(), &selection);
-        self.found(&parsed.script.source, &findings, &selection, is_filter);
-        Ok(())
-    }
-
-    fn found(&mut self, source: &Source, findings: &[Diagnostic], selection: &Selection, is_silent: bool) {
-        self.totals.add(findings, selection);
-        // Of a description without findings, nothing need be said.
-        let is_script = !source.name().ends_with(".conf");
-        if !is_silent && !self.arguments.statistics && (is_script || !findings.is_empty()) {
-            self.printer.print(source, findings);
+        self.totals.add_fixes(examined.fixes);
+        for (source, findings) in examined.description.iter().chain([&examined.script]) {
+            self.totals.add(findings, &examined.selection);
+            // Of a description without findings, nothing need be said.
+            let is_script = !source.name().ends_with(".conf");
+            if !examined.is_filter && !self.arguments.statistics && (is_script || !findings.is_empty()) {
+                self.printer.print(source, findings);
+            }
         }
-    }
-
-    /// Puts fixes in, or prints what they would change; gives what is to be linted then.
-    fn fix(
-        &mut self,
-        subject: &Subject,
-        source: Source,
-        setting: &Setting,
-        past: Option<&History>,
-        selection: &Selection,
-    ) -> Result<Source, String> {
-        let fixing = Fixing {
-            selects: &|finding| selection.selects(finding),
-            is_unsafe: self.arguments.unsafe_fixes,
-            history: past,
-            is_applied_too: self.arguments.fix_applied,
-        };
-        let fixed = fix::fix(&source, setting, fixing);
-        self.totals.left_out += fixed.left_out;
-        let is_stdin = matches!(subject, Subject::Stdin(_));
-        if self.arguments.diff {
-            let (before, after) = (source.text().to_vec(), &fixed.text);
-            let diff = TextDiff::from_lines(before.as_slice(), after.as_slice());
-            let mut text = Vec::new();
-            // Writing to a vector does not fail.
-            let _ = diff.unified_diff().header(source.name(), source.name()).to_writer(&mut text);
-            self.totals.would_fix += fixed.fixed.values().sum::<usize>();
-            self.printer.text(&text);
-            return Ok(source);
-        }
-        self.totals.fixed += fixed.fixed.values().sum::<usize>();
-        if is_stdin {
-            self.printer.text(&fixed.text);
-        } else if let Some(path) = subject.path().filter(|_| !fixed.fixed.is_empty()) {
-            write(path, &fixed.text).map_err(|error| {
-                let error = Unwritable { path: path.display().to_string(), error };
-                report::failure("ce-lint", &error, None)
-            })?;
-        }
-        Ok(Source::new(source.name(), fixed.text))
     }
 }
 
@@ -288,15 +319,18 @@ struct Totals {
     /// How many could be fixed, safely and otherwise.
     fixable: usize,
     unsafely: usize,
-    /// How many were, how many would be, and how many were left out since their stages are applied.
-    fixed: usize,
-    would_fix: usize,
-    left_out: usize,
+    fixes: Fixes,
     by_rule: BTreeMap<&'static str, (&'static str, usize)>,
     failed: bool,
 }
 
 impl Totals {
+    fn add_fixes(&mut self, fixes: Fixes) {
+        self.fixes.fixed += fixes.fixed;
+        self.fixes.would_fix += fixes.would_fix;
+        self.fixes.left_out += fixes.left_out;
+    }
+
     fn add(&mut self, findings: &[Diagnostic], selection: &Selection) {
         self.files += usize::from(!findings.is_empty());
         for finding in findings {
@@ -318,7 +352,7 @@ impl Totals {
     fn status(&self) -> LintStatus {
         match self.counting {
             _ if self.failed => LintStatus::Failure,
-            0 if self.would_fix == 0 => LintStatus::Clean,
+            0 if self.fixes.would_fix == 0 => LintStatus::Clean,
             _ => LintStatus::Findings,
         }
     }
@@ -339,13 +373,13 @@ impl fmt::Display for Totals {
             1 => Some(format!("1 {one}")),
             _ => Some(format!("{number} {many}")),
         };
-        if let Some(fixed) = count(self.fixed, "finding", "findings") {
+        if let Some(fixed) = count(self.fixes.fixed, "finding", "findings") {
             writeln!(formatter, "Fixed {fixed}")?;
         }
-        if let Some(fixed) = count(self.would_fix, "finding", "findings") {
+        if let Some(fixed) = count(self.fixes.would_fix, "finding", "findings") {
             writeln!(formatter, "Would fix {fixed}")?;
         }
-        if let Some(left_out) = count(self.left_out, "fix", "fixes") {
+        if let Some(left_out) = count(self.fixes.left_out, "fix", "fixes") {
             writeln!(formatter, "Left out {left_out} in stages that are applied: `--fix-applied` puts them in")?;
         }
         let kinds = [
@@ -361,7 +395,7 @@ impl fmt::Display for Totals {
         };
         writeln!(formatter, "Found {kinds} in {files}")?;
         match (self.fixable, self.unsafely) {
-            _ if self.fixed + self.would_fix > 0 => Ok(()),
+            _ if self.fixes.fixed + self.fixes.would_fix > 0 => Ok(()),
             (0, 0) => Ok(()),
             (0, some) => writeln!(formatter, "[*] {some} fixable with `--fix --unsafe-fixes`"),
             (some, 0) => writeln!(formatter, "[*] {some} fixable with `--fix`"),

@@ -114,14 +114,15 @@ impl<'t> Analysis<'t> {
         let variables = Variables::of(&script.list);
         let invocations = invocations(&walked.places, &variables);
         let timetable = Timetable::of(&walked.definitions, &walked.places);
+        let by_name = by_name(&invocations);
         Analysis {
             status: StatusFindings::of(script, &walked.definitions, &calls, &timetable),
             stages: script.list.items.iter().map(|item| &item.and_or).filter(|list| begins_stage(list)).collect(),
             timetable,
             uses: uses(&script.list),
             variables,
-            sourcing: sourcing(&invocations),
-            by_name: by_name(&invocations),
+            sourcing: indices(&by_name, &[".", "source", "eval"]),
+            by_name,
             homes: homes(&invocations),
             invocations,
             source: &script.source,
@@ -149,10 +150,7 @@ impl<'t> Analysis<'t> {
 
     /// What runs one of these programs, in the order of the places.
     pub(crate) fn named<'a>(&'a self, names: &[&str]) -> impl Iterator<Item = &'a Invocation<'t>> + use<'a, 't> {
-        let mut indices: Vec<usize> =
-            names.iter().filter_map(|name| self.by_name.get(*name)).flatten().copied().collect();
-        indices.sort_unstable();
-        indices.into_iter().filter_map(|index| self.invocations.get(index))
+        indices(&self.by_name, names).into_iter().filter_map(|index| self.invocations.get(index))
     }
 
     /// What is run before a command in the same chain, or in the same function; all of a script's bare commands count as
@@ -400,9 +398,11 @@ fn by_name(invocations: &[Invocation<'_>]) -> HashMap<String, Vec<usize>> {
     by_name
 }
 
-fn sourcing(invocations: &[Invocation<'_>]) -> Vec<usize> {
-    let runs_text = |index: &usize| invocations.get(*index).is_some_and(|one| one.is(&[".", "source", "eval"]));
-    (0..invocations.len()).filter(runs_text).collect()
+/// What has one of these names, in order.
+fn indices(by_name: &HashMap<String, Vec<usize>>, names: &[&str]) -> Vec<usize> {
+    let mut indices: Vec<usize> = names.iter().filter_map(|name| by_name.get(*name)).flatten().copied().collect();
+    indices.sort_unstable();
+    indices
 }
 
 /// How many neighbours of a command are looked at: a chain has fewer.
