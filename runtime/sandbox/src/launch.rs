@@ -1,0 +1,171 @@
+//! Starting a command from the first process of a container.
+
+use std::{
+    fs::File,
+    io,
+    os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
+    process::{Command, Stdio},
+};
+
+use rustix::{
+    process::{Gid, Pid, Resource, Rlimit, getrlimit, setrlimit},
+    pty::OpenptFlags,
+    thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid},
+};
+
+use crate::{
+    passwd::{self, User},
+    protocol::Launch,
+    record::StoredContainer,
+    sys,
+};
+
+/// The limits of who asks that a command is given (getrlimit(2)), where those of the container's first process allow it.
+pub(crate) const RESOURCES: [Resource; 7] = [
+    Resource::Core,
+    Resource::Cpu,
+    Resource::Data,
+    Resource::Fsize,
+    Resource::Memlock,
+    Resource::Nofile,
+    Resource::Stack,
+];
+
+/// Where programs are looked for, unless the image says otherwise.
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The exit status of what cannot be run, and of what is not there (POSIX 2.8.2, Exit Status for Commands).
+const CANNOT_RUN: i32 = 126;
+const NOT_FOUND: i32 = 127;
+
+/// Added to the number of an error that came before the program was tried: which step it was is lost otherwise.
+const IN_DIRECTORY: i32 = 10_000;
+const IN_USER: i32 = 20_000;
+
+/// What a command has around it.
+pub(crate) struct LaunchSurroundings<'c> {
+    pub(crate) container: &'c StoredContainer,
+    /// Whether root is all there is.
+    pub(crate) is_single: bool,
+    /// Whether the groups of who started the container are out of reach.
+    pub(crate) is_rootless: bool,
+}
+
+/// Starts a command in a session of its own, and gives its process and the other end of its terminal.
+///
+/// # Errors
+/// The exit status that a shell would give, and why.
+pub(crate) fn launch(
+    launch: Launch,
+    streams: Vec<OwnedFd>,
+    limits: &[Option<u64>],
+    around: &LaunchSurroundings<'_>,
+) -> Result<(Pid, Option<OwnedFd>), (i32, String)> {
+    let cannot = |error: io::Error| (CANNOT_RUN, error.to_string());
+    let setup = &around.container.setup;
+    let name = launch.user.as_deref().unwrap_or(&setup.user);
+    let user = passwd::find(name).map_err(|error| (CANNOT_RUN, error.to_string()))?;
+    if around.is_single && !user.uid.is_root() {
+        let words = format!("user `{name}`: root is all there is, as this account has no row in /etc/subuid");
+        return Err((CANNOT_RUN, words));
+    }
+    let (streams, terminal) = match launch.has_terminal {
+        true => terminal().map(|(streams, terminal)| (streams, Some(terminal))).map_err(cannot)?,
+        false => (streams, None),
+    };
+    let [stdin, stdout, stderr] = <[OwnedFd; 3]>::try_from(streams)
+        .map_err(|_| (CANNOT_RUN, "the three streams did not come along".to_owned()))?;
+    let (program, arguments) = launch.argv.split_first().ok_or((CANNOT_RUN, "there is no command".to_owned()))?;
+    let directory = [launch.working_dir.as_deref().unwrap_or_default(), &setup.working_dir, "/"];
+    let directory = directory.into_iter().find(|directory| !directory.is_empty()).unwrap_or("/").to_owned();
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::from(stdin)).stdout(Stdio::from(stdout)).stderr(Stdio::from(stderr));
+    let home = format!("HOME={}", user.home);
+    let terminals = launch.has_terminal.then_some("TERM=xterm");
+    let defaults = [PATH, home.as_str()].into_iter().chain(terminals);
+    let env = defaults.chain(setup.env.iter().chain(&launch.env).map(String::as_str));
+    command.env_clear().envs(env.filter_map(|pair| pair.split_once('=')));
+    let child = Child {
+        has_terminal: launch.has_terminal,
+        limits: RESOURCES.into_iter().zip(limits.to_vec()).collect(),
+        groups: groups(&user, around),
+        user,
+        directory: directory.clone(),
+    };
+    sys::before_exec(&mut command, move || child.prepare());
+    let started = command.spawn().map_err(|error| refusal(&error, program, &directory, name))?;
+    let pid = i32::try_from(started.id()).ok().and_then(Pid::from_raw);
+    Ok((pid.ok_or((CANNOT_RUN, "a process without a number".to_owned()))?, terminal))
+}
+
+/// The further groups of a command; `None` leaves those of the container's first process.
+fn groups(user: &User, around: &LaunchSurroundings<'_>) -> Option<Vec<Gid>> {
+    if around.is_rootless {
+        // Those that the caller has on the host cannot be chosen, but kept.
+        return (!user.uid.is_root()).then(|| user.groups.clone());
+    }
+    let further = around.container.setup.groups.iter().copied().map(Gid::from_raw);
+    Some(user.groups.iter().copied().chain(further).collect())
+}
+
+/// A new terminal inside: three times the end for a command, and the other one.
+fn terminal() -> io::Result<(Vec<OwnedFd>, OwnedFd)> {
+    let ours = File::options().read(true).write(true).custom_flags(libc::O_NOCTTY).open("/dev/pts/ptmx")?;
+    rustix::pty::unlockpt(&ours)?;
+    let theirs = rustix::pty::ioctl_tiocgptpeer(&ours, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+    Ok((vec![theirs.try_clone()?, theirs.try_clone()?, theirs], ours.into()))
+}
+
+fn refusal(error: &io::Error, program: &str, directory: &str, user: &str) -> (i32, String) {
+    let system = |number: i32| io::Error::from_raw_os_error(number);
+    match error.raw_os_error() {
+        Some(number) if number >= IN_USER => (CANNOT_RUN, format!("user `{user}`: {}", system(number - IN_USER))),
+        Some(number) if number >= IN_DIRECTORY => {
+            (CANNOT_RUN, format!("directory `{directory}`: {}", system(number - IN_DIRECTORY)))
+        }
+        Some(libc::ENOENT) => (NOT_FOUND, format!("`{program}`: {error}")),
+        _ => (CANNOT_RUN, format!("`{program}`: {error}")),
+    }
+}
+
+/// What the child does before it is the program.
+struct Child {
+    has_terminal: bool,
+    limits: Vec<(Resource, Option<u64>)>,
+    user: User,
+    groups: Option<Vec<Gid>>,
+    directory: String,
+}
+
+impl Child {
+    fn prepare(&self) -> io::Result<()> {
+        sys::default_signals()?;
+        rustix::process::setsid()?;
+        if self.has_terminal {
+            rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
+        }
+        for (resource, current) in &self.limits {
+            let maximum = getrlimit(*resource).maximum;
+            // What is more than ours stays as ours is.
+            let _ = setrlimit(*resource, Rlimit { current: *current, maximum });
+        }
+        self.become_user().map_err(|error| in_step(&error, IN_USER))?;
+        std::env::set_current_dir(&self.directory).map_err(|error| in_step(&error, IN_DIRECTORY))
+    }
+
+    fn become_user(&self) -> io::Result<()> {
+        let User { uid, gid, .. } = self.user;
+        if let Some(groups) = &self.groups {
+            set_thread_groups(groups)?;
+        }
+        if !uid.is_root() || !gid.is_root() {
+            set_thread_res_gid(gid, gid, gid)?;
+            set_thread_res_uid(uid, uid, uid)?;
+        }
+        Ok(())
+    }
+}
+
+fn in_step(error: &io::Error, step: i32) -> io::Error {
+    io::Error::from_raw_os_error(step + error.raw_os_error().unwrap_or(0))
+}
