@@ -9,10 +9,13 @@ use std::{
 use rustix::process::getrlimit;
 
 use crate::{
-    error::{Doing, Result, SandboxError},
+    error::{Doing, Result, SandboxError, refused},
     launch::RESOURCES,
     protocol::{self, Ask, Launch, Reply},
 };
+
+/// The exit status of what died of KILL.
+const KILLED: i32 = 128 + 9;
 
 /// What became of a command that was to be run.
 #[derive(Debug)]
@@ -54,13 +57,16 @@ pub enum LaunchStreams {
 }
 
 impl RunningLaunch {
-    /// Waits for its end, and gives its exit status as a shell does: 128 and the number of a signal that ended it.
+    /// Waits for its end, and gives its exit status as a shell does: 128 and the number of a signal that ended it. Who ends
+    /// a container kills what runs in it.
     ///
     /// # Errors
-    /// [`SandboxError::Lost`] when the container ended.
+    /// [`SandboxError::Lost`] when the container says what cannot be understood.
     pub fn wait(&self) -> Result<i32> {
         match protocol::receive::<Reply>(&self.socket) {
             Ok(Some((Reply::Ended { status }, _))) => Ok(status),
+            Ok(None) => Ok(KILLED),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(KILLED),
             _ => Err(SandboxError::Lost { name: self.container.clone() }),
         }
     }
@@ -84,7 +90,8 @@ pub(crate) fn launch(socket: OwnedFd, launch: &Launch, reads: bool, container: &
     let running = |streams| Launched::Running(RunningLaunch { socket, container: container.to_owned(), streams });
     Ok(match answer {
         None => None,
-        Some((Reply::Refused { status, words }, _)) => Some(Launched::Refused { status, words }),
+        Some((Reply::Refused { status: Some(status), words }, _)) => Some(Launched::Refused { status, words }),
+        Some((Reply::Refused { status: None, words }, _)) => return Err(refused(words)),
         Some((Reply::Started, descriptors)) => match (ours, descriptors.into_iter().next()) {
             (Some(pipes), _) => Some(running(pipes)),
             (None, Some(terminal)) => Some(running(LaunchStreams::Terminal(terminal.into()))),

@@ -51,8 +51,8 @@ pub enum SandboxError {
         /// The path in the container.
         path: String,
     },
-    /// The container ended while something ran in it; how that ended is unknown.
-    #[error("container `{name}` has ended, and the command with it")]
+    /// How a command ended is unknown.
+    #[error("lost the connection to a command in container `{name}`")]
     Lost {
         /// The container.
         name: String,

@@ -22,7 +22,7 @@ use crate::{
     confine,
     error::{Doing, Result, named, refused},
     ids::{Ids, told},
-    launch::{self, LaunchSurroundings},
+    launch::{self, LaunchSurroundings, Refusal},
     layout::Home,
     lifetime::{self, RESTS},
     protocol::{self, Ask, Reply, RunningCommand},
@@ -200,7 +200,7 @@ impl FirstProcess<'_> {
                         let with: Vec<_> = terminal.iter().map(AsFd::as_fd).collect();
                         return protocol::send(&client.socket, &Reply::Started, &with).is_ok();
                     }
-                    Err((status, words)) => Reply::Refused { status, words },
+                    Err(Refusal { status, words }) => Reply::Refused { status, words },
                 }
             }
             Ask::Run { .. } => return false,

@@ -51,31 +51,45 @@ pub(crate) struct LaunchSurroundings<'c> {
     pub(crate) is_rootless: bool,
 }
 
+/// Why a command is not run.
+pub(crate) struct Refusal {
+    /// The exit status that a shell would give; `None` when there is nobody to run it as.
+    pub(crate) status: Option<i32>,
+    pub(crate) words: String,
+}
+
+impl Refusal {
+    fn new(status: i32, words: String) -> Refusal {
+        Refusal { status: Some(status), words }
+    }
+}
+
 /// Starts a command in a session of its own, and gives its process and the other end of its terminal.
 ///
 /// # Errors
-/// The exit status that a shell would give, and why.
+/// Why it cannot be run.
 pub(crate) fn launch(
     launch: Launch,
     streams: Vec<OwnedFd>,
     limits: &[Option<u64>],
     around: &LaunchSurroundings<'_>,
-) -> Result<(Pid, Option<OwnedFd>), (i32, String)> {
-    let cannot = |error: io::Error| (CANNOT_RUN, error.to_string());
+) -> Result<(Pid, Option<OwnedFd>), Refusal> {
+    let cannot = |error: io::Error| Refusal::new(CANNOT_RUN, error.to_string());
     let setup = &around.container.setup;
     let name = launch.user.as_deref().unwrap_or(&setup.user);
-    let user = passwd::find(name).map_err(|error| (CANNOT_RUN, error.to_string()))?;
+    let user = passwd::find(name).map_err(|error| Refusal { status: None, words: error.to_string() })?;
     if around.is_single && !user.uid.is_root() {
         let words = format!("user `{name}`: root is all there is, as this account has no row in /etc/subuid");
-        return Err((CANNOT_RUN, words));
+        return Err(Refusal { status: None, words });
     }
     let (streams, terminal) = match launch.has_terminal {
         true => terminal().map(|(streams, terminal)| (streams, Some(terminal))).map_err(cannot)?,
         false => (streams, None),
     };
     let [stdin, stdout, stderr] = <[OwnedFd; 3]>::try_from(streams)
-        .map_err(|_| (CANNOT_RUN, "the three streams did not come along".to_owned()))?;
-    let (program, arguments) = launch.argv.split_first().ok_or((CANNOT_RUN, "there is no command".to_owned()))?;
+        .map_err(|_| Refusal::new(CANNOT_RUN, "the three streams did not come along".to_owned()))?;
+    let (program, arguments) =
+        launch.argv.split_first().ok_or_else(|| Refusal::new(CANNOT_RUN, "there is no command".to_owned()))?;
     let directory = [launch.working_dir.as_deref().unwrap_or_default(), &setup.working_dir, "/"];
     let directory = directory.into_iter().find(|directory| !directory.is_empty()).unwrap_or("/").to_owned();
     let mut command = Command::new(program);
@@ -95,7 +109,7 @@ pub(crate) fn launch(
     sys::before_exec(&mut command, move || child.prepare());
     let started = command.spawn().map_err(|error| refusal(&error, program, &directory, name))?;
     let pid = i32::try_from(started.id()).ok().and_then(Pid::from_raw);
-    Ok((pid.ok_or((CANNOT_RUN, "a process without a number".to_owned()))?, terminal))
+    Ok((pid.ok_or_else(|| Refusal::new(CANNOT_RUN, "a process without a number".to_owned()))?, terminal))
 }
 
 /// The further groups of a command; `None` leaves those of the container's first process.
@@ -116,15 +130,17 @@ fn terminal() -> io::Result<(Vec<OwnedFd>, OwnedFd)> {
     Ok((vec![theirs.try_clone()?, theirs.try_clone()?, theirs], ours.into()))
 }
 
-fn refusal(error: &io::Error, program: &str, directory: &str, user: &str) -> (i32, String) {
+fn refusal(error: &io::Error, program: &str, directory: &str, user: &str) -> Refusal {
     let system = |number: i32| io::Error::from_raw_os_error(number);
     match error.raw_os_error() {
-        Some(number) if number >= IN_USER => (CANNOT_RUN, format!("user `{user}`: {}", system(number - IN_USER))),
-        Some(number) if number >= IN_DIRECTORY => {
-            (CANNOT_RUN, format!("directory `{directory}`: {}", system(number - IN_DIRECTORY)))
+        Some(number) if number >= IN_USER => {
+            Refusal::new(CANNOT_RUN, format!("user `{user}`: {}", system(number - IN_USER)))
         }
-        Some(libc::ENOENT) => (NOT_FOUND, format!("`{program}`: {error}")),
-        _ => (CANNOT_RUN, format!("`{program}`: {error}")),
+        Some(number) if number >= IN_DIRECTORY => {
+            Refusal::new(CANNOT_RUN, format!("directory `{directory}`: {}", system(number - IN_DIRECTORY)))
+        }
+        Some(libc::ENOENT) => Refusal::new(NOT_FOUND, format!("`{program}`: {error}")),
+        _ => Refusal::new(CANNOT_RUN, format!("`{program}`: {error}")),
     }
 }
 

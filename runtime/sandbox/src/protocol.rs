@@ -42,9 +42,9 @@ pub(crate) enum Ask {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
     Started,
-    /// It cannot be run: the exit status that a shell would give, and why.
+    /// It cannot be run: the exit status that a shell would give, none when there is nobody to run it as, and why.
     Refused {
-        status: i32,
+        status: Option<i32>,
         words: String,
     },
     Ended {

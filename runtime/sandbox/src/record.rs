@@ -71,6 +71,8 @@ pub struct ContainerSetup {
     pub scratch: Option<String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// Whether an init was asked for. The first process is one in any case.
+    pub init: bool,
     /// Size of `/dev/shm`, in bytes.
     pub shm_size: Option<u64>,
 }

@@ -12,7 +12,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::{
+    fs::{FlockOperation, flock},
+    process::geteuid,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use containers::StoredState;
@@ -45,6 +48,10 @@ impl Store {
         made.doing(|| named("make", root))?;
         let root = root.canonicalize().doing(|| named("find", root))?;
         probe::is_local(&root)?;
+        let owner = fs::metadata(&root).doing(|| named("look at", &root))?.uid();
+        if owner != geteuid().as_raw() {
+            return Err(not_ours(&root));
+        }
         for part in [layout::layers, layout::images, layout::containers, layout::volumes, layout::gone] {
             let part = part(&root);
             fs::create_dir_all(&part).doing(|| named("make", &part))?;
@@ -53,16 +60,14 @@ impl Store {
         let mut store = Store { root, helper, first_words: None };
         match read_record::<Ids>(&layout::ids(&store.root))? {
             Some(ids) if ids.is_ours() => store.helper.ids = ids,
-            Some(_) => {
-                let what = format!("the containers in `{}` belong to another user", store.root.display());
-                return Err(SandboxError::Machine { what, help: "set CE_STORE to a directory of your own".into() });
-            }
+            Some(_) => return Err(not_ours(&store.root)),
             None => store.choose_ids()?,
         }
         Ok(store)
     }
 
-    /// What is to be known about a store that has just been made: what its containers will not be able to do.
+    /// What is to be known about a store that has just been made: where it is, and what its containers will not be able to
+    /// do.
     #[must_use]
     pub fn first_words(&self) -> Option<&str> {
         self.first_words.as_deref()
@@ -72,6 +77,12 @@ impl Store {
     #[must_use]
     pub fn is_rootless(&self) -> bool {
         self.helper.ids.is_rootless()
+    }
+
+    /// Whether root is all there is inside.
+    #[must_use]
+    pub fn has_only_root(&self) -> bool {
+        self.helper.ids.is_single()
     }
 
     /// Tries what could be had, the best first.
@@ -86,9 +97,11 @@ impl Store {
             match tried {
                 Ok(()) => {
                     swept?;
-                    if self.helper.ids.is_single() {
-                        self.first_words = Some(format!("{reason}: {ONE_ID}"));
-                    }
+                    let limits =
+                        if self.helper.ids.is_single() { format!("; {reason}: {ONE_ID}") } else { String::new() };
+                    let place = self.root.display();
+                    self.first_words =
+                        Some(format!("containers are made by this program itself, in `{place}`{limits}"));
                     return write_record(&layout::ids(&self.root), &self.helper.ids);
                 }
                 Err(error) if is_about_ids(&error) => {
@@ -154,6 +167,11 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn not_ours(root: &Path) -> SandboxError {
+    let what = format!("the containers in `{}` belong to another user", root.display());
+    SandboxError::Machine { what, help: "set CE_STORE to a directory of your own".into() }
 }
 
 /// What a store of a user with one id is without.

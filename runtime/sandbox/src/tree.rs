@@ -48,6 +48,9 @@ pub enum TreeChangeKind {
     Deleted,
 }
 
+/// Where something is mounted in every container: what is made for that is no change.
+const PLACES: [&str; 6] = ["dev", "etc/hostname", "etc/hosts", "etc/resolv.conf", "proc", "sys"];
+
 /// What overlays write about a file of theirs that says what it is; the rest says where it was.
 const KEPT: [&[u8]; 4] =
     [b"trusted.overlay.opaque", b"trusted.overlay.redirect", b"user.overlay.opaque", b"user.overlay.redirect"];
@@ -189,6 +192,9 @@ pub(crate) fn changes(upper: &Path, lower: &Path) -> Result<Vec<TreeChange>> {
         let Some(inside) = path.strip_prefix(upper).ok().filter(|path| *path != Path::new("")) else { return Ok(()) };
         let before = fs::symlink_metadata(lower.join(inside)).ok();
         let absolute = |inside: &Path| Path::new("/").join(inside).to_string_lossy().into_owned();
+        if before.is_none() && PLACES.iter().any(|place| inside == Path::new(place)) {
+            return Ok(());
+        }
         let kind = match (is_whiteout(found), &before) {
             (true, None) => return Ok(()),
             (true, Some(_)) => TreeChangeKind::Deleted,

@@ -1,5 +1,7 @@
 //! Images come out of archives as they are, and nothing out of hostile ones.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 mod support;
 
 use std::io::Write;
@@ -42,9 +44,12 @@ fn printed(layers: &[Vec<u8>], script: &str) -> String {
 fn layouts_and_compressed_layers_are_the_same_image() {
     let scratch = Scratch::new();
     let first = scratch.store.image(support::IMAGE).unwrap();
-    let ways: [fn(&[u8]) -> Vec<u8>; 3] = [<[u8]>::to_vec, gzip, zstd];
-    for way in ways {
-        let images = scratch.store.import(&*layout("docker.io/library/other:2", &[layer()], way), None).unwrap();
+    for archive in [
+        layout("docker.io/library/other:2", &[layer()], <[u8]>::to_vec),
+        layout("docker.io/library/other:2", &[layer()], gzip),
+        layout("docker.io/library/other:2", &[layer()], zstd),
+    ] {
+        let images = scratch.store.import(&*archive, None).unwrap();
         assert_eq!(images.iter().map(|image| &image.id).collect::<Vec<_>>(), [&first.id]);
     }
     assert_eq!(scratch.store.image("other:2").unwrap().names, ["busybox:1", "other:2"]);

@@ -1,6 +1,6 @@
 //! What runs inside tries to get out, or at what it may not have.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 

@@ -167,10 +167,18 @@ impl Store {
     /// [`SandboxError::NoSuchContainer`], [`SandboxError::BadMount`], why it does not start.
     pub fn start(&self, id: &str) -> Result<()> {
         let container = self.existing(id)?;
-        if self.state(&container).0 == StoredState::Running {
+        // A first process that does not answer may be one that ends.
+        if rests(&Home::of(&self.root, &container.name)) {
             return Ok(());
         }
-        self.started(&container).map(drop)
+        for _ in 0..TRIES {
+            let socket = self.started(&container)?;
+            // One whose helper was killed may still be there, and end before it serves.
+            if client::ask(&socket, &Ask::Processes, &[]).doing(|| "talk to the container".into())?.is_some() {
+                return Ok(());
+            }
+        }
+        Err(neither(&container))
     }
 
     /// A connection to the first process, which is made if there is none.
@@ -198,7 +206,7 @@ impl Store {
                 std::thread::sleep(PAUSE);
             }
         }
-        Err(refused(format!("container `{}` neither starts nor ends", container.name)))
+        Err(neither(container))
     }
 
     /// Stops a container at once, killing what runs in it; one that does not run is left as it is.
@@ -356,6 +364,10 @@ impl Store {
 
 fn has(all: &BTreeMap<String, String>, wanted: &[(&str, &str)]) -> bool {
     wanted.iter().all(|(name, value)| all.get(*name).is_some_and(|there| there == value))
+}
+
+fn neither(container: &StoredContainer) -> SandboxError {
+    refused(format!("container `{}` neither starts nor ends", container.name))
 }
 
 /// Whether the first process ended for want of anything to do: nothing is lost by another one.
