@@ -1,6 +1,6 @@
 //! The tour: the life of a computation and its container, shown with the real `ce-run`.
 //!
-//! `cargo run --example tour` needs a Docker daemon and nothing else: no network, no image, no prepared directory. The
+//! `cargo run --example tour` needs nothing else: no network, no image, no prepared directory. The
 //! image is made of this machine's own programs; whatever else is made is removed at the end.
 
 #![expect(clippy::print_stdout, reason = "it talks to a person")]
@@ -20,12 +20,9 @@ use std::{
 };
 
 use clap::Parser;
-use compeval_cli::{report, run_command};
+use compeval_cli::{engines, report, run_command};
 use compeval_machine_image::{Kind, ensure};
-use compeval_runtime::engine::{
-    Containers,
-    docker::{self, Docker},
-};
+use compeval_runtime::engine::{Connected, EngineKind};
 use gix::{
     actor::SignatureRef,
     objs::{Tree, tree},
@@ -69,6 +66,7 @@ const SONG: &str = "The moon, the moon, and in the sea a boat.\n";
 type Interrupted = Arc<AtomicBool>;
 
 fn main() -> ExitCode {
+    compeval_cli::help_if_asked();
     // The commands that the tour shows find this program under the name `ce-run`.
     let called_as = env::args_os().next().map(PathBuf::from).unwrap_or_default();
     if called_as.file_name().is_some_and(|name| name == "ce-run") {
@@ -79,12 +77,12 @@ fn main() -> ExitCode {
     for signal in [consts::SIGINT, consts::SIGTERM, consts::SIGHUP] {
         let _ = flag::register(signal, Arc::clone(&interrupted));
     }
-    let (error, help) = match Docker::connect() {
+    let (error, help) = match engines::of_environment() {
         Err(error) => {
-            let help = docker::help(&error);
+            let help = error.help();
             (error.into(), help)
         }
-        Ok(docker) => match Tour::new(&docker, &interrupted).and_then(|tour| tour.show()) {
+        Ok(connected) => match Tour::new(&connected, &interrupted).and_then(|tour| tour.show()) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => (error, None),
         },
@@ -96,20 +94,20 @@ fn main() -> ExitCode {
 
 /// A computation to look at. Dropping it removes it, with its containers.
 struct Tour<'t> {
-    docker: &'t Docker,
+    connected: &'t Connected,
     interrupted: &'t Interrupted,
     image: String,
     top: TempDir,
 }
 
 impl<'t> Tour<'t> {
-    fn new(docker: &'t Docker, interrupted: &'t Interrupted) -> Result<Self, Box<dyn Error>> {
+    fn new(connected: &'t Connected, interrupted: &'t Interrupted) -> Result<Self, Box<dyn Error>> {
         say(
             "This tour takes a computation through its life: set up in a container of its\nown, run, run again, changed.",
         );
-        let image = machine_image(docker)?;
+        let image = machine_image(connected)?;
         say(&format!("Its image, `{image}`, holds a few programs of this machine."));
-        let tour = Tour { docker, interrupted, image, top: tempfile::tempdir()? };
+        let tour = Tour { connected, interrupted, image, top: tempfile::tempdir()? };
         tour.write_files()?;
         Ok(tour)
     }
@@ -167,11 +165,14 @@ impl<'t> Tour<'t> {
         self.run("cat docker-container")?;
         say(&format!(
             "That was all. The tour's containers and files are removed now; its image stays, as\n\
-             the tests use it too (`docker rmi {}`).\n\n\
+             the tests use it too{}.\n\n\
              Next: README.md tells more of the commands, ARCHITECTURE.md is the map.\n\
              `cargo install --path cli` installs ce-run, ce-env and ce-lint, which finds what will go\n\
              wrong in a setup script.",
-            self.image
+            match self.connected.kind() {
+                EngineKind::Docker => format!(" (`docker rmi {}`)", self.image),
+                EngineKind::Embedded => String::new(),
+            }
         ));
         Ok(())
     }
@@ -214,8 +215,9 @@ impl<'t> Tour<'t> {
 impl Drop for Tour<'_> {
     fn drop(&mut self) {
         let directory = self.computation().canonicalize().unwrap_or_default().display().to_string();
-        let ours = self.docker.containers(&[("compeval.directory", &directory)]);
-        let removed = ours.and_then(|ours| ours.iter().try_for_each(|container| self.docker.remove(&container.id)));
+        let ours = self.connected.engine().containers(&[("compeval.directory", &directory)]);
+        let removed =
+            ours.and_then(|ours| ours.iter().try_for_each(|container| self.connected.engine().remove(&container.id)));
         if let Err(error) = removed {
             let _ = io::stderr().write_all(report::failure("tour", &error, None).as_bytes());
         }
@@ -223,10 +225,11 @@ impl Drop for Tour<'_> {
 }
 
 /// The first image that this machine has the programs for.
-fn machine_image(docker: &Docker) -> Result<String, Box<dyn Error>> {
-    let dash = ensure(docker, Kind::Dash);
-    let image =
-        dash.or_else(|error| ensure(docker, Kind::Bash).or_else(|_| ensure(docker, Kind::Busybox)).map_err(|_| error));
+fn machine_image(connected: &Connected) -> Result<String, Box<dyn Error>> {
+    let dash = ensure(connected, Kind::Dash);
+    let image = dash.or_else(|error| {
+        ensure(connected, Kind::Bash).or_else(|_| ensure(connected, Kind::Busybox)).map_err(|_| error)
+    });
     Ok(image?)
 }
 

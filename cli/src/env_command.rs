@@ -14,6 +14,7 @@ use std::{
     env,
     error::Error,
     ffi::OsString,
+    fs,
     io::{self, Write},
     path::{self, Path, PathBuf},
     process::ExitCode,
@@ -21,13 +22,10 @@ use std::{
 
 use clap::{Parser, Subcommand, ValueEnum};
 use compeval_runtime::{
-    SetupError, computation,
+    Environment, SetupError, computation,
     computation::{environment::EnvironmentError, layout::SETUP_SCRIPT},
     container::mounts::MountError,
-    engine::{
-        EngineError,
-        docker::{self, Docker},
-    },
+    engine::{Connected, Engine, EngineError},
     inventory::{Inventory, KnownContainer},
 };
 use thiserror::Error;
@@ -35,6 +33,7 @@ use thiserror::Error;
 use self::{diff::StageList, script::with_setup};
 use crate::{
     VERSION,
+    engines::{self, EngineArguments, NoEngine},
     exit_status::{BROKEN_PIPE, FAILED},
     report, signals, words,
 };
@@ -50,6 +49,9 @@ pub struct EnvArguments {
     #[arg(short = 'C', long, value_name = "DIR", default_value = ".", global = true)]
     directory: PathBuf,
 
+    #[command(flatten)]
+    engine: EngineArguments,
+
     #[command(subcommand)]
     command: EnvCommand,
 }
@@ -62,7 +64,9 @@ Exit status:
   N    of `exec` and `shell`, the command's own, as with ce-run
 
 Environment:
-  DOCKER_HOST      the engine's socket, as `unix:///path/to/docker.sock` [default: /var/run/docker.sock]
+  CE_ENGINE        the engine, where `--engine` names none: `docker` or `embedded`
+  CE_STORE         the directory of the embedded engine's images and containers [default: ~/.local/share/compeval/containers]
+  DOCKER_HOST      Docker's socket, as `unix:///path/to/docker.sock` [default: /var/run/docker.sock]
   XDG_STATE_HOME   the directory below which the setups' logs are [default: ~/.local/state]
 
 Examples:
@@ -111,6 +115,14 @@ enum EnvCommand {
         /// How to show it; `json` is the schema `ce.env.diff/1` (docs/schemas).
         #[arg(long, value_enum, default_value_t)]
         format: ListFormat,
+    },
+    /// Take images out of an archive of `docker save` or an OCI layout, for the embedded engine.
+    Import {
+        /// The archive; `-` is the standard input.
+        archive: PathBuf,
+        /// What the image is called.
+        #[arg(long)]
+        name: Option<String>,
     },
     /// Look around in a container: the last one, unless another one is named.
     Shell {
@@ -226,11 +238,15 @@ enum EnvError {
     #[error(transparent)]
     Mounts(#[from] MountError),
     #[error(transparent)]
+    NoEngine(#[from] NoEngine),
+    #[error(transparent)]
     Engine(EngineError),
     #[error(transparent)]
     Setup(#[from] SetupError),
     #[error("cannot read the log `{}`", path.display())]
     Log { path: PathBuf, source: io::Error },
+    #[error("cannot read the archive `{}`", path.display())]
+    Archive { path: PathBuf, source: io::Error },
     #[error("cannot write to the standard output")]
     Output(#[from] io::Error),
 }
@@ -259,20 +275,37 @@ impl EnvError {
             EnvError::Environment(error) => return error.help(),
             EnvError::Mounts(error) => return error.help(),
             EnvError::NotAsked => "say --yes, or --dry-run to see what would go".into(),
-            EnvError::Engine(error) => return docker::help(error),
-            EnvError::Setup(SetupError::Engine { source, .. }) => return docker::help(source),
+            EnvError::NoEngine(error) => return error.help(),
+            EnvError::Engine(error) => return engines::help(error),
+            EnvError::Setup(SetupError::Engine { source, .. }) => return engines::help(source),
             EnvError::Setup(error) => return error.help(),
-            EnvError::Log { .. } | EnvError::Output(_) => return None,
+            EnvError::Log { .. } | EnvError::Archive { .. } | EnvError::Output(_) => return None,
         })
     }
 
     fn status(&self) -> u8 {
         match self {
             EnvError::Environment(_) | EnvError::Mounts(_) => FAILED,
-            EnvError::Engine(_) | EnvError::Setup(_) | EnvError::Log { .. } | EnvError::Output(_) => FAILED,
+            EnvError::NoEngine(_)
+            | EnvError::Engine(_)
+            | EnvError::Setup(_)
+            | EnvError::Archive { .. }
+            | EnvError::Log { .. }
+            | EnvError::Output(_) => FAILED,
             _ => REFUSED,
         }
     }
+}
+
+/// Takes images out of an archive, and gives their names, a line each.
+fn import(connected: &Connected, archive: &Path, name: Option<&str>) -> Result<String, EnvError> {
+    let unreadable = |source| EnvError::Archive { path: archive.to_owned(), source };
+    let images = match archive == Path::new("-") {
+        true => connected.import(io::stdin().lock(), name),
+        false => connected.import(fs::File::open(archive).map_err(unreadable)?, name),
+    };
+    let images = images.map_err(EnvError::Engine)?;
+    Ok(images.iter().map(|image| format!("{}\n", image.id)).collect())
 }
 
 impl EnvArguments {
@@ -310,8 +343,13 @@ fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
     if let EnvCommand::Log { stage, follow } = &arguments.command {
         return logs::show(&directory, *stage, *follow).map(|()| 0);
     }
-    let docker = Docker::connect().map_err(EnvError::Engine)?;
-    let tended = Tended { inventory: Inventory { engine: &docker }, directory: &directory };
+    let described = || Environment::read(&directory).ok()?.description.engine;
+    let connected = arguments.engine.connect(described())?;
+    if let Some(words) = connected.first_words() {
+        tell(&format!("ce-env: {words}\n"));
+    }
+    let engine = connected.engine();
+    let tended = Tended { inventory: Inventory { engine }, directory: &directory };
     match &arguments.command {
         EnvCommand::Ls { all, format } => tended.list(*all, *format)?,
         EnvCommand::Status { container, format } => {
@@ -322,8 +360,9 @@ fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
             })?;
         }
         EnvCommand::Diff { one, other, files, format } => {
-            print(&tended.diff(&docker, one.as_deref(), other.as_deref(), *files, *format)?)?;
+            print(&tended.diff(engine, one.as_deref(), other.as_deref(), *files, *format)?)?;
         }
+        EnvCommand::Import { archive, name } => print(&import(&connected, archive, name.as_deref())?)?,
         EnvCommand::Shell { container, failed, user } => {
             let entry = if *failed { tended.failed()? } else { tended.one(container.as_deref())? };
             return enter::shell(&tended.inventory, &entry, user.as_deref());
@@ -344,11 +383,11 @@ fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
         }
         EnvCommand::Export(target) => {
             let known = tended.one(target.container())?;
-            print(&export::export(&docker, &directory, &known, target)?)?;
+            print(&export::export(engine, &directory, &known, target)?)?;
         }
         EnvCommand::Accept { stage, reason, gfs } => {
             let gfs = gfs.clone().or_else(|| env::var_os("GFSDIR").map(PathBuf::from));
-            with_setup(&docker, &directory, gfs.as_deref(), |setup| accept::accept(setup, *stage, reason))?;
+            with_setup(engine, &directory, gfs.as_deref(), |setup| accept::accept(setup, *stage, reason))?;
         }
         EnvCommand::Prune(arguments) => prune::prune(&tended, arguments)?,
         EnvCommand::Log { .. } => {}
@@ -381,7 +420,7 @@ impl Tended<'_> {
     /// In what a container differs from another one, or from the script.
     fn diff(
         &self,
-        docker: &Docker,
+        engine: &dyn Engine,
         one: Option<&str>,
         other: Option<&str>,
         files: bool,
@@ -395,7 +434,7 @@ impl Tended<'_> {
         }
         let other = match other {
             Some(other) => StageList::applied_in(&self.one(Some(other))?),
-            None => with_setup(docker, self.directory, Some(&one.storage), |setup| {
+            None => with_setup(engine, self.directory, Some(&one.storage), |setup| {
                 Ok(StageList::of_script(SETUP_SCRIPT, &setup.plan()?))
             })?,
         };

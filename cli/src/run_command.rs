@@ -17,10 +17,7 @@ use compeval_runtime::{
     call::{Call, Called, Input, arguments::Translator, caller, terminal},
     computation::{self, Computation, description::Purity, environment::EnvironmentError},
     container::mounts::{COMPUTATION, Mounts},
-    engine::{
-        EngineError, Stream,
-        docker::{self, Docker},
-    },
+    engine::{EngineError, Stream},
     interrupt::Signal,
     setup::snapshot::Worth,
 };
@@ -145,17 +142,21 @@ fn attempt(arguments: &RunArguments, directory: &Path, recorder: &mut Recorder<'
     }
     let command = command(arguments, &environment, &mounts);
     recorder.is_about(&environment, &command);
-    let docker = Docker::connect().map_err(|error| {
-        let help = docker::help(&error);
+    let connected = arguments.engine.connect(environment.description.engine).map_err(|error| {
+        let help = error.help();
         Failure::other(error, help)
     })?;
+    if let Some(words) = connected.first_words() {
+        recorder.reporter().warn(words);
+    }
+    let engine = connected.engine();
     let setup = Setup {
         lock_timeout: arguments.lock_timeout.map(Duration::from_secs),
         retry: arguments.retry,
         on_edit: arguments.on_edit.into(),
         worth: arguments.snapshot_after.map(Duration::from_secs).map(Worth::after).unwrap_or_default(),
         purity: if runs { purity(arguments, &environment) } else { Purity::Off },
-        ..Setup::new(&docker, &environment, &mounts)
+        ..Setup::new(engine, &environment, &mounts)
     };
     if arguments.dry_run {
         return show_plan(arguments, &setup, &command);
@@ -169,13 +170,13 @@ fn attempt(arguments: &RunArguments, directory: &Path, recorder: &mut Recorder<'
     if arguments.setup_only {
         let ready = setup.set_up(recorder).map(drop);
         if arguments.report.is_some() {
-            recorder.look_up(&docker);
+            recorder.look_up(engine);
         }
         return Ok(ready.map(|()| 0)?);
     }
     let called = setup.call(&command, recorder, &mut output::pass_on);
     if arguments.report.is_some() {
-        recorder.look_up(&docker);
+        recorder.look_up(engine);
     }
     let called = called?;
     if setup.purity != Purity::Off && matches!(called, Called::Ended(_)) {

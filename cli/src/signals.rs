@@ -10,12 +10,11 @@ use std::{
 
 use compeval_runtime::{
     call::terminal,
-    engine::docker::Docker,
     interrupt::{Interrupt, Running, Signal},
 };
 use signal_hook::{consts, iterator::Signals, low_level};
 
-use crate::{exit_status::FAILED, progress};
+use crate::{engines, exit_status::FAILED, progress};
 
 /// Lets signals end a setup, and passes them on to the command once that runs. An interrupt that is sent again kills; the
 /// third one ends ce-run, whatever the engine does.
@@ -42,8 +41,8 @@ pub fn take(interrupt: Interrupt, shell: String) {
             let name = if interrupts > 1 { "KILL" } else { signal.name };
             match running {
                 Some(running) if running.stretch.is_none() || interrupts > 1 => {
-                    if let Ok(docker) = Docker::connect() {
-                        let _ = interrupt.pass_on(&docker, &shell, &running, name);
+                    if let Some(connected) = engines::again() {
+                        let _ = interrupt.pass_on(connected.engine(), &shell, &running, name);
                     }
                 }
                 // Being stopped already.
@@ -62,8 +61,8 @@ fn pass_on(interrupt: &Interrupt, shell: &str, signal: Signal) {
             terminal::size().into_iter().for_each(|size| resize.to(size));
         }
         Some(running) => {
-            if let Ok(docker) = Docker::connect() {
-                let _ = interrupt.pass_on(&docker, shell, &running, signal.name);
+            if let Some(connected) = engines::again() {
+                let _ = interrupt.pass_on(connected.engine(), shell, &running, signal.name);
             }
         }
         None => {}
@@ -82,7 +81,7 @@ fn pass_on(interrupt: &Interrupt, shell: &str, signal: Signal) {
 /// Ends the setup in a thread of its own.
 fn stop(interrupt: Interrupt, shell: String, signal: Signal) {
     std::thread::spawn(move || {
-        let reached = Docker::connect().is_ok_and(|docker| interrupt.stop(&docker, &shell, signal));
+        let reached = engines::again().is_some_and(|connected| interrupt.stop(connected.engine(), &shell, signal));
         if !reached {
             end(signal);
         }

@@ -12,8 +12,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use compeval_machine_image::{Kind, docker_for_tests, ensure};
-use compeval_runtime::engine::{ContainerSpec, Containers, Exec, Execs};
+use compeval_machine_image::{Kind, ensure};
+use compeval_runtime::engine::{ContainerSpec, Exec};
 
 use support::{Computation, Run};
 
@@ -232,7 +232,7 @@ const WITH_A_DAEMON: &[Case] = &[
 
 /// A good computation, unless there is no daemon.
 fn computation() -> Option<Computation> {
-    let docker = docker_for_tests("messages about containers")?;
+    let docker = support::engine_for_tests("messages about containers")?;
     let image = ensure(&docker, Kind::Dash).unwrap();
     Some(Computation::new(docker, &image, "next_stage && true\n"))
 }
@@ -249,7 +249,7 @@ fn write_ledger(computation: &Computation, text: &str) {
     let write = format!("printf '%b' '{text}' >/var/lib/compeval/state.toml; : >/var/lib/compeval/ready");
     let exec = Exec::new(["sh", "-c", &write]);
     let status =
-        computation.docker().exec(&computation.container().id, &exec, &mut |_, _| Ok(ControlFlow::Continue(())));
+        computation.engine().exec(&computation.container().id, &exec, &mut |_, _| Ok(ControlFlow::Continue(())));
     assert_eq!(status.unwrap(), 0);
 }
 
@@ -265,18 +265,18 @@ fn what_is_mended_on_the_way_is_told() {
     call("all is well");
     computation.write("docker-container", "<<<<<<< HEAD\n");
     call("docker-container is damaged");
-    computation.docker().remove(&computation.container().id).unwrap();
+    computation.engine().remove(&computation.container().id).unwrap();
     call("the container was removed");
     write_ledger(&computation, "what is this\\n");
     call("its ledger is damaged");
     write_ledger(&computation, "schema = 99\\n");
     call("its ledger is a later version's");
     let name = computation.container().name.replace("-2", "-1");
-    computation.docker().remove(&computation.container().id).unwrap();
-    let image = ensure(computation.docker(), Kind::Dash).unwrap();
-    let other = computation.docker().create(&name, &ContainerSpec { image, ..ContainerSpec::default() }).unwrap();
+    computation.engine().remove(&computation.container().id).unwrap();
+    let image = ensure(computation.connected(), Kind::Dash).unwrap();
+    let other = computation.engine().create(&name, &ContainerSpec { image, ..ContainerSpec::default() }).unwrap();
     call("its name is taken");
-    computation.docker().remove(&other).unwrap();
+    computation.engine().remove(&other).unwrap();
     insta::assert_snapshot!(all);
 }
 

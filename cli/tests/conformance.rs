@@ -9,8 +9,7 @@ mod support;
 use std::{fs, path::PathBuf};
 
 use compeval_conformance::{Case, cases, copy, prepare, shown, tree};
-use compeval_machine_image::{Kind, docker_for_tests, ensure};
-use compeval_runtime::engine::Containers;
+use compeval_machine_image::{Kind, ensure};
 
 use support::Computation;
 
@@ -56,7 +55,7 @@ fn fitting() -> Vec<(Case, usize)> {
 
 /// Plays a case; gives what was not as expected.
 fn play(case: &Case, runs: usize, kind: Kind) -> Vec<String> {
-    let docker = docker_for_tests("conformance in containers").unwrap();
+    let docker = support::engine_for_tests("conformance in containers").unwrap();
     let image = ensure(&docker, kind).unwrap();
     let computation = Computation::new(docker, &image, "");
     let (root, support) = (computation.path("root"), computation.path("root.d"));
@@ -82,7 +81,7 @@ fn play(case: &Case, runs: usize, kind: Kind) -> Vec<String> {
     for (number, expected) in case.runs.iter().enumerate().take(runs) {
         let run = computation.call(&["--setup-only"]);
         let container = computation.container();
-        let ledger = computation.docker().read_file(&container.id, "/var/lib/compeval/state.toml").unwrap().unwrap();
+        let ledger = computation.engine().read_file(&container.id, "/var/lib/compeval/state.toml").unwrap().unwrap();
         let applied = String::from_utf8_lossy(&ledger).matches("state = \"applied\"").count() as u32;
         let tree = tree(&root, &places).unwrap();
         if run.status != Some(0) || applied != expected.stages || trees.get(number) != Some(&tree) {
@@ -97,7 +96,7 @@ fn play(case: &Case, runs: usize, kind: Kind) -> Vec<String> {
 }
 
 fn play_some(kind: Kind) {
-    if docker_for_tests("conformance in containers").is_none() {
+    if support::engine_for_tests("conformance in containers").is_none() {
         return;
     }
     let fitting = fitting();

@@ -8,8 +8,7 @@ mod support;
 
 use std::{collections::BTreeSet, env, fs, path::Path};
 
-use compeval_machine_image::{Kind, docker_for_tests, ensure};
-use compeval_runtime::engine::Containers;
+use compeval_machine_image::{Kind, ensure};
 
 use support::Computation;
 
@@ -76,7 +75,7 @@ fn script(computation: &Computation, stages: &str, everytime: &str) {
 
 #[test]
 fn what_runs_where_is_as_documented() {
-    let Some(docker) = docker_for_tests("which container") else { return };
+    let Some(docker) = support::engine_for_tests("which container") else { return };
     let image = ensure(&docker, Kind::Dash).unwrap();
     let computation = Computation::new(docker, &image, "");
     computation.write("data", "one");
@@ -98,7 +97,7 @@ fn what_runs_where_is_as_documented() {
             () if id == last => "the same".to_owned(),
             () if known.iter().any(|other| other.starts_with(&id)) => "an older one".to_owned(),
             () => {
-                let container = computation.docker().container(&id).unwrap().unwrap();
+                let container = computation.engine().container(&id).unwrap().unwrap();
                 let snapshot = container.labels["compeval.snapshot"].clone();
                 if snapshot.is_empty() { "a new one, from the image" } else { "a new one, from a snapshot" }.to_owned()
             }

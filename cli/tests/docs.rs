@@ -12,7 +12,7 @@ use std::{
 };
 
 use compeval_machine_image::{Kind, docker_for_tests, ensure};
-use compeval_runtime::engine::{Containers, Images, docker::Docker};
+use compeval_runtime::engine::Connected;
 
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
@@ -76,11 +76,11 @@ fn lasting(text: &str, top: &Path) -> String {
 
 #[test]
 fn the_first_computation_goes_as_it_is_told() {
-    let Some(docker) = docker_for_tests("the first computation") else { return };
-    let image = ensure(&docker, Kind::Dash).unwrap();
+    let Some(connected) = docker_for_tests("the first computation") else { return };
+    let image = ensure(&connected, Kind::Dash).unwrap();
     let top = tempfile::tempdir().unwrap();
     let top = top.path().canonicalize().unwrap();
-    let _guard = Guard { docker, directory: top.join("wordcount").display().to_string() };
+    let _guard = Guard { connected, directory: top.join("wordcount").display().to_string() };
     let path = docs().join("first-computation.md");
     let text = fs::read_to_string(&path).unwrap();
     let mut written = text.clone();
@@ -123,18 +123,18 @@ fn the_first_computation_goes_as_it_is_told() {
 
 /// Removes the containers and snapshots of a directory's computation in the end.
 struct Guard {
-    docker: Docker,
+    connected: Connected,
     directory: String,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
         let own = [("compeval.directory", self.directory.as_str())];
-        for container in self.docker.containers(&own).unwrap_or_default() {
-            let _ = self.docker.remove(&container.id);
+        for container in self.connected.engine().containers(&own).unwrap_or_default() {
+            let _ = self.connected.engine().remove(&container.id);
         }
-        for image in self.docker.images(&own).unwrap_or_default() {
-            let _ = self.docker.remove_image(&image.id);
+        for image in self.connected.engine().images(&own).unwrap_or_default() {
+            let _ = self.connected.engine().remove_image(&image.id);
         }
     }
 }

@@ -10,8 +10,8 @@ mod model;
 #[allow(dead_code, reason = "every test program uses its part of it")]
 mod support;
 
-use compeval_machine_image::{Kind, docker_for_tests, ensure};
-use compeval_runtime::engine::{ContainerState, Containers};
+use compeval_machine_image::{Kind, ensure};
+use compeval_runtime::engine::ContainerState;
 
 use claims::Claims;
 use model::{Random, Version};
@@ -26,7 +26,7 @@ const BUILD_EVERY: u32 = 5;
 
 /// A computation of this version, committed.
 fn computation(version: &Version) -> Option<Computation> {
-    let docker = docker_for_tests("equivalence")?;
+    let docker = support::engine_for_tests("equivalence")?;
     let image = ensure(&docker, Kind::Dash).unwrap();
     let computation = Computation::new(docker, &image, "");
     write(&computation, version);
@@ -92,7 +92,7 @@ fn disturb(computation: &Computation, random: &mut Random) {
     match (random.below(2), container.state) {
         (0, ContainerState::Running) => computation.ask(container, "stop?t=0"),
         (0, _) => computation.ask(container, "start"),
-        _ => computation.docker().remove(&container.id).unwrap(),
+        _ => computation.engine().remove(&container.id).unwrap(),
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
 };
 
 use compeval_machine_image::{Kind, docker_for_tests, ensure};
-use compeval_runtime::engine::{Container, ContainerState, Containers, Images};
+use compeval_runtime::engine::{Container, ContainerState};
 
 use support::{
     Computation,
@@ -123,7 +123,7 @@ impl Life {
     /// What was signalled takes a moment to end.
     fn is_idle(&self, container: &Container) -> bool {
         let began = Instant::now();
-        while self.computation.docker().processes(&container.id).unwrap() > IDLE {
+        while self.computation.engine().processes(&container.id).unwrap() > IDLE {
             if began.elapsed() > Duration::from_secs(2) {
                 return false;
             }
@@ -135,7 +135,7 @@ impl Life {
     /// The snapshots that no container was made from, nor a snapshot of one that was.
     fn snapshots_without_a_container(&self, containers: &[Container]) -> Vec<String> {
         let directory = self.computation.directory().display().to_string();
-        let snapshots = self.computation.docker().images(&[("compeval.directory", &directory)]).unwrap();
+        let snapshots = self.computation.engine().images(&[("compeval.directory", &directory)]).unwrap();
         let from = |container: &Container| container.labels.get("compeval.snapshot").cloned();
         let mut needed: Vec<String> = containers.iter().filter_map(from).collect();
         let mut at = 0;

@@ -13,14 +13,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use compeval_machine_image::{Kind, docker_for_tests, ensure};
-use compeval_runtime::engine::Containers;
+use compeval_machine_image::{Kind, ensure};
 
 use support::{Computation, Run};
 
 /// A computation with this setup script, unless there is no daemon.
 fn computation(subject: &str, script: &str) -> Option<Computation> {
-    let docker = docker_for_tests(subject)?;
+    let docker = support::engine_for_tests(subject)?;
     let image = ensure(&docker, Kind::Dash).unwrap();
     Some(Computation::new(docker, &image, script))
 }
@@ -173,7 +172,7 @@ fn no_value_of_the_script_is_in_an_argument_list() {
     let script = "TOKEN=$(cat \"$COMPDIR/secret\")\nnext_stage && : \"$TOKEN\" && cat /proc/[0-9]*/cmdline >$GFSDIR/seen\n\
                   everytime && : \"$TOKEN\" && cat /proc/[0-9]*/cmdline >>$GFSDIR/seen\n";
     for kind in [Kind::Dash, Kind::Bash] {
-        let Some(docker) = docker_for_tests("argument lists") else { return };
+        let Some(docker) = support::engine_for_tests("argument lists") else { return };
         let image = ensure(&docker, kind).unwrap();
         let computation = Computation::new(docker, &image, script);
         computation.write("secret", "s3cret-value\n");
@@ -183,6 +182,9 @@ fn no_value_of_the_script_is_in_an_argument_list() {
         let seen = fs::read(computation.storage().join("seen")).unwrap();
         let has = |text: &str| seen.windows(text.len()).any(|window| window == text.as_bytes());
         assert!(has("compeval-program") && !has("s3cret-value"), "{}", String::from_utf8_lossy(&seen));
+        if !computation.has_daemon() {
+            continue;
+        }
         let events = computation.git(&format!("docker events --since {from} --until $(($(date +%s) + 1))"));
         assert!(events.contains("exec_start") && !events.contains("s3cret-value"), "{events}");
     }
@@ -194,7 +196,7 @@ fn programs_of_every_size_and_byte_reach_the_container() {
     let mut script = format!("next_stage && cat >$GFSDIR/large <<'E'\n{large}E\n").into_bytes();
     script.extend(b"X='\xff\xfe\xe9'\nnext_stage && printf %s \"$X\" >$GFSDIR/bytes\n");
     for kind in [Kind::Dash, Kind::Bash] {
-        let Some(docker) = docker_for_tests("large programs") else { return };
+        let Some(docker) = support::engine_for_tests("large programs") else { return };
         let image = ensure(&docker, kind).unwrap();
         let computation = Computation::new(docker, &image, "");
         computation.write("docker-setup.sh", &script);
@@ -242,7 +244,7 @@ fn a_signal_stops_a_stage_and_that_is_told() {
         (Kind::Dash, "HUP", 129),
         (Kind::Dash, "QUIT", 131),
     ] {
-        let Some(docker) = docker_for_tests("interrupted stages") else { return };
+        let Some(docker) = support::engine_for_tests("interrupted stages") else { return };
         let image = ensure(&docker, kind).unwrap();
         let computation = Computation::new(docker, &image, script);
         let child = start(&computation, &["true"]);
@@ -348,11 +350,14 @@ fn one_who_waits_is_ended_by_a_signal_or_the_time_and_leaves_nothing() {
     let container = computation.container();
     let said = format!("s ago, still runs in container `{}`\n", container.name);
     assert!(run.status == Some(125) && run.stderr.contains(&said), "{}", run.stderr);
+    if !computation.has_daemon() {
+        return;
+    }
     let ours: Vec<String> =
         processes(&computation).lines().filter(|line| line.contains("/proc/")).map(str::to_owned).collect();
     assert_eq!(ours.len(), 1, "the shell that started the stage, and none that waits: {ours:#?}");
-    let help = run.stderr.split('`').find(|text| text.starts_with("docker exec ")).unwrap();
-    computation.git(help);
+    let help = run.stderr.split('`').find(|text| text.starts_with("ce-env exec ")).unwrap();
+    computation.git(&help.replacen("ce-env", &support::program("ce-env").display().to_string(), 1));
     let run = computation.call(&["--lock-timeout", "1", "--dry-run"]);
     assert!(run.status == Some(0) && !processes(&computation).contains("sleep 41"), "{}", run.stderr);
 }
@@ -449,7 +454,7 @@ fn a_container_that_is_removed_under_its_command_is_told() {
     let Some(computation) = computation("removal", "next_stage && true\n") else { return };
     let child = start(&computation, &["--entrypoint", "sh", "--", "-c", "echo up >>$GFSDIR/up; sleep 30"]);
     await_lines(&computation, "up", 1);
-    computation.docker().remove(&computation.container().id).unwrap();
+    computation.engine().remove(&computation.container().id).unwrap();
     let run: Run = child.wait_with_output().unwrap().into();
     assert!(run.stderr.contains("was stopped or removed while its command ran"), "{}", run.stderr);
     assert_eq!(run.status, Some(125));
@@ -502,7 +507,7 @@ fn a_stage_that_takes_too_long_is_told() {
 #[test]
 fn the_environment_of_the_command_is_the_containers_whatever_ran_before_it() {
     for kind in [Kind::Dash, Kind::Bash, Kind::Busybox] {
-        let Some(docker) = docker_for_tests("environments") else { return };
+        let Some(docker) = support::engine_for_tests("environments") else { return };
         let image = ensure(&docker, kind).unwrap();
         let computation = Computation::new(docker, &image, "next_stage && true\n");
         let names: Vec<String> = ('a'..='z').map(|name| format!("{name} = \"of docker.conf\"")).collect();
@@ -551,7 +556,7 @@ fn a_computation_is_found_from_inside_it_and_wrong_usage_is_a_failure_of_ours() 
 fn a_stage_whose_shell_is_ended_by_whatever_signal_is_not_applied() {
     for kind in [Kind::Dash, Kind::Bash, Kind::Busybox] {
         for signal in ["TERM", "HUP", "USR1"] {
-            let Some(docker) = docker_for_tests("foreign signals") else { return };
+            let Some(docker) = support::engine_for_tests("foreign signals") else { return };
             let image = ensure(&docker, kind).unwrap();
             let killer = format!("(sleep 0.2; kill -{signal} $1) >/dev/null 2>&1 &");
             let killed = format!("sh -c '[ -e \"$GFSDIR/mended\" ] || {{ {killer} }}' sh $$ && sleep 1");

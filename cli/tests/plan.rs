@@ -5,14 +5,14 @@
 #[allow(dead_code, reason = "every test program uses its part of it")]
 mod support;
 
-use compeval_machine_image::{Kind, docker_for_tests, ensure};
+use compeval_machine_image::{Kind, ensure};
 use serde_json::Value;
 
 use support::{Computation, wait_until};
 
 /// A computation with this setup script, set up, unless there is no daemon.
 fn computation(subject: &str, script: &str) -> Option<Computation> {
-    let docker = docker_for_tests(subject)?;
+    let docker = support::engine_for_tests(subject)?;
     let image = ensure(&docker, Kind::Dash).unwrap();
     let computation = Computation::new(docker, &image, script);
     computation.call(&["--setup-only"]).text();

@@ -5,7 +5,7 @@
 #[allow(dead_code, reason = "every test program uses its part of it")]
 mod support;
 
-use compeval_machine_image::{Kind, docker_for_tests, ensure};
+use compeval_machine_image::{Kind, ensure};
 use serde_json::Value;
 
 use support::Computation;
@@ -22,7 +22,7 @@ everytime && printf 'no end'
 ";
 
 fn computation(subject: &str, script: &str) -> Option<Computation> {
-    let docker = docker_for_tests(subject)?;
+    let docker = support::engine_for_tests(subject)?;
     let image = ensure(&docker, Kind::Dash).unwrap();
     Some(Computation::new(docker, &image, script))
 }

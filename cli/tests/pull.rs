@@ -140,7 +140,7 @@ fn an_image_that_is_missing_is_pulled_by_name_and_by_digest() {
 #[test]
 fn a_name_that_means_another_image_is_seen_where_it_is_always_pulled() {
     let Some((computation, image)) = computation() else { return };
-    let other = ensure(computation.docker(), Kind::Dash).unwrap();
+    let other = ensure(computation.connected(), Kind::Dash).unwrap();
     let Some(registry) = Registry::start(true) else { return };
     let reference = registry.offer(&image, "moving:1");
     computation.write("docker.conf", format!("image = \"{reference}\"\npull = \"always\"\n"));

@@ -8,14 +8,12 @@ mod support;
 
 use std::{fs, path::Path, process::Command};
 
-use compeval_machine_image::docker_for_tests;
-use compeval_runtime::engine::{Containers, EngineError, Images, docker::Docker};
+use compeval_runtime::engine::{Connected, EngineError};
 
 use support::{Computation, sh};
 
 const SUITE: &str = "bookworm";
 const IMAGE: &str = "compeval-test/debian-minbase:bookworm";
-const PATH: &str = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Adds up, or averages, the numbers of two files line by line.
 const PROGRAM: &str = r#"#include <stdio.h>
@@ -54,7 +52,7 @@ const EXEC: &str = "#!/bin/sh\n\
 #[test]
 #[ignore = "slow: needs root, debootstrap and Debian's archive"]
 fn a_program_is_built_from_git_on_debian_and_computes_what_it_does_here() {
-    let Some(docker) = docker_for_tests("a real computation on Debian") else { return };
+    let Some(docker) = support::engine_for_tests("a real computation on Debian") else { return };
     debian(&docker);
     let computation = Computation::new(docker, IMAGE, "");
     let commit = repository(&computation);
@@ -86,9 +84,9 @@ fn a_program_is_built_from_git_on_debian_and_computes_what_it_does_here() {
     assert!(computation.containers().iter().any(|container| container.id == first.1));
 }
 
-/// Makes a minimal Debian with debootstrap, once for a daemon.
-fn debian(docker: &Docker) {
-    match docker.image(IMAGE) {
+/// Makes a minimal Debian with debootstrap, once for an engine.
+fn debian(engine: &Connected) {
+    match engine.engine().image(IMAGE) {
         Err(EngineError::NoSuchImage { .. }) => {}
         found => {
             found.unwrap();
@@ -104,7 +102,7 @@ fn debian(docker: &Docker) {
     assert!(made.status.success(), "debootstrap: {}", String::from_utf8_lossy(&made.stdout));
     let archive = Command::new("tar").arg("-C").arg(&root).args(["-c", "."]).output().unwrap();
     assert!(archive.status.success(), "tar: {}", String::from_utf8_lossy(&archive.stderr));
-    docker.import_image(IMAGE, archive.stdout, &[PATH]).unwrap();
+    compeval_machine_image::import(engine, IMAGE, archive.stdout).unwrap();
 }
 
 /// A bare repository in the storage, owned by nobody in particular; gives the id of the commit to build, which is not
@@ -144,6 +142,6 @@ fn assert_same_as_here(computation: &Computation, name: &str, option: &str) {
 /// How many stages the newest container's ledger says were applied, each of them once.
 fn applied(computation: &Computation) -> usize {
     let newest = computation.containers().remove(0);
-    let ledger = computation.docker().read_file(&newest.id, "/var/lib/compeval/state.toml").unwrap().unwrap();
+    let ledger = computation.engine().read_file(&newest.id, "/var/lib/compeval/state.toml").unwrap().unwrap();
     String::from_utf8(ledger).unwrap().matches("state = \"applied\"").count()
 }

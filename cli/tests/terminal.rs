@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use compeval_machine_image::{Kind, docker_for_tests, ensure};
+use compeval_machine_image::{Kind, ensure};
 use rustix::{
     fs::{Mode, OFlags},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
@@ -94,7 +94,7 @@ impl Terminal {
 }
 
 fn computation(subject: &str) -> Option<Computation> {
-    let docker = docker_for_tests(subject)?;
+    let docker = support::engine_for_tests(subject)?;
     let image = ensure(&docker, Kind::Dash).unwrap();
     let computation = Computation::new(docker, &image, "next_stage && true\n");
     computation.call(&["true"]).text();
@@ -293,7 +293,7 @@ everytime && true
 ";
 
 fn new_computation(subject: &str, script: &str) -> Option<Computation> {
-    let docker = docker_for_tests(subject)?;
+    let docker = support::engine_for_tests(subject)?;
     let image = ensure(&docker, Kind::Dash).unwrap();
     Some(Computation::new(docker, &image, script))
 }

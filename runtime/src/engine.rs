@@ -1,15 +1,19 @@
 //! What we ask of a container daemon: the trait [`Engine`] in its parts, and the plain data that goes in and comes out.
 //!
-//! Two implementations: [`docker::Docker`] talks to a real daemon, [`memory::Memory`] keeps its containers in this
-//! process, for tests. Nothing in here knows what a computation is.
+//! Three implementations: [`docker::Docker`] talks to a daemon, [`embedded::Embedded`] is this program itself,
+//! [`memory::Memory`] keeps its containers in this process, for tests. Nothing in here knows what a computation is.
 
+pub mod choice;
 pub mod containers;
 pub mod docker;
+pub mod embedded;
 pub mod error;
 pub mod exec;
 pub mod images;
 pub mod memory;
+mod stdin;
 
+pub use choice::{Connected, ENGINES, EngineKind, connect};
 pub use containers::{
     BindMount, Cache, Container, ContainerSpec, ContainerState, Containers, FileChange, FileChangeKind, Gpus,
     LONGEST_FILE, Limits, RunningProgram,

@@ -6,5 +6,6 @@ use clap::Parser;
 use compeval_cli::lint_command::{LintArguments, run};
 
 fn main() -> ExitCode {
+    compeval_cli::help_if_asked();
     run(&LintArguments::parse()).into()
 }

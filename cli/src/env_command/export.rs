@@ -12,7 +12,7 @@ use compeval_runtime::{
         identity::MadeOf,
         mounts::{COMPUTATION, GLOBAL_FILE_STORAGE},
     },
-    engine::docker::Docker,
+    engine::Engine,
     inventory::{Inventory, KnownContainer},
     setup::{compare::Past, plan::Action},
 };
@@ -69,7 +69,7 @@ struct Recipe<'r> {
 
 /// Does what is asked for; gives what is to be printed.
 pub(super) fn export(
-    docker: &Docker,
+    engine: &dyn Engine,
     directory: &Path,
     known: &KnownContainer,
     target: &ExportTarget,
@@ -77,14 +77,14 @@ pub(super) fn export(
     let storage = Some(known.storage.as_path());
     match target {
         ExportTarget::Image { name, .. } => {
-            let id = Inventory { engine: docker }.export(known, name)?;
+            let id = Inventory { engine }.export(known, name)?;
             Ok(format!("{id}\n"))
         }
         ExportTarget::Dockerfile { .. } => {
-            with_setup(docker, directory, storage, |setup| Ok(recipe(known, setup)?.dockerfile()))
+            with_setup(engine, directory, storage, |setup| Ok(recipe(known, setup)?.dockerfile()))
         }
         ExportTarget::Apptainer { .. } => {
-            with_setup(docker, directory, storage, |setup| Ok(recipe(known, setup)?.definition()))
+            with_setup(engine, directory, storage, |setup| Ok(recipe(known, setup)?.definition()))
         }
     }
 }

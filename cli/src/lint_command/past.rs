@@ -8,7 +8,7 @@ use std::{
 use compeval_interpreter::lint::history::History;
 use compeval_runtime::{
     computation::{self, error::ComputationError, layout::MAPPING},
-    engine::docker::Docker,
+    engine,
     inventory::Inventory,
 };
 
@@ -70,9 +70,9 @@ fn of_container(subject: &Subject) -> Option<History> {
     if !directory.join(MAPPING).exists() {
         return None;
     }
-    let docker = Docker::connect().ok()?;
+    let connected = engine::connect(None).ok()?;
     let directory = directory.canonicalize().ok()?;
-    let containers = Inventory { engine: &docker }.entries(Some(&directory)).ok()?;
+    let containers = Inventory { engine: connected.engine() }.entries(Some(&directory)).ok()?;
     let applied = containers.iter().map(|known| {
         let stages = known.stages().into_iter().take_while(|stage| stage.is_applied);
         stages.map(|stage| stage.text).collect::<Vec<_>>()

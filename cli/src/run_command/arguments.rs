@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{Parser, ValueEnum};
 use compeval_runtime::{computation::description::Purity, setup::OnEdit};
 
-use crate::{VERSION, exit_status::FAILED, progress::ProgressArguments, report::Color};
+use crate::{VERSION, engines::EngineArguments, exit_status::FAILED, progress::ProgressArguments, report::Color};
 
 /// Run a computation in a container of its own.
 ///
@@ -64,6 +64,9 @@ pub struct RunArguments {
     /// edited, moved or gone.
     #[arg(long, requires = "dry_run")]
     pub(super) detailed_exitcode: bool,
+
+    #[command(flatten)]
+    pub(super) engine: EngineArguments,
 
     #[command(flatten)]
     pub(super) progress: ProgressArguments,
@@ -152,7 +155,9 @@ const ALL_HELP: &str = concat!(
 
 Environment:
   GFSDIR           the global file storage, where `--gfs` names none
-  DOCKER_HOST      the engine's socket, as `unix:///path/to/docker.sock` [default: /var/run/docker.sock]
+  CE_ENGINE        the engine, where `--engine` names none: `docker` or `embedded`
+  CE_STORE         the directory of the embedded engine's images and containers [default: ~/.local/share/compeval/containers]
+  DOCKER_HOST      Docker's socket, as `unix:///path/to/docker.sock` [default: /var/run/docker.sock]
   DOCKER_CONFIG    the directory of the credentials that images are pulled with [default: ~/.docker]
   XDG_STATE_HOME   the directory below which the setups' logs are [default: ~/.local/state]
   SUDO_UID and its brothers  under sudo, whose the outputs are

@@ -6,14 +6,12 @@ use compeval_interpreter::{
     Diagnostic, Place, Span, analyze::output, dispatch::Kind, execute::Cause, parse, stage::Chain, syntax::print,
 };
 use compeval_runtime::{
-    SetupError,
-    computation::environment::EnvironmentError,
-    container::mounts::MountError,
-    engine::{EngineError, docker},
+    SetupError, computation::environment::EnvironmentError, container::mounts::MountError, engine::EngineError,
     setup::error::age,
 };
 
 use crate::{
+    engines,
     progress::Reporter,
     report::{self, Positions},
     words,
@@ -97,7 +95,7 @@ impl Failure {
                 format!("{}\n", report::printable(&left)) + &report::failure("ce-run", error, error.help().as_deref())
             }
             Failure::Setup(error @ SetupError::Engine { source, .. }) => {
-                report::failure("ce-run", error, docker::help(source).as_deref())
+                report::failure("ce-run", error, engines::help(source).as_deref())
             }
             Failure::Setup(error) => report::failure("ce-run", error, error.help().as_deref()),
             Failure::Other { error, help } => report::failure("ce-run", error.as_ref(), help.as_deref()),

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use compeval_runtime::engine::{Container, Containers, Images, docker::Docker};
+use compeval_runtime::engine::{Connected, Container, Engine, EngineKind};
 use signal_hook::{consts, flag};
 use tempfile::TempDir;
 
@@ -22,8 +22,8 @@ const EXEC: &str = "#!/bin/sh\n\"$@\"\n";
 
 /// A computation `align` in a repository of its own, with a storage. Dropping it removes its containers and files.
 pub(crate) struct Computation {
-    /// The daemon its containers live on, if it comes as far as that.
-    docker: Option<Docker>,
+    /// The engine its containers are of, if it comes as far as that.
+    connected: Option<Connected>,
     top: TempDir,
 }
 
@@ -70,9 +70,9 @@ impl Run {
 
 impl Computation {
     /// One whose container is made from `image` and set up by `script`, committed.
-    pub(crate) fn new(docker: impl Into<Option<Docker>>, image: &str, script: &str) -> Computation {
+    pub(crate) fn new(connected: impl Into<Option<Connected>>, image: &str, script: &str) -> Computation {
         take_signals();
-        let computation = Computation { docker: docker.into(), top: tempfile::tempdir().unwrap() };
+        let computation = Computation { connected: connected.into(), top: tempfile::tempdir().unwrap() };
         fs::create_dir_all(computation.directory()).unwrap();
         fs::create_dir(computation.storage()).unwrap();
         computation.write("docker.conf", format!("image = \"{image}\"\n"));
@@ -84,9 +84,24 @@ impl Computation {
         computation
     }
 
-    /// The daemon its containers live on.
-    pub(crate) fn docker(&self) -> &Docker {
-        self.docker.as_ref().unwrap()
+    /// The engine its containers are of.
+    pub(crate) fn engine(&self) -> &dyn Engine {
+        self.connected().engine()
+    }
+
+    /// The same, as an image is made for it.
+    pub(crate) fn connected(&self) -> &Connected {
+        self.connected.as_ref().unwrap()
+    }
+
+    /// Whether they are a Docker daemon's, which a test may ask, too.
+    pub(crate) fn has_daemon(&self) -> bool {
+        self.connected().kind() == EngineKind::Docker
+    }
+
+    /// Whether root is all there is in them.
+    pub(crate) fn has_only_root(&self) -> bool {
+        matches!(self.connected(), Connected::Embedded(embedded) if embedded.has_only_root())
     }
 
     /// The directory of it all, without symbolic links.
@@ -126,7 +141,7 @@ impl Computation {
 
     /// A command line of `ce-run`, to be run in the computation's directory.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        self.of_program(env!("CARGO_BIN_EXE_ce-run"), arguments)
+        self.of_program(&program("ce-run"), arguments)
     }
 
     /// The logs of its setups, oldest first.
@@ -139,15 +154,15 @@ impl Computation {
 
     /// One of `ce-env`.
     pub(crate) fn environment_command(&self, arguments: &[&str]) -> Command {
-        self.of_program(env!("CARGO_BIN_EXE_ce-env"), arguments)
+        self.of_program(&program("ce-env"), arguments)
     }
 
-    fn of_program(&self, program: &str, arguments: &[&str]) -> Command {
+    fn of_program(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(self.directory()).stdin(Stdio::null());
         command.env("GFSDIR", self.storage()).env("XDG_STATE_HOME", self.top().join("state"));
-        if self.docker.is_none() {
-            command.env("DOCKER_HOST", format!("unix://{}/no.sock", self.top().display()));
+        if self.connected.is_none() {
+            command.env("DOCKER_HOST", format!("unix://{}/no.sock", self.top().display())).env_remove("CE_ENGINE");
         }
         for name in ["SUDO_UID", "SUDO_GID", "NO_COLOR"] {
             command.env_remove(name);
@@ -163,7 +178,7 @@ impl Computation {
     /// Its containers, of whichever commit, newest first.
     pub(crate) fn containers(&self) -> Vec<Container> {
         let directory = self.directory().display().to_string();
-        self.docker().containers(&[("compeval.directory", &directory)]).unwrap()
+        self.engine().containers(&[("compeval.directory", &directory)]).unwrap()
     }
 
     /// Its only container.
@@ -175,6 +190,14 @@ impl Computation {
 
     /// Asks the daemon for what ce-run never asks: `pause`, or `stop?t=0`, of a container.
     pub(crate) fn ask(&self, container: &Container, what: &str) {
+        if !self.has_daemon() {
+            // Nothing is paused without a daemon.
+            let engine = self.engine();
+            engine.stop(&container.id).unwrap();
+            return if what.starts_with("restart") {
+                engine.start(&container.id).unwrap()
+            };
+        }
         let host = std::env::var("DOCKER_HOST").unwrap_or_default();
         let socket = host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock");
         let mut stream = UnixStream::connect(socket).unwrap();
@@ -195,15 +218,33 @@ impl Computation {
 impl Drop for Computation {
     fn drop(&mut self) {
         let directory = self.directory().display().to_string();
-        let Some(docker) = &self.docker else { return };
+        let Some(connected) = &self.connected else { return };
+        let engine = connected.engine();
         // A test that failed has more to say than this.
-        for container in docker.containers(&[("compeval.directory", &directory)]).unwrap_or_default() {
-            let _ = docker.remove(&container.id);
+        for container in engine.containers(&[("compeval.directory", &directory)]).unwrap_or_default() {
+            let _ = engine.remove(&container.id);
         }
         // Newest first: each may come from one before it.
-        for image in docker.images(&[("compeval.directory", &directory)]).unwrap_or_default() {
-            let _ = docker.remove_image(&image.id);
+        for image in engine.images(&[("compeval.directory", &directory)]).unwrap_or_default() {
+            let _ = engine.remove_image(&image.id);
         }
+    }
+}
+
+/// The engine for a test; without one, says that `subject` is left out.
+pub(crate) fn engine_for_tests(subject: &str) -> Option<Connected> {
+    compeval_machine_image::engine_for_tests(subject, &program("ce-run"))
+}
+
+/// One of our programs: a copy in `CE_TEST_PROGRAMS`, where the tests run as somebody who cannot read ours.
+pub(crate) fn program(name: &str) -> PathBuf {
+    if let Some(directory) = std::env::var_os("CE_TEST_PROGRAMS") {
+        return Path::new(&directory).join(name);
+    }
+    match name {
+        "ce-run" => env!("CARGO_BIN_EXE_ce-run").into(),
+        "ce-env" => env!("CARGO_BIN_EXE_ce-env").into(),
+        other => unreachable!("{other}"),
     }
 }
 

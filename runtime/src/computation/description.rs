@@ -16,7 +16,10 @@ use self::{
     field::{Field, File},
 };
 use crate::{
-    engine::containers::{BindMount, Cache, Gpus, Limits},
+    engine::{
+        ENGINES, EngineKind,
+        containers::{BindMount, Cache, Gpus, Limits},
+    },
     file,
 };
 
@@ -30,6 +33,8 @@ pub use self::field::Mount;
 pub struct Description {
     /// `image`: the base image's name, the only key that must be there.
     pub image: String,
+    /// `engine`: what the containers are of, `docker` or `embedded`; default: for who calls to say.
+    pub engine: Option<EngineKind>,
     /// `platform`: the platform of the image, as in `linux/arm64`; default: whichever the daemon has.
     pub platform: Option<String>,
     /// `pull`: when the image is brought here; default: when it is missing.
@@ -171,6 +176,7 @@ impl Description {
         let file = File { path, text };
         let table = DeTable::parse(text).map_err(|error| file.syntax_error(&error))?;
         let mut description = Self {
+            engine: None,
             image: String::new(),
             platform: None,
             pull: Pull::default(),
@@ -235,6 +241,7 @@ impl Description {
     fn set(&mut self, field: &Field<'_>) -> Result<(), DescriptionError> {
         match field.key {
             "image" => self.image = field.image()?,
+            "engine" => self.engine = Some(field.choice(&ENGINES)?),
             "platform" => self.platform = Some(field.platform()?),
             "user" => self.user = Some(field.word("a user")?),
             "workdir" => self.workdir = Some(field.absolute_path()?),
@@ -308,6 +315,7 @@ mod tests {
             workdir = "/root"
             shell = "/bin/bash"
             network = "none"
+            engine = "embedded"
             shm-size = "64m"
             gpus = "all"
             init = false
@@ -338,6 +346,7 @@ mod tests {
             is_shared,
         };
         let expected = Description {
+            engine: Some(EngineKind::Embedded),
             image: "debian:13".into(),
             platform: Some("linux/arm64/v8".into()),
             pull: Pull::Never,

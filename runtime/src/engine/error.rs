@@ -14,6 +14,14 @@ pub enum EngineError {
         /// The address.
         address: String,
     },
+    /// This machine does not allow containers.
+    #[error("{what}")]
+    Unusable {
+        /// What is missing.
+        what: String,
+        /// What to do about it.
+        help: String,
+    },
     /// Nothing answers.
     #[error("cannot reach the container engine at `{}`", socket.display())]
     Unreachable {

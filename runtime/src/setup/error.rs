@@ -249,7 +249,7 @@ impl SetupError {
                 Some("an `exit` or an error outside of any chain ended it".to_owned())
             }
             SetupError::StillRunning { container, shell, group, .. } => Some(format!(
-                "wait longer, or stop it: `docker exec -u 0 {container} {shell} -c 'kill -TERM -{group}'`"
+                "wait longer, or stop it: `ce-env exec --container {container} -u 0 {shell} -c 'kill -TERM -{group}'`"
             )),
             SetupError::Unstable { shell, .. } => Some(format!(
                 "its image must have the shell `{shell}` (or another one that `shell` in docker.conf names), \

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
 use crate::ImageError;
@@ -52,6 +53,38 @@ pub fn tar_of_programs(shell: &str, programs: &[&str]) -> Result<Vec<u8>, ImageE
         archive.copy(&library, &library)?;
     }
     archive.finish()
+}
+
+/// What `docker save` writes of an image of one layer with one variable in its environment.
+///
+/// # Errors
+/// An archive that cannot be written.
+pub(crate) fn saved(reference: &str, layer: &[u8], variable: &str) -> io::Result<Vec<u8>> {
+    let digest: String = Sha256::digest(layer).iter().map(|byte| format!("{byte:02x}")).collect();
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let configuration = serde_json::json!({
+        "architecture": architecture,
+        "os": "linux",
+        "config": { "Env": [variable], "Cmd": ["sh"] },
+        "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{digest}")] },
+    });
+    let manifest = serde_json::json!([{ "Config": "config.json", "RepoTags": [reference], "Layers": ["layer.tar"] }]);
+    let mut builder = Builder::new(Vec::new());
+    for (name, content) in [
+        ("layer.tar", layer),
+        ("config.json", configuration.to_string().as_bytes()),
+        ("manifest.json", manifest.to_string().as_bytes()),
+    ] {
+        let mut header = Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, name, content)?;
+    }
+    builder.into_inner()
 }
 
 /// A tar archive of this machine's static `busybox`, with a symbolic link in `/bin` for each of its applets.

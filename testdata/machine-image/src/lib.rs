@@ -1,22 +1,24 @@
 //! Images made of this machine's own programs, for tests and the tour: no registry, no network.
 //!
-//! A test that needs a daemon begins like this:
+//! A test that needs an engine begins like this:
 //!
 //! ```no_run
-//! use compeval_machine_image::{Kind, docker_for_tests, ensure};
+//! use compeval_machine_image::{Kind, engine_for_tests, ensure};
 //!
-//! let Some(docker) = docker_for_tests("calls in a container") else { return };
-//! let image = ensure(&docker, Kind::Dash).unwrap();
+//! let Some(engine) = engine_for_tests("calls in a container", "target/debug/ce-run".as_ref()) else { return };
+//! let image = ensure(&engine, Kind::Dash).unwrap();
 //! ```
 
 mod archive;
 
+use std::env;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use compeval_runtime::engine::docker::Docker;
-use compeval_runtime::engine::{EngineError, Images};
+use compeval_runtime::engine::embedded::{Embedded, STORE};
+use compeval_runtime::engine::{Connected, EngineError};
 use thiserror::Error;
 
 pub use archive::{busybox_tar, tar_of_programs};
@@ -86,7 +88,7 @@ pub const FURTHER_PROGRAMS: &[&str] = &[
     "uniq",
 ];
 
-const PATH: &str = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The images there are, by what their `sh` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,37 +159,65 @@ impl Kind {
     }
 }
 
-/// The reference of an image of this kind, imported into the daemon unless it has one.
+/// The reference of an image of this kind, imported into the engine unless it has one.
 ///
 /// # Errors
-/// As [`Kind::archive`], or when the daemon refuses.
-pub fn ensure(docker: &Docker, kind: Kind) -> Result<String, ImageError> {
+/// As [`Kind::archive`], or when the engine refuses.
+pub fn ensure(engine: &Connected, kind: Kind) -> Result<String, ImageError> {
     // The tests of one program import each kind once, however many threads they have.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let reference = kind.reference();
-    match docker.image(reference) {
-        Err(EngineError::NoSuchImage { .. }) => {
-            docker.import_image(reference, kind.archive()?, &[PATH, "CMD [\"sh\"]"])?;
-        }
-        other => {
-            other?;
-        }
+    match engine.engine().image(reference) {
+        Err(EngineError::NoSuchImage { .. }) => import(engine, reference, kind.archive()?)?,
+        other => drop(other?),
     }
     Ok(reference.to_owned())
 }
 
-/// The daemon for a test. Without one, says on stderr that `subject` is left out and gives `None`.
+/// Makes an image of a tar archive of its files.
+///
+/// # Errors
+/// When the engine refuses.
+pub fn import(engine: &Connected, reference: &str, files: Vec<u8>) -> Result<(), ImageError> {
+    match engine {
+        Connected::Docker(docker) => {
+            docker.import_image(reference, files, &[&format!("ENV {PATH}"), "CMD [\"sh\"]"])?;
+        }
+        Connected::Embedded(embedded) => drop(embedded.import(&*archive::saved(reference, &files, PATH)?, None)?),
+    }
+    Ok(())
+}
+
+/// The engine for a test: the embedded one where `CE_ENGINE` says so, with a store that `CE_STORE` names and the help of
+/// `program`; else a Docker daemon. Without one, says on stderr that `subject` is left out and gives `None`.
 ///
 /// # Panics
-/// Without a daemon when `CE_TEST_DOCKER=require` is set, as it is where all tests must run.
+/// Without an engine when `CE_TEST_DOCKER=require` is set, as it is where all tests must run.
 #[must_use]
-pub fn docker_for_tests(subject: &str) -> Option<Docker> {
-    let error = match Docker::connect() {
-        Ok(docker) => return Some(docker),
+pub fn engine_for_tests(subject: &str, program: &Path) -> Option<Connected> {
+    if env::var_os("CE_ENGINE").is_none_or(|name| name != "embedded") {
+        return docker_for_tests(subject);
+    }
+    let store = env::var_os(STORE).map(PathBuf::from).unwrap_or_else(|| env::temp_dir().join("ce-test-store"));
+    or_left_out(Embedded::open_at(&store, program).map(Connected::Embedded), subject)
+}
+
+/// The daemon for a test that is about Docker. Without one, says on stderr that `subject` is left out and gives `None`.
+///
+/// # Panics
+/// As [`engine_for_tests`].
+#[must_use]
+pub fn docker_for_tests(subject: &str) -> Option<Connected> {
+    or_left_out(Docker::connect().map(Connected::Docker), subject)
+}
+
+fn or_left_out(engine: Result<Connected, EngineError>, subject: &str) -> Option<Connected> {
+    let error = match engine {
+        Ok(engine) => return Some(engine),
         Err(error) => error,
     };
-    let required = std::env::var_os("CE_TEST_DOCKER").is_some_and(|value| value == "require");
+    let required = env::var_os("CE_TEST_DOCKER").is_some_and(|value| value == "require");
     assert!(!required, "CE_TEST_DOCKER=require is set, but {error}");
     // Past the capture of the test harness, which would hide it; nobody may be listening.
     let _ = writeln!(io::stderr(), "left out: {subject}: {error}");

@@ -19,8 +19,9 @@ use crate::{
 };
 
 /// The keys of a docker description, each as it may be written.
-const EXAMPLES: [(&str, &str); 21] = [
+const EXAMPLES: [(&str, &str); 22] = [
     ("image", "image = \"debian:13\""),
+    ("engine", "engine = \"embedded\""),
     ("platform", "platform = \"linux/amd64\""),
     ("pull", "pull = \"missing\""),
     ("user", "user = \"1000:1000\""),

@@ -9,12 +9,12 @@ use super::{
     Docker,
     connect::{block_on, event_loop},
     convert::exec_options,
-    stdin::CHUNK,
     talk::{Attached, ExecTalk},
 };
 use crate::engine::{
     error::EngineError,
     exec::{Conversation, Exec, Execs, Sink, Stream},
+    stdin::CHUNK,
 };
 
 /// How often, and how often at most, to ask for an exit status that is not there yet.

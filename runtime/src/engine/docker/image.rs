@@ -1,6 +1,6 @@
 //! The verbs about images, as requests.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{collections::BTreeMap, io::Write, ops::ControlFlow};
 
 use bollard::{models, query_parameters as query};
 use futures_util::StreamExt;
@@ -36,6 +36,33 @@ impl Docker {
             Ok::<(), EngineError>(())
         })??;
         self.image(reference).map(|image| image.id)
+    }
+
+    /// Writes an image as an archive that other engines take (Docker API, ImageGet). `progress` is told how many bytes are
+    /// written, and asked whether to go on.
+    ///
+    /// # Errors
+    /// The daemon's refusal, an output that takes no more, [`EngineError::NotPulled`] when `progress` said no.
+    pub fn save(
+        &self,
+        reference: &str,
+        output: &mut dyn Write,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<(), EngineError> {
+        let mut pieces = Box::pin(self.client.export_image(reference));
+        let mut done = 0;
+        block_on(async {
+            while let Some(piece) = pieces.next().await {
+                let piece = piece.map_err(|error| self.refusal(error, format!("save image `{reference}`")))?;
+                output.write_all(&piece).map_err(EngineError::Client)?;
+                done += piece.len() as u64;
+                if progress(done).is_break() {
+                    let message = "interrupted".to_owned();
+                    return Err(EngineError::NotPulled { reference: reference.to_owned(), message });
+                }
+            }
+            Ok(())
+        })?
     }
 }
 

@@ -1,20 +1,13 @@
 //! What this process reads, on its way to a command.
 
-use std::{
-    io::{self, PipeReader},
-    pin::Pin,
-};
+use std::{io, pin::Pin};
 
-use rustix::event::{PollFd, PollFlags, poll};
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
     sync::mpsc,
 };
 
-use crate::engine::error::EngineError;
-
-/// How much is read at once, in bytes.
-pub(super) const CHUNK: usize = 64 * 1024;
+use crate::engine::{error::EngineError, stdin::read_until_woken};
 
 pub(super) type Writer = Pin<Box<dyn AsyncWrite + Send>>;
 
@@ -32,7 +25,7 @@ impl Feed {
         let (chunks, mut received) = mpsc::channel(1);
         std::thread::Builder::new()
             .name("stdin".into())
-            .spawn(move || read_stdin(&woken, &chunks))
+            .spawn(move || read_until_woken(&woken, |chunk| chunks.blocking_send(chunk).is_ok()))
             .map_err(EngineError::Client)?;
         let sender = tokio::spawn(async move {
             while let Some(chunk) = received.recv().await {
@@ -50,32 +43,5 @@ impl Feed {
 impl Drop for Feed {
     fn drop(&mut self) {
         self.sender.abort();
-    }
-}
-
-/// Sends what standard input gives to `chunks` until its end, a failure, or the closing of `woken`'s other end.
-fn read_stdin(woken: &PipeReader, chunks: &mpsc::Sender<Vec<u8>>) {
-    let stdin = rustix::stdio::stdin();
-    loop {
-        let mut ready = [PollFd::from_borrowed_fd(stdin, PollFlags::IN), PollFd::new(woken, PollFlags::IN)];
-        match poll(&mut ready, None) {
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(_) => return,
-            Ok(_) => {}
-        }
-        if ready.last().is_some_and(|woken| !woken.revents().is_empty()) {
-            return;
-        }
-        let mut chunk = vec![0; CHUNK];
-        match rustix::io::read(stdin, &mut chunk) {
-            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
-            Err(_) | Ok(0) => return,
-            Ok(length) => {
-                chunk.truncate(length);
-                if chunks.blocking_send(chunk).is_err() {
-                    return;
-                }
-            }
-        }
     }
 }

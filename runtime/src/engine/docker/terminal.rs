@@ -8,8 +8,8 @@ use tokio::{
     net::UnixStream,
 };
 
-use super::{Docker, connect::connection_error, stdin::CHUNK, talk::Attached};
-use crate::engine::{error::EngineError, exec::Exec};
+use super::{Docker, connect::connection_error, talk::Attached};
+use crate::engine::{error::EngineError, exec::Exec, stdin::CHUNK};
 
 /// More than the head of an answer has, in bytes.
 const LONGEST_HEAD: usize = 64 * 1024;

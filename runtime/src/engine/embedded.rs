@@ -1,0 +1,244 @@
+//! An [`Engine`](super::Engine) without a daemon, over [`compeval_sandbox`]: a store of images and containers of this user's.
+
+mod convert;
+mod help;
+mod talk;
+
+use std::{
+    collections::BTreeMap,
+    env,
+    io::{Read, Seek},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+use compeval_sandbox::{Launched, Store, StoredImage};
+use rustix::process::{getegid, geteuid};
+
+pub use compeval_sandbox::help_if_asked;
+pub use help::help;
+
+use self::{
+    convert::{change, failure, found_container, found_image, program, setup_of},
+    talk::{EmbeddedTalk, run},
+};
+use super::{
+    containers::{Container, ContainerSpec, Containers, FileChange, LONGEST_FILE, RunningProgram},
+    docker::Docker,
+    error::EngineError,
+    exec::{Conversation, Exec, Execs, ROOT, Sink, Stream},
+    images::{Image, Images, Pulling},
+};
+
+/// The variable that names the directory of the store.
+pub const STORE: &str = "CE_STORE";
+
+/// The engine that is this program itself.
+pub struct Embedded {
+    store: Store,
+}
+
+impl Embedded {
+    /// The store of this user: `CE_STORE`, else `compeval/containers` in `$XDG_DATA_HOME` or `~/.local/share`; root's is below
+    /// /var/lib. A program that uses it calls [`compeval_sandbox::help_if_asked`] before all else.
+    ///
+    /// # Errors
+    /// [`EngineError::Unusable`] where this machine does not allow containers; the system's refusals.
+    pub fn open() -> Result<Embedded, EngineError> {
+        Embedded::open_at(&store_directory(), Path::new("/proc/self/exe"))
+    }
+
+    /// A store in a directory, with another program to help.
+    ///
+    /// # Errors
+    /// As [`Embedded::open`].
+    pub fn open_at(directory: &Path, program: &Path) -> Result<Embedded, EngineError> {
+        Ok(Embedded { store: Store::open(directory, program).map_err(failure)? })
+    }
+
+    /// What is to be known about a store that has just been made.
+    #[must_use]
+    pub fn first_words(&self) -> Option<&str> {
+        self.store.first_words()
+    }
+
+    /// Whether root is all there is in its containers.
+    #[must_use]
+    pub fn has_only_root(&self) -> bool {
+        self.store.has_only_root()
+    }
+
+    /// Takes the images out of an archive of `docker save` or an OCI layout, under a name if one is given.
+    ///
+    /// # Errors
+    /// An archive that is none; the system's refusals.
+    pub fn import(&self, archive: impl Read, name: Option<&str>) -> Result<Vec<Image>, EngineError> {
+        let images = self.store.import(archive, name).map_err(failure)?;
+        Ok(images.into_iter().map(found_image).collect())
+    }
+
+    /// Who the user of a command is inside: the caller's own is root there, where root inside is the caller outside.
+    fn user(&self, user: Option<&String>) -> Option<String> {
+        let own = format!("{}:{}", geteuid().as_raw(), getegid().as_raw());
+        user.map(|user| if self.store.is_rootless() && *user == own { ROOT.to_owned() } else { user.clone() })
+    }
+
+    fn launched(&self, id: &str, exec: &Exec, reads: bool) -> Result<Launched, EngineError> {
+        exec.check_length()?;
+        let launch = compeval_sandbox::Launch {
+            argv: exec.argv.clone(),
+            env: exec.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+            user: self.user(exec.user.as_ref()),
+            working_dir: exec.working_dir.clone(),
+            has_terminal: exec.has_terminal,
+        };
+        self.store.launch(id, &launch, reads).map_err(failure)
+    }
+
+    fn containers_of(&self, labels: &[(&str, &str)]) -> Result<Vec<Container>, EngineError> {
+        let found = self.store.containers_with(labels).map_err(failure)?;
+        Ok(found.into_iter().map(|container| found_container(&self.store, container)).collect())
+    }
+}
+
+/// The directory of this user's store.
+fn store_directory() -> PathBuf {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
+    if let Some(chosen) = absolute(STORE) {
+        return chosen;
+    }
+    let shared = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
+    let base = if geteuid().is_root() { None } else { shared };
+    base.unwrap_or_else(|| PathBuf::from("/var/lib")).join("compeval/containers")
+}
+
+impl Images for Embedded {
+    fn image(&self, reference: &str) -> Result<Image, EngineError> {
+        self.store.image(reference).map(found_image).map_err(failure)
+    }
+
+    /// From a Docker daemon of this machine, if there is one that has it.
+    fn pull(
+        &self,
+        reference: &str,
+        _platform: Option<&str>,
+        progress: &mut dyn FnMut(Pulling) -> ControlFlow<()>,
+    ) -> Result<(), EngineError> {
+        let not_pulled = |message: &str| {
+            let message = format!("the embedded engine brings no images from registries, and {message}");
+            EngineError::NotPulled { reference: reference.to_owned(), message }
+        };
+        let docker = Docker::connect().map_err(|_| not_pulled("no Docker daemon answers here that could have it"))?;
+        let total = match docker.image(reference) {
+            Err(EngineError::NoSuchImage { .. }) => return Err(not_pulled("the Docker daemon here has not got it")),
+            image => image?.size,
+        };
+        let mut archive = tempfile::tempfile().map_err(EngineError::Client)?;
+        docker.save(reference, &mut archive, &mut |done| progress(Pulling { done, total: total.max(done) }))?;
+        archive.rewind().map_err(EngineError::Client)?;
+        self.import(archive, Some(reference)).map(drop)
+    }
+
+    fn images(&self, labels: &[(&str, &str)]) -> Result<Vec<Image>, EngineError> {
+        let has = |image: &StoredImage| {
+            labels.iter().all(|(name, value)| image.labels.get(*name).is_some_and(|there| there == value))
+        };
+        let images = self.store.images().map_err(failure)?;
+        Ok(images.into_iter().filter(has).map(found_image).collect())
+    }
+
+    fn commit(
+        &self,
+        container: &str,
+        reference: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<String, EngineError> {
+        self.store.commit(container, reference, labels).map_err(failure)
+    }
+
+    fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
+        self.store.remove_image(reference).map_err(failure)
+    }
+}
+
+impl Containers for Embedded {
+    fn containers(&self, labels: &[(&str, &str)]) -> Result<Vec<Container>, EngineError> {
+        self.containers_of(labels)
+    }
+
+    fn container(&self, id: &str) -> Result<Option<Container>, EngineError> {
+        let found = self.store.container(id).map_err(failure)?;
+        Ok(found.map(|container| found_container(&self.store, container)))
+    }
+
+    fn create(&self, name: &str, spec: &ContainerSpec) -> Result<String, EngineError> {
+        let image = self.store.image(&spec.image).map_err(failure)?;
+        let mut setup = setup_of(name, spec, &image)?;
+        setup.user = self.user(spec.user.as_ref()).unwrap_or_default();
+        self.store.create(name, &spec.image, &setup).map_err(failure)
+    }
+
+    fn start(&self, id: &str) -> Result<(), EngineError> {
+        self.store.start(id).map_err(failure)
+    }
+
+    fn unpause(&self, id: &str) -> Result<(), EngineError> {
+        // None is ever paused.
+        match self.store.container(id).map_err(failure)? {
+            Some(_) => Ok(()),
+            None => Err(EngineError::NoSuchContainer { id: id.to_owned() }),
+        }
+    }
+
+    fn stop(&self, id: &str) -> Result<(), EngineError> {
+        self.store.stop(id).map_err(failure)
+    }
+
+    fn commands(&self, id: &str) -> Result<Vec<RunningProgram>, EngineError> {
+        Ok(self.store.commands(id).map_err(failure)?.into_iter().map(program).collect())
+    }
+
+    fn processes(&self, id: &str) -> Result<usize, EngineError> {
+        // The first one reaps: it stands for an init, too, where one is asked for.
+        let has_init = self.store.container(id).map_err(failure)?.is_some_and(|found| found.setup.init);
+        Ok(1 + usize::from(has_init) + self.store.processes(id).map_err(failure)?)
+    }
+
+    fn ran_out_of_memory(&self, _id: &str, _since: jiff::Timestamp) -> Result<bool, EngineError> {
+        // There is no limit to come up against.
+        Ok(false)
+    }
+
+    fn changes(&self, id: &str) -> Result<Vec<FileChange>, EngineError> {
+        Ok(self.store.changes(id).map_err(failure)?.into_iter().map(change).collect())
+    }
+
+    fn size(&self, id: &str) -> Result<u64, EngineError> {
+        self.store.size(id).map_err(failure)
+    }
+
+    fn remove(&self, id: &str) -> Result<(), EngineError> {
+        self.store.remove(id).map_err(failure)
+    }
+
+    fn read_file(&self, id: &str, path: &str) -> Result<Option<Vec<u8>>, EngineError> {
+        self.store.read_file(id, path, LONGEST_FILE as u64).map_err(failure)
+    }
+}
+
+impl Execs for Embedded {
+    fn exec(&self, id: &str, exec: &Exec, output: &mut Sink<'_>) -> Result<i32, EngineError> {
+        match self.launched(id, exec, false)? {
+            Launched::Running(running) => run(running, id, output),
+            // As a daemon tells it.
+            Launched::Refused { status, words } => {
+                let _ = output(Stream::Stdout, format!("{words}\n").as_bytes()).map_err(EngineError::Output)?;
+                Ok(status)
+            }
+        }
+    }
+
+    fn converse<'e>(&'e self, id: &str, exec: &Exec) -> Result<Box<dyn Conversation + 'e>, EngineError> {
+        Ok(Box::new(EmbeddedTalk::new(self.launched(id, exec, true)?, id)?))
+    }
+}

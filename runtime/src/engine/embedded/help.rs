@@ -1,0 +1,37 @@
+//! What to do about an error of this engine.
+
+use crate::engine::error::EngineError;
+
+/// What the reader can do about `error`, if we know.
+#[must_use]
+pub fn help(error: &EngineError) -> Option<String> {
+    Some(match error {
+        EngineError::Unusable { help, .. } => help.clone(),
+        EngineError::NoSuchImage { reference } | EngineError::NotPulled { reference, .. } => format!(
+            "take it from a machine that has Docker: `docker save {reference} | ce-env import -`, or change `image` in \
+             docker.conf"
+        ),
+        EngineError::NameTaken { .. } => "remove that one: `ce-env rm`".into(),
+        EngineError::ArgumentTooLong { .. } => "put the data into a file and pass its name".into(),
+        EngineError::Lost { .. } => "run again: what was done is read from the container".into(),
+        EngineError::BadMount { source_path } => format!("create `{}`, or correct the path", source_path.display()),
+        EngineError::Refused { message, .. } => {
+            REFUSED.iter().find(|(said, _)| message.contains(said)).map(|(_, help)| (*help).to_owned())?
+        }
+        _ => return None,
+    })
+}
+
+/// What the engine says where docker.conf asks for what it has not, and what helps.
+const REFUSED: [(&str, &str); 6] = [
+    ("network ", "correct `network` in docker.conf, or use Docker: `--engine docker`"),
+    ("sets no limits", "take `limits` out of docker.conf, or use Docker: `--engine docker`"),
+    ("graphics cards", "use Docker: `--engine docker`"),
+    ("unable to find user", "correct `user` in docker.conf: the image knows a name only from its /etc/passwd"),
+    (
+        "root is all there is",
+        "take `user` out of docker.conf, or have an administrator give this account ranges: `usermod --add-subuids \
+         100000-165535 --add-subgids 100000-165535 NAME`, and the package `uidmap`; then remove the store",
+    ),
+    ("No space left on device", "free some space: `ce-env prune`"),
+];
