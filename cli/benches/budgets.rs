@@ -16,7 +16,8 @@ use std::{
 
 use compeval_machine_image::{Kind, docker_for_tests, ensure};
 
-use support::Computation;
+use compeval_runtime::engine::{Connected, embedded::Embedded};
+use support::{Computation, program};
 
 /// By how much a budget may be missed.
 const TOLERANCE: f64 = 1.1;
@@ -43,10 +44,22 @@ fn main() -> ExitCode {
         appended(&computation, &image),
         from_nothing(&computation, &image),
     ];
+    let store = tempfile::tempdir().unwrap();
+    let open = || Embedded::open_at(store.path(), &program("ce-run")).map(Connected::Embedded).unwrap();
+    ensure(&open(), Kind::Busybox).unwrap();
+    let embedded = |script: &str| {
+        Computation::new(open(), &image, script).with("CE_ENGINE", "embedded").with("CE_STORE", store.path())
+    };
+    let of_embedded = [
+        embedded_calls(&embedded, &computation),
+        embedded_from_nothing(&embedded, &computation),
+        embedded_appended(&embedded, &computation),
+        embedded_forks(&embedded, &computation),
+    ];
     for number in 0..BUILDS.load(Ordering::Relaxed) {
         run(Command::new("docker").args(["rmi", &format!("{BUILT}:{number}")]));
     }
-    if rows.iter().all(|is_kept| *is_kept) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if rows.iter().chain(&of_embedded).all(|is_kept| *is_kept) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 const TRUE: [&str; 2] = ["--entrypoint", "true"];
@@ -140,6 +153,53 @@ fn from_nothing(computation: &impl Fn(&str) -> Computation, image: &str) -> bool
     )
 }
 
+type Make<'m> = &'m dyn Fn(&str) -> Computation;
+
+fn embedded_calls(embedded: Make<'_>, docker: Make<'_>) -> bool {
+    let row = Row { what: "a call, embedded", against: "docker exec C true", runs: 30, most: 0.15 };
+    let (embedded, docker) = (embedded(&trivial(0..3)), docker(&trivial(0..3)));
+    embedded.call(&TRUE).text();
+    docker.call(&TRUE).text();
+    let id = docker.container().id;
+    row.measure(|_| run(&mut embedded.command(&TRUE)), |_| exec(&id))
+}
+
+fn embedded_from_nothing(embedded: Make<'_>, docker: Make<'_>) -> bool {
+    let row = Row { what: "ten stages from nothing, embedded", against: "the same on Docker", runs: 8, most: 0.05 };
+    let both = [embedded(&trivial(0..10)), docker(&trivial(0..10))];
+    let remove = |_| {
+        for computation in &both {
+            for container in computation.containers() {
+                computation.engine().remove(&container.id).unwrap();
+            }
+        }
+    };
+    row.measure_both(&both, remove, &["--setup-only"])
+}
+
+fn embedded_appended(embedded: Make<'_>, docker: Make<'_>) -> bool {
+    let row = Row { what: "an appended stage, embedded", against: "the same on Docker", runs: 10, most: 0.1 };
+    let both = [embedded(&trivial(0..10)), docker(&trivial(0..10))];
+    both.iter().for_each(|computation| drop(computation.call(&["--setup-only"]).text()));
+    row.measure_both(&both, |run| scripts(&both, &trivial(0..11 + run)), &["--setup-only"])
+}
+
+fn embedded_forks(embedded: Make<'_>, docker: Make<'_>) -> bool {
+    let row = Row { what: "an edited stage, embedded", against: "the same on Docker", runs: 10, most: 0.1 };
+    let both = [embedded(&trivial(0..3)), docker(&trivial(0..3))];
+    both.iter().for_each(|computation| drop(computation.call(&["--setup-only", "--snapshot-after", "0"]).text()));
+    let edit = |run| scripts(&both, &(trivial(0..2) + &format!("next_stage && touch /edited{run}\n")));
+    row.measure_both(&both, edit, &["--setup-only", "--snapshot-after", "3600"])
+}
+
+/// Another script for each.
+fn scripts(all: &[Computation], script: &str) {
+    for computation in all {
+        computation.write("docker-setup.sh", script);
+        computation.commit("more");
+    }
+}
+
 /// The name of what is built, and how many there are.
 const BUILT: &str = "compeval-test/built";
 static BUILDS: AtomicU32 = AtomicU32::new(0);
@@ -168,6 +228,11 @@ fn run(command: &mut Command) {
 impl Row {
     fn measure(&self, ours: impl Fn(u32), theirs: impl Fn(u32)) -> bool {
         self.measure_after(|_| {}, ours, theirs)
+    }
+
+    /// The same arguments for two computations, with something to do for both before.
+    fn measure_both(&self, [ours, theirs]: &[Computation; 2], before: impl Fn(u32), arguments: &[&str]) -> bool {
+        self.measure_after(before, |_| run(&mut ours.command(arguments)), |_| run(&mut theirs.command(arguments)))
     }
 
     /// The same, with something to do before each of our runs that takes no time of ours.

@@ -171,6 +171,7 @@ impl<'t> Tour<'t> {
              wrong in a setup script.",
             match self.connected.kind() {
                 EngineKind::Docker => format!(" (`docker rmi {}`)", self.image),
+                EngineKind::Podman => format!(" (`podman rmi {}`)", self.image),
                 EngineKind::Embedded => String::new(),
             }
         ));

@@ -14,8 +14,8 @@ static CHOSEN: OnceLock<EngineKind> = OnceLock::new();
 /// The option of all programs that use an engine.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct EngineArguments {
-    /// What the containers are of: a Docker daemon, or this program itself, which needs no daemon and no root [default:
-    /// $CE_ENGINE, what `engine` in docker.conf says, else Docker if it answers].
+    /// What the containers are of: a Docker daemon, Podman's service, or this program itself, which needs no daemon and no
+    /// root [default: $CE_ENGINE, what `engine` in docker.conf says, else the first that answers].
     #[arg(long, value_enum, value_name = "ENGINE", global = true)]
     engine: Option<EngineName>,
 }
@@ -24,6 +24,7 @@ pub(crate) struct EngineArguments {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum EngineName {
     Docker,
+    Podman,
     Embedded,
 }
 
@@ -35,13 +36,14 @@ impl EngineArguments {
     pub(crate) fn connect(self, described: Option<EngineKind>) -> Result<Connected, NoEngine> {
         let option = self.engine.map(|name| match name {
             EngineName::Docker => EngineKind::Docker,
+            EngineName::Podman => EngineKind::Podman,
             EngineName::Embedded => EngineKind::Embedded,
         });
         let wanted = match option {
             Some(kind) => Some(kind),
             None => from_environment()?.or(described),
         };
-        let connected = engine::connect(wanted).map_err(|source| NoEngine::Unusable { source })?;
+        let connected = engine::connect(wanted).map_err(|source| NoEngine::Unusable { wanted, source })?;
         let _ = CHOSEN.set(connected.kind());
         Ok(connected)
     }
@@ -83,6 +85,8 @@ pub enum NoEngine {
     },
     /// It cannot be used.
     Unusable {
+        /// The one that was asked for.
+        wanted: Option<EngineKind>,
         /// Why not.
         source: EngineError,
     },
@@ -93,10 +97,11 @@ impl NoEngine {
     #[must_use]
     pub fn help(&self) -> Option<String> {
         match self {
-            NoEngine::Unknown { .. } => Some(format!("set {ENGINE} to `docker` or `embedded`, or unset it")),
-            NoEngine::Unusable { source } => {
-                let all = ENGINES.iter().map(|(_, kind)| *kind);
-                all.filter_map(|kind| engine::choice::help(kind, source)).next()
+            NoEngine::Unknown { .. } => Some(format!("set {ENGINE} to `docker`, `podman` or `embedded`, or unset it")),
+            NoEngine::Unusable { wanted, source } => {
+                let wanted = wanted.unwrap_or(EngineKind::Docker);
+                let all = [wanted, EngineKind::Embedded];
+                all.into_iter().find_map(|kind| engine::choice::help(kind, source))
             }
         }
     }
@@ -106,7 +111,7 @@ impl fmt::Display for NoEngine {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NoEngine::Unknown { value } => write!(formatter, "`{value}` in {ENGINE} is no engine"),
-            NoEngine::Unusable { source } => source.fmt(formatter),
+            NoEngine::Unusable { source, .. } => source.fmt(formatter),
         }
     }
 }
@@ -115,7 +120,7 @@ impl std::error::Error for NoEngine {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             NoEngine::Unknown { .. } => None,
-            NoEngine::Unusable { source } => source.source(),
+            NoEngine::Unusable { source, .. } => source.source(),
         }
     }
 }

@@ -64,9 +64,10 @@ Exit status:
   N    of `exec` and `shell`, the command's own, as with ce-run
 
 Environment:
-  CE_ENGINE        the engine, where `--engine` names none: `docker` or `embedded`
+  CE_ENGINE        the engine, where `--engine` names none: `docker`, `podman` or `embedded`
   CE_STORE         the directory of the embedded engine's images and containers [default: ~/.local/share/compeval/containers]
   DOCKER_HOST      Docker's socket, as `unix:///path/to/docker.sock` [default: /var/run/docker.sock]
+  CONTAINER_HOST   Podman's socket [default: $XDG_RUNTIME_DIR/podman/podman.sock, /run/podman/podman.sock]
   XDG_STATE_HOME   the directory below which the setups' logs are [default: ~/.local/state]
 
 Examples:
@@ -389,7 +390,12 @@ fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
             let gfs = gfs.clone().or_else(|| env::var_os("GFSDIR").map(PathBuf::from));
             with_setup(engine, &directory, gfs.as_deref(), |setup| accept::accept(setup, *stage, reason))?;
         }
-        EnvCommand::Prune(arguments) => prune::prune(&tended, arguments)?,
+        EnvCommand::Prune(arguments) => {
+            prune::prune(&tended, arguments)?;
+            if !arguments.is_dry() {
+                connected.tidy().map_err(EnvError::Engine)?;
+            }
+        }
         EnvCommand::Log { .. } => {}
     }
     Ok(0)

@@ -51,6 +51,13 @@ pub struct PruneArguments {
     format: ListFormat,
 }
 
+impl PruneArguments {
+    /// Whether nothing is to be touched.
+    pub(super) fn is_dry(&self) -> bool {
+        self.dry_run
+    }
+}
+
 /// The name of the schema (`docs/schemas/ce.env.prune.1.json`), which is only ever extended.
 const SCHEMA: &str = "ce.env.prune/1";
 

@@ -1,6 +1,7 @@
 //! A computation on this machine, for tests of `ce-run` with a real daemon: files, Git, calls, and all of it removed.
 
 use std::{
+    ffi::OsString,
     fs,
     io::{Read, Write},
     os::unix::{fs::PermissionsExt, net::UnixStream, process::ExitStatusExt},
@@ -24,6 +25,8 @@ const EXEC: &str = "#!/bin/sh\n\"$@\"\n";
 pub(crate) struct Computation {
     /// The engine its containers are of, if it comes as far as that.
     connected: Option<Connected>,
+    /// Variables that its programs get.
+    variables: Vec<(&'static str, OsString)>,
     top: TempDir,
 }
 
@@ -72,7 +75,8 @@ impl Computation {
     /// One whose container is made from `image` and set up by `script`, committed.
     pub(crate) fn new(connected: impl Into<Option<Connected>>, image: &str, script: &str) -> Computation {
         take_signals();
-        let computation = Computation { connected: connected.into(), top: tempfile::tempdir().unwrap() };
+        let computation =
+            Computation { connected: connected.into(), variables: Vec::new(), top: tempfile::tempdir().unwrap() };
         fs::create_dir_all(computation.directory()).unwrap();
         fs::create_dir(computation.storage()).unwrap();
         computation.write("docker.conf", format!("image = \"{image}\"\n"));
@@ -82,6 +86,12 @@ impl Computation {
         computation.git("git init -q -b main .");
         computation.commit("one");
         computation
+    }
+
+    /// The same, with a variable for its programs.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<OsString>) -> Computation {
+        self.variables.push((name, value.into()));
+        self
     }
 
     /// The engine its containers are of.
@@ -164,6 +174,7 @@ impl Computation {
         if self.connected.is_none() {
             command.env("DOCKER_HOST", format!("unix://{}/no.sock", self.top().display())).env_remove("CE_ENGINE");
         }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         for name in ["SUDO_UID", "SUDO_GID", "NO_COLOR"] {
             command.env_remove(name);
         }

@@ -6,7 +6,8 @@ fail\t''
 off\t''"
 complete -c ce-run -l format -d 'With `--dry-run`: how to show it; `json` is the schema `ce.plan/1` (docs/schemas)' -r -f -a "text\t''
 json\t''"
-complete -c ce-run -l engine -d 'What the containers are of: a Docker daemon, or this program itself, which needs no daemon and no root [default: $CE_ENGINE, what `engine` in docker.conf says, else Docker if it answers]' -r -f -a "docker\t''
+complete -c ce-run -l engine -d 'What the containers are of: a Docker daemon, Podman\'s service, or this program itself, which needs no daemon and no root [default: $CE_ENGINE, what `engine` in docker.conf says, else the first that answers]' -r -f -a "docker\t''
+podman\t''
 embedded\t''"
 complete -c ce-run -l progress -d 'How to tell on standard error what happens while the container is set up' -r -f -a "auto\t'`tty` on a terminal, unless that is a dumb one or `CI` is set; else `plain`'
 tty\t'A line for each step that has ended, and what goes on below them'

@@ -6,11 +6,9 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-use rustix::process::getrlimit;
-
 use crate::{
+    caller::Caller,
     error::{Doing, Result, SandboxError, refused},
-    launch::RESOURCES,
     protocol::{self, Ask, Launch, Reply},
 };
 
@@ -81,8 +79,7 @@ impl AsFd for RunningLaunch {
 
 /// Has a command run; `None` when the first process ended before it knew of it.
 pub(crate) fn launch(socket: OwnedFd, launch: &Launch, reads: bool, container: &str) -> Result<Option<Launched>> {
-    let limits = RESOURCES.iter().map(|resource| getrlimit(*resource).current).collect();
-    let ask = Ask::Run { launch: launch.clone(), limits };
+    let ask = Ask::Run { launch: launch.clone(), caller: Caller::own() };
     let (theirs, ours) = if launch.has_terminal { (Vec::new(), None) } else { pipes(reads)? };
     let with: Vec<BorrowedFd<'_>> = theirs.iter().map(AsFd::as_fd).collect();
     let answer = self::ask(&socket, &ask, &with).doing(|| "talk to the container".into())?;

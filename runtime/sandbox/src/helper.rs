@@ -19,8 +19,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     error::{Doing, Result, SandboxError, named, unreadable},
     ids::{self, Ids},
-    init, layout,
-    layout::Home,
+    init,
+    layout::{self, Home},
+    probe,
     record::StoredContainer,
     rootfs, sys, tree, unpack,
 };
@@ -43,12 +44,12 @@ pub(crate) enum Job {
     Unpack { layer: PathBuf, directory: PathBuf },
     /// Removes all that is in a directory.
     Empty { directory: PathBuf },
-    /// Copies a tree within the store.
-    Copy { store: PathBuf, from: PathBuf, to: PathBuf },
+    /// Copies a tree to `to` in an empty directory, in which `from` is shown meanwhile.
+    Copy { from: PathBuf, directory: PathBuf },
     /// Counts the bytes of a tree.
     Size { directory: PathBuf },
-    /// Compares what a container wrote with its layers.
-    Changes { container: Box<StoredContainer>, store: PathBuf },
+    /// Compares what a container wrote with its layers; both are shown in an empty directory meanwhile.
+    Changes { container: Box<StoredContainer>, store: PathBuf, directory: PathBuf },
     /// Reads a file of a container that does not run, of at most so many bytes.
     Read { container: Box<StoredContainer>, store: PathBuf, path: String, most: u64 },
 }
@@ -57,6 +58,8 @@ pub(crate) enum Job {
 #[derive(Clone, Debug)]
 pub(crate) struct Helper {
     pub(crate) program: PathBuf,
+    /// The store that it works in.
+    pub(crate) store: PathBuf,
     pub(crate) ids: Ids,
 }
 
@@ -107,56 +110,59 @@ fn inside(Order { ids, job }: &Order) -> Result<()> {
             tree::enclose(directory)?;
             tree::empty()
         }
-        Job::Copy { store, from, to } => {
-            tree::enclose(store)?;
-            tree::copy(&Path::new("/").join(from), &Path::new("/").join(to))
+        Job::Copy { from, directory } => {
+            show(from, &directory.join(tree::FROM))?;
+            change_root(directory)?;
+            tree::copy()
         }
         Job::Size { directory } => {
             tree::enclose(directory)?;
             answer(&tree::size()?)
         }
-        Job::Changes { container, store } => {
-            let home = Home::of(store, &container.name);
-            view(container, store, None, ids)?;
-            answer(&tree::changes(&home.upper(), &home.root())?)
+        Job::Changes { container, store, directory } => {
+            show(&Home::of(store, &container.name).upper(), &directory.join(tree::FROM))?;
+            let lower = directory.join(tree::LOWER);
+            fs::create_dir(&lower).doing(|| named("make", &lower))?;
+            view(container, store, None, &lower, ids)?;
+            change_root(directory)?;
+            answer(&tree::changes()?)
         }
         Job::Read { container, store, path, most } => {
             let upper = format!("../c/{}/upper", container.name);
-            view(container, store, Some(&upper), ids)?;
             let root = Home::of(store, &container.name).root();
-            rustix::process::chdir(&root)
-                .and_then(|()| rustix::process::chroot("."))
-                .doing(|| named("enter", &root))?;
-            answer(&read(path, *most)?)
+            view(container, store, Some(&upper), &root, ids)?;
+            change_root(&root)?;
+            let file = rootfs::open(path, rootfs::LastLink::Refused);
+            answer(&file.map(|file| rootfs::content(file, path, *most)).transpose()?)
         }
     }
 }
 
-/// What a file holds; `None` when there is none, and whether there is more of it.
-fn read(path: &str, most: u64) -> Result<Option<(Vec<u8>, bool)>> {
-    use io::Read;
-    let Some(file) = init::open(path) else { return Ok(None) };
-    let mut bytes = Vec::new();
-    File::from(file).take(most + 1).read_to_end(&mut bytes).doing(|| named("read", path))?;
-    let is_longer = bytes.len() as u64 > most;
-    Ok(Some((if is_longer { Vec::new() } else { bytes }, is_longer)))
+/// Shows a tree, without what is mounted in it, at a place that is made for it.
+fn show(tree: &Path, place: &Path) -> Result<()> {
+    fs::create_dir(place).doing(|| named("make", place))?;
+    mount(tree, place, "", MountFlags::BIND, None).doing(|| named("show", tree))
 }
 
-/// Mounts the layers of a container to be read, where its root would be, and what it wrote above them if wanted.
-fn view(container: &StoredContainer, store: &Path, upper: Option<&str>, ids: &Ids) -> Result<()> {
-    let root = Home::of(store, &container.name).root();
+/// Makes a directory the root of this process: what a running container puts in the way meanwhile leads nowhere else.
+fn change_root(directory: &Path) -> Result<()> {
+    rustix::process::chdir(directory).and_then(|()| rustix::process::chroot(".")).doing(|| named("enter", directory))
+}
+
+/// Mounts the layers of a container to be read at `root`, and what it wrote above them if wanted.
+fn view(container: &StoredContainer, store: &Path, upper: Option<&str>, root: &Path, ids: &Ids) -> Result<()> {
     rustix::process::chdir(layout::layers(store)).doing(|| "enter the directory of layers".into())?;
     let layers = upper.into_iter().chain(container.layers.iter().rev().map(String::as_str));
     let layers: Vec<&str> = layers.collect();
     if let [one] = layers.as_slice() {
         // An overlay has at least two.
-        return mount(*one, &root, "", MountFlags::BIND, None).doing(|| named("mount", one));
+        return mount(*one, root, "", MountFlags::BIND, None).doing(|| named("mount", one));
     }
     let attributes = if ids.is_rootless() { ",userxattr" } else { "" };
     let options = std::ffi::CString::new(format!("lowerdir={}{attributes}", layers.join(":")));
     let options = options.map_err(io::Error::from).doing(|| rootfs::OVERLAY.into())?;
     let flags = MountFlags::RDONLY | MountFlags::NODEV;
-    mount("overlay", &root, "overlay", flags, options.as_c_str()).doing(|| rootfs::OVERLAY.into())
+    mount("overlay", root, "overlay", flags, options.as_c_str()).doing(|| rootfs::OVERLAY.into())
 }
 
 /// An overlay, a copy of a mount with attributes, and a fresh /proc.
@@ -200,15 +206,17 @@ impl Helper {
     }
 
     fn output(&self, job: Job) -> Result<Vec<u8>> {
+        // What is tried may fail for want of other ids, which is not the end.
+        let is_trial = matches!(job, Job::Try { .. });
         let mut command = Command::new(&self.program);
         command.arg0("ce-sandbox").arg(ARGUMENT).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(self.order(job)?);
         let output = command.output().doing(|| named("start", &self.program))?;
         if output.status.success() {
-            Ok(output.stdout)
-        } else {
-            Err(ids::told(&String::from_utf8_lossy(&output.stderr)))
+            return Ok(output.stdout);
         }
+        let error = ids::told(&String::from_utf8_lossy(&output.stderr));
+        Err(if is_trial { error } else { probe::explained(error, &self.store) })
     }
 
     /// Has the first process of a container made; `false` when that is to be tried once more.
@@ -226,7 +234,7 @@ impl Helper {
         match command.status().doing(|| named("start", &self.program))?.code() {
             Some(0) => Ok(true),
             Some(BUSY) => Ok(false),
-            _ => Err(ids::told(&fs::read_to_string(&log).unwrap_or_default())),
+            _ => Err(probe::explained(ids::told(&fs::read_to_string(&log).unwrap_or_default()), &self.store)),
         }
     }
 
@@ -247,8 +255,10 @@ fn sealed(program: &Path) -> Result<File> {
     let copied = || -> Result<File> {
         let mut program = File::open(program).doing(|| named("read", program))?;
         let mut make = || -> io::Result<File> {
-            // Held over an exec, which goes by its name in /proc.
-            let mut copy = File::from(memfd_create("ce-sandbox", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?);
+            let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+            // Where such files cannot be run unless that is asked for; kernels before 6.3 do not know the question.
+            let made = memfd_create("ce-sandbox", flags | MemfdFlags::EXEC);
+            let mut copy = File::from(made.or_else(|_| memfd_create("ce-sandbox", flags))?);
             io::copy(&mut program, &mut copy)?;
             fcntl_add_seals(&copy, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
             Ok(copy)

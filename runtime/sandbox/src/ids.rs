@@ -81,6 +81,16 @@ impl Ids {
         own == Some(getuid().as_raw())
     }
 
+    /// The same for the group that this process has now; `None` where the ranges are of another one.
+    pub(crate) fn for_this_group(self) -> Option<Ids> {
+        let own = getgid().as_raw();
+        match self {
+            Ids::Single { uid, .. } => Some(Ids::Single { uid, gid: own }),
+            Ids::Ranges { ref gids, .. } if gids.first().is_some_and(|row| row.outside != own) => None,
+            ids => Some(ids),
+        }
+    }
+
     pub(crate) fn is_rootless(&self) -> bool {
         *self != Ids::Root
     }
@@ -124,8 +134,11 @@ impl Ids {
         let (mut ours, mut theirs) = UnixStream::pair().doing(|| "make a socket".into())?;
         let Some(pid) = sys::fork_into(namespaces | user).doing(|| NEW_NAMESPACES.into())? else {
             drop(ours);
-            let ended = theirs.read_exact(&mut [0]).doing(|| "wait for the ids".into()).and_then(|()| inside(theirs));
-            std::process::exit(ended.unwrap_or_else(|error| {
+            if theirs.read_exact(&mut [0]).is_err() {
+                // Who made us says why.
+                std::process::exit(FAULT);
+            }
+            std::process::exit(inside(theirs).unwrap_or_else(|error| {
                 tell(&error);
                 FAULT
             }));
@@ -156,9 +169,9 @@ pub(crate) const NEW_NAMESPACES: &str = "make new namespaces";
 
 /// Writes an error to standard error, for the process that started this one.
 pub(crate) fn tell(error: &SandboxError) {
-    let text = serde_json::to_string(&Fault::from(error)).unwrap_or_default();
-    // Who does not listen has gone.
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let text = serde_json::to_string(&Fault::from(error)).unwrap_or_default() + "\n";
+    // In one piece, as others may write there; who does not listen has gone.
+    let _ = rustix::io::write(rustix::stdio::stderr(), text.as_bytes());
 }
 
 /// The error that was told last; what else was written stands for it where none was.

@@ -13,20 +13,23 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    fs::{FlockOperation, Mode, OFlags, ResolveFlags, flock, fstat, openat2},
+    fs::{FlockOperation, Mode, flock},
     net::{AddressFamily, SocketFlags, SocketType, accept_with, bind, listen, socket_with},
-    process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus, set_dumpable_behavior, wait},
+    process::{
+        DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getrlimit, set_dumpable_behavior,
+        setrlimit, wait,
+    },
 };
 
 use crate::{
     confine,
-    error::{Doing, Result, named, refused},
+    error::{Doing, Result, SandboxError, named, refused},
     ids::{Ids, told},
     launch::{self, LaunchSurroundings, Refusal},
     layout::Home,
     lifetime::{self, RESTS},
     protocol::{self, Ask, Reply, RunningCommand},
-    record::{HostNetwork, StoredContainer},
+    record::{self, HostNetwork, StoredContainer},
     rootfs, sys,
 };
 
@@ -53,7 +56,10 @@ pub(crate) fn stand_up(container: &StoredContainer, store: &Path, ids: &Ids) -> 
     }
     // The lock is free as soon as the former one has closed its files; its mounts are there until all have ended.
     lifetime::wait_for_end(&home)?;
-    live.set_len(0).doing(|| named("write", home.live()))?;
+    // Who had this one made may have been killed, and others have put another one in its place.
+    if record::id_in(&home.record()).as_deref() != Some(container.id.as_str()) {
+        return Err(SandboxError::NoSuchContainer { name: container.name.clone() });
+    }
     let listener = listener(&home)?;
     let (mut stands, standing) = io::pipe().doing(|| "make a pipe".into())?;
     let mut namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
@@ -61,7 +67,7 @@ pub(crate) fn stand_up(container: &StoredContainer, store: &Path, ids: &Ids) -> 
         namespaces |= libc::CLONE_NEWNET;
     }
     let (child, _parent) = ids.fork(namespaces, |parent| {
-        begin(container, store, ids, parent)?;
+        begin(container, store, ids, parent, &live)?;
         let signals = sys::signal_descriptor(&[libc::SIGCHLD]).doing(|| "wait for children".into())?;
         listen(&listener, 128).doing(|| "listen".into())?;
         stay(standing)?;
@@ -89,7 +95,7 @@ fn listener(home: &Home) -> Result<OwnedFd> {
 }
 
 /// From a fork of the helper to the first process of a container.
-fn begin(container: &StoredContainer, store: &Path, ids: &Ids, parent: UnixStream) -> Result<()> {
+fn begin(container: &StoredContainer, store: &Path, ids: &Ids, parent: UnixStream, live: &File) -> Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).doing(|| "follow the helper".into())?;
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     // Whose parent ended before that was set is not told.
@@ -97,6 +103,11 @@ fn begin(container: &StoredContainer, store: &Path, ids: &Ids, parent: UnixStrea
         return Err(refused("the helper is gone"));
     }
     lifetime::write_pid(&Home::of(store, &container.name))?;
+    // From now on it is its process that says whether it lives.
+    live.set_len(0).doing(|| "say that the container does not rest".into())?;
+    let files = getrlimit(Resource::Nofile);
+    // As many calls at once as can be; each command is given its caller's limit.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, maximum: files.maximum });
     // One that is shared holds nothing of the host's for us; without keyrings in the kernel there is none.
     let _ = sys::new_keyring();
     rootfs::enter(container, store, ids)?;
@@ -191,9 +202,9 @@ impl FirstProcess<'_> {
     fn hear(&mut self, client: &mut Client) -> bool {
         let Ok(Some((ask, descriptors))) = protocol::receive::<Ask>(&client.socket) else { return false };
         let answer = match ask {
-            Ask::Run { launch, limits } if client.waits_for.is_none() => {
+            Ask::Run { launch, caller } if client.waits_for.is_none() => {
                 let argv = launch.argv.clone();
-                match launch::launch(launch, descriptors, &limits, &self.surroundings) {
+                match launch::launch(launch, descriptors, caller, &self.surroundings) {
                     Ok((pid, terminal)) => {
                         client.waits_for = Some(pid);
                         self.commands.push((pid, argv));
@@ -204,7 +215,7 @@ impl FirstProcess<'_> {
                 }
             }
             Ask::Run { .. } => return false,
-            Ask::Open { path } => match open(&path) {
+            Ask::Open { path } => match rootfs::open(&path, rootfs::LastLink::Refused) {
                 Some(file) => return protocol::send(&client.socket, &Reply::Opened, &[file.as_fd()]).is_ok(),
                 None => Reply::NoFile,
             },
@@ -222,15 +233,6 @@ fn running((pid, argv): &(Pid, Vec<String>)) -> RunningCommand {
 /// As a shell gives it.
 fn exit_status(status: WaitStatus) -> i32 {
     status.exit_status().unwrap_or_else(|| 128 + status.terminating_signal().unwrap_or(0))
-}
-
-/// A regular file of the container, by the links of the container alone; the last part is no link.
-pub(crate) fn open(path: &str) -> Option<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let file = openat2(rustix::fs::CWD, path, flags, Mode::empty(), resolve).ok()?;
-    let kind = rustix::fs::FileType::from_raw_mode(fstat(&file).ok()?.st_mode);
-    kind.is_file().then_some(file)
 }
 
 /// How many processes there are in this namespace.

@@ -1,6 +1,8 @@
 //! Starting a command from the first process of a container.
 
 use std::{
+    collections::BTreeMap,
+    ffi::CString,
     fs::File,
     io,
     os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
@@ -8,28 +10,18 @@ use std::{
 };
 
 use rustix::{
-    process::{Gid, Pid, Resource, Rlimit, getrlimit, setrlimit},
+    process::{Gid, Pid},
     pty::OpenptFlags,
     thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid},
 };
 
 use crate::{
+    caller::Caller,
     passwd::{self, User},
     protocol::Launch,
     record::StoredContainer,
     sys,
 };
-
-/// The limits of who asks that a command is given (getrlimit(2)), where those of the container's first process allow it.
-pub(crate) const RESOURCES: [Resource; 7] = [
-    Resource::Core,
-    Resource::Cpu,
-    Resource::Data,
-    Resource::Fsize,
-    Resource::Memlock,
-    Resource::Nofile,
-    Resource::Stack,
-];
 
 /// Where programs are looked for, unless the image says otherwise.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -71,7 +63,7 @@ impl Refusal {
 pub(crate) fn launch(
     launch: Launch,
     streams: Vec<OwnedFd>,
-    limits: &[Option<u64>],
+    caller: Caller,
     around: &LaunchSurroundings<'_>,
 ) -> Result<(Pid, Option<OwnedFd>), Refusal> {
     let cannot = |error: io::Error| Refusal::new(CANNOT_RUN, error.to_string());
@@ -88,20 +80,24 @@ pub(crate) fn launch(
     };
     let [stdin, stdout, stderr] = <[OwnedFd; 3]>::try_from(streams)
         .map_err(|_| Refusal::new(CANNOT_RUN, "the three streams did not come along".to_owned()))?;
-    let (program, arguments) =
-        launch.argv.split_first().ok_or_else(|| Refusal::new(CANNOT_RUN, "there is no command".to_owned()))?;
+    let program = launch.argv.first().ok_or_else(|| Refusal::new(CANNOT_RUN, "there is no command".to_owned()))?;
     let directory = [launch.working_dir.as_deref().unwrap_or_default(), &setup.working_dir, "/"];
     let directory = directory.into_iter().find(|directory| !directory.is_empty()).unwrap_or("/").to_owned();
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::from(stdin)).stdout(Stdio::from(stdout)).stderr(Stdio::from(stderr));
+    command.stdin(Stdio::from(stdin)).stdout(Stdio::from(stdout)).stderr(Stdio::from(stderr));
     let home = format!("HOME={}", user.home);
     let terminals = launch.has_terminal.then_some("TERM=xterm");
     let defaults = [PATH, home.as_str()].into_iter().chain(terminals);
     let env = defaults.chain(setup.env.iter().chain(&launch.env).map(String::as_str));
-    command.env_clear().envs(env.filter_map(|pair| pair.split_once('=')));
+    let variables: BTreeMap<&str, &str> = env.filter_map(|pair| pair.split_once('=')).collect();
+    let path = variables.get("PATH").copied().unwrap_or_default();
+    let text = |text: String| CString::new(text).map_err(|_| Refusal::new(CANNOT_RUN, "a NUL in an argument".into()));
     let child = Child {
+        programs: places(program, path).into_iter().map(text).collect::<Result<_, _>>()?,
+        arguments: launch.argv.iter().cloned().map(text).collect::<Result<_, _>>()?,
+        variables: variables.iter().map(|(name, value)| text(format!("{name}={value}"))).collect::<Result<_, _>>()?,
         has_terminal: launch.has_terminal,
-        limits: RESOURCES.into_iter().zip(limits.to_vec()).collect(),
+        caller,
         groups: groups(&user, around),
         user,
         directory: directory.clone(),
@@ -110,6 +106,15 @@ pub(crate) fn launch(
     let started = command.spawn().map_err(|error| refusal(&error, program, &directory, name))?;
     let pid = i32::try_from(started.id()).ok().and_then(Pid::from_raw);
     Ok((pid.ok_or_else(|| Refusal::new(CANNOT_RUN, "a process without a number".to_owned()))?, terminal))
+}
+
+/// Where a program may be (POSIX 2.9.1.4, Command Search and Execution).
+fn places(program: &str, path: &str) -> Vec<String> {
+    if program.contains('/') {
+        return vec![program.to_owned()];
+    }
+    let place = |directory: &str| format!("{}/{program}", if directory.is_empty() { "." } else { directory });
+    path.split(':').map(place).collect()
 }
 
 /// The further groups of a command; `None` leaves those of the container's first process.
@@ -146,8 +151,11 @@ fn refusal(error: &io::Error, program: &str, directory: &str, user: &str) -> Ref
 
 /// What the child does before it is the program.
 struct Child {
+    programs: Vec<CString>,
+    arguments: Vec<CString>,
+    variables: Vec<CString>,
     has_terminal: bool,
-    limits: Vec<(Resource, Option<u64>)>,
+    caller: Caller,
     user: User,
     groups: Option<Vec<Gid>>,
     directory: String,
@@ -160,13 +168,10 @@ impl Child {
         if self.has_terminal {
             rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
         }
-        for (resource, current) in &self.limits {
-            let maximum = getrlimit(*resource).maximum;
-            // What is more than ours stays as ours is.
-            let _ = setrlimit(*resource, Rlimit { current: *current, maximum });
-        }
+        self.caller.apply();
         self.become_user().map_err(|error| in_step(&error, IN_USER))?;
-        std::env::set_current_dir(&self.directory).map_err(|error| in_step(&error, IN_DIRECTORY))
+        std::env::set_current_dir(&self.directory).map_err(|error| in_step(&error, IN_DIRECTORY))?;
+        Err(sys::become_program(&self.programs, &self.arguments, &self.variables))
     }
 
     fn become_user(&self) -> io::Result<()> {

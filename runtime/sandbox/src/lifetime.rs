@@ -20,11 +20,12 @@ use crate::{
 /// What a first process that has nothing to do writes where its lock is, before it ends.
 pub(crate) const RESTS: &str = "rests";
 
-/// Writes which process this one is, as the host knows it: its number, and when it began. Together they are no other's.
+/// Writes which process this one is, as the host knows it: its number, and when it began. In the time since
+/// this machine started, they are no other's.
 pub(crate) fn write_pid(home: &Home) -> Result<()> {
     let own = || {
         let pid = fs::read_link("/proc/self")?.display().to_string(); // still that of the host
-        fs::write(home.pid(), format!("{pid} {}", began("self")?))
+        fs::write(home.pid(), format!("{pid} {} {}", began("self")?, boot()))
     };
     own().doing(|| named("write", home.pid()))
 }
@@ -36,10 +37,19 @@ fn began(pid: &str) -> io::Result<String> {
     Ok(fields.split_whitespace().nth(19).unwrap_or_default().to_owned())
 }
 
+/// Names the time since this machine started: afterwards, processes have the same numbers once more.
+fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
 /// The first process of a container, if it lives.
 pub(crate) fn first_process(home: &Home) -> Option<OwnedFd> {
     let text = fs::read_to_string(home.pid()).ok()?;
-    let (pid, then) = text.split_once(' ')?;
+    let mut words = text.split_whitespace();
+    let (pid, then) = (words.next()?, words.next()?);
+    if words.next()? != boot() {
+        return None;
+    }
     let process = pidfd_open(Pid::from_raw(pid.parse().ok()?)?, PidfdFlags::empty()).ok()?;
     // Opened before it is looked at, so that it stays the one that was looked at.
     let is_it = began(pid).ok()? == then;

@@ -1,10 +1,16 @@
 //! Users by the container's own files, as `docker exec --user` reads them.
 
-use std::fs;
+use std::{fs::File, io::Read};
 
 use rustix::process::{Gid, Uid};
 
-use crate::error::{Result, refused};
+use crate::{
+    error::{Result, refused},
+    rootfs,
+};
+
+/// More than a list of users has, in bytes.
+const LONGEST_FILE: u64 = 4 << 20;
 
 /// Who a command runs as.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,8 +28,16 @@ pub(crate) struct User {
 /// # Errors
 /// A name that no file has.
 pub(crate) fn find(specification: &str) -> Result<User> {
-    let read = |path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     found(specification, &read("/etc/passwd"), &read("/etc/group"))
+}
+
+/// What a regular file of the container holds, up to a bound: it may be anything that the container makes of it.
+fn read(path: &str) -> String {
+    let mut bytes = Vec::new();
+    let file = rootfs::open(path, rootfs::LastLink::Followed).map(File::from);
+    // What cannot be read has no users.
+    let _ = file.map(|file| file.take(LONGEST_FILE).read_to_end(&mut bytes));
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn found(specification: &str, passwd: &str, group: &str) -> Result<User> {

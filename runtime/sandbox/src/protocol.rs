@@ -17,7 +17,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::error::unreadable;
+use crate::{caller::Caller, error::unreadable};
 
 /// Stands in every packet. A container may have been started by another version of this program.
 const VERSION: &[u8] = b"compeval-sandbox 1";
@@ -29,7 +29,7 @@ const MOST_DESCRIPTORS: usize = 4;
 pub(crate) enum Ask {
     /// Run a command; without a terminal its three streams go along. Answered by [`Reply::Started`], with the other end of
     /// the terminal if there is one, and by [`Reply::Ended`] in the end.
-    Run { launch: Launch, limits: Vec<Option<u64>> },
+    Run { launch: Launch, caller: Caller },
     /// Open a regular file to be read; it goes along with [`Reply::Opened`].
     Open { path: String },
     /// Which commands run; answered by [`Reply::Commands`].

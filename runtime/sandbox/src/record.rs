@@ -1,6 +1,10 @@
 //! What the store keeps of an image and of a container, as plain data.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +51,12 @@ pub struct StoredContainer {
     pub setup: ContainerSetup,
     /// The layers of its image, the lowest first.
     pub(crate) layers: Vec<String>,
+}
+
+/// The id of the container that a record is of, if it is one.
+pub(crate) fn id_in(record: &Path) -> Option<String> {
+    let found: StoredContainer = serde_json::from_slice(&fs::read(record).ok()?).ok()?;
+    Some(found.id)
 }
 
 /// How a container is set up.

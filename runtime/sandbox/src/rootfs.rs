@@ -3,12 +3,18 @@
 use std::{
     ffi::CString,
     fs,
-    os::fd::{AsRawFd, OwnedFd},
+    io::Read,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     path::{Path, PathBuf},
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2, symlink, unlinkat},
+    fs::{
+        AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2, statat, symlink, unlinkat,
+    },
     io::Errno,
     mount::{
         MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_change,
@@ -50,6 +56,10 @@ const LINKS: [(&str, &str); 5] = [
     ("/proc/self/fd/2", "/dev/stderr"),
 ];
 
+/// How what is hidden is covered.
+const EMPTY: MountFlags =
+    MountFlags::RDONLY.union(MountFlags::NOSUID).union(MountFlags::NODEV).union(MountFlags::NOEXEC);
+
 const SHM_SIZE: u64 = 64 << 20;
 /// Whose the terminals are: the group `tty` of nearly every system.
 const TTY: &str = ",gid=5";
@@ -72,8 +82,8 @@ pub(crate) const ATTRIBUTES: &str = "protect a mount";
 /// The system's refusals; a bind that is not there, or that is a part of the store.
 pub(crate) fn enter(container: &StoredContainer, store: &Path, ids: &Ids) -> Result<()> {
     let home = Home::of(store, &container.name);
-    // What the host mounts later below a bind is to be seen inside, and nothing of ours outside.
-    mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
+    // Nothing of ours is seen outside, nor inside what the host mounts later: it would come without our attributes.
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .doing(|| "keep mounts to ourselves".into())?;
     overlay(container, store, &home, ids)?;
     let outer = Outer::collect(container, store, &home)?;
@@ -83,11 +93,13 @@ pub(crate) fn enter(container: &StoredContainer, store: &Path, ids: &Ids) -> Res
         place(tree, target)?;
     }
     for (target, tree, source) in &outer.binds {
+        is_ours_to_make(Path::new(target))?;
         place(tree, target)?;
         hide(store, source, target)?;
     }
     mask()?;
     if !container.setup.working_dir.is_empty() {
+        is_ours_to_make(Path::new(&container.setup.working_dir))?;
         find_or_make(Path::new(&container.setup.working_dir), true)?;
     }
     if container.setup.network == HostNetwork::None {
@@ -105,7 +117,8 @@ fn overlay(container: &StoredContainer, store: &Path, home: &Home, ids: &Ids) ->
     rustix::process::chdir(layout::layers(store)).doing(|| "enter the directory of layers".into())?;
     let lower = container.layers.iter().rev().map(String::as_str).collect::<Vec<_>>().join(":");
     let own = |part: &str| format!("../c/{}/{part}", container.name);
-    let attributes = if ids.is_rootless() { ",userxattr" } else { "" };
+    // Files of its own are whole, whatever the kernel does by default: a snapshot copies them.
+    let attributes = if ids.is_rootless() { ",userxattr" } else { ",index=off,metacopy=off,redirect_dir=off" };
     let options = format!("lowerdir={lower},upperdir={},workdir={}{attributes}", own("upper"), own("work"));
     let options = CString::new(options).map_err(std::io::Error::from).doing(|| OVERLAY.into())?;
     // Without devices: root may make nodes inside, and would open the host's disks by them.
@@ -146,9 +159,7 @@ impl Outer {
         let mut binds = Vec::new();
         for bind in &setup.binds {
             let source = bind.source.canonicalize().map_err(|_| gone(&bind.source))?;
-            if source.starts_with(store) {
-                return Err(refused(format!("`{}` is a part of the store of containers", source.display())));
-            }
+            apart(&source, store, bind.read_only)?;
             let attributes = if bind.read_only { READ | PLAIN } else { PLAIN };
             let tree = copy(&source, attributes)?;
             binds.push((bind.target.clone(), tree, Some(source)));
@@ -163,15 +174,44 @@ impl Outer {
         binds.sort_by_key(|(target, ..)| Path::new(target).components().count());
         let devices = DEVICES.iter().map(device).collect::<Result<_>>()?;
         let system = match setup.network {
-            HostNetwork::Host => Some(copy(Path::new("/sys"), READ | PLAIN | NOTHING_RUNS)?),
+            HostNetwork::Host => Some(copy_of_system()?),
             HostNetwork::None => None,
         };
         Ok(Outer { system, devices, files, binds })
     }
 }
 
+/// Refuses a bind that is a part of the store, or that would let it be reached: who can write there decides what is mounted at
+/// the next start, and who can rename a directory above it brings it out from under what hides it.
+fn apart(source: &Path, store: &Path, read_only: bool) -> Result<()> {
+    let same = |one: &Path, other: &Path| match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    };
+    // By what they are, not by what they are called: a directory may have several paths.
+    if source.ancestors().any(|above| same(above, store)) {
+        return Err(refused(format!("`{}` is a part of the store of containers", source.display())));
+    }
+    if !read_only && store.ancestors().any(|above| same(above, source)) {
+        return Err(SandboxError::Machine {
+            what: format!("`{}` has the store of containers in it, `{}`", source.display(), store.display()),
+            help: "set CE_STORE to a directory that is not below what a computation may write to".into(),
+        });
+    }
+    Ok(())
+}
+
 fn gone(source: &Path) -> SandboxError {
     SandboxError::BadMount { source_path: source.to_owned() }
+}
+
+/// `/sys` without the file systems in it, for those who debug kernels; where they cannot be left out, they are not for us.
+fn copy_of_system() -> Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let attributes = READ | PLAIN | NOTHING_RUNS;
+    let Ok(tree) = open_tree(CWD, "/sys", flags) else { return copy(Path::new("/sys"), attributes) };
+    sys::set_mount_attributes(&tree, attributes).doing(|| format!("{ATTRIBUTES} of `/sys`"))?;
+    Ok(tree)
 }
 
 /// A copy of what is seen at `path`, with all that is mounted in it, to be put elsewhere (open_tree(2)).
@@ -205,6 +245,7 @@ fn turn_to(root: &Path, network: HostNetwork) -> Result<()> {
 /// `/sys` and `/dev`.
 fn system(container: &StoredContainer, outer: &Outer, ids: &Ids) -> Result<()> {
     if let Some(system) = &outer.system {
+        is_directory("/sys")?;
         place(system, "/sys")?;
     }
     special("tmpfs", "/dev", MountFlags::NODEV, "mode=755,size=65536k")?;
@@ -222,15 +263,29 @@ fn system(container: &StoredContainer, outer: &Outer, ids: &Ids) -> Result<()> {
     Ok(())
 }
 
-/// Mounts a file system of the kernel's own. Where the image has a link, that might lead anywhere.
-fn special(kind: &str, target: &str, flags: MountFlags, data: &str) -> Result<()> {
+/// Refuses a link of the image, which might lead anywhere; what is missing is made.
+fn is_directory(target: &str) -> Result<()> {
     match fs::symlink_metadata(target) {
-        Ok(found) if found.is_dir() => {}
-        Ok(_) => return Err(refused(format!("`{target}` of the image is not a directory"))),
-        Err(_) => fs::create_dir(target).doing(|| named("make", target))?,
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(refused(format!("`{target}` of the image is not a directory"))),
+        Err(_) => fs::create_dir(target).doing(|| named("make", target)),
     }
+}
+
+/// Mounts a file system of the kernel's own.
+fn special(kind: &str, target: &str, flags: MountFlags, data: &str) -> Result<()> {
+    is_directory(target)?;
     let data = CString::new(data).map_err(std::io::Error::from).doing(|| named("mount", target))?;
     mount(kind, target, kind, flags | MountFlags::NOSUID, data.as_c_str()).doing(|| named("mount", target))
+}
+
+/// What becomes of a link at the end of a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LastLink {
+    /// What it leads to is meant.
+    Followed,
+    /// It is none of what is meant.
+    Refused,
 }
 
 /// Opens what `path` is in this root, by its own links alone: those in /proc would lead to what this process holds.
@@ -239,13 +294,46 @@ fn find(path: &Path) -> std::result::Result<OwnedFd, Errno> {
     openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
 }
 
+/// A regular file of the container, by the links of the container alone; `last` tells whether the last part may be one.
+pub(crate) fn open(path: &str, last: LastLink) -> Option<OwnedFd> {
+    let last = if last == LastLink::Followed { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | last;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let file = openat2(CWD, path, flags, Mode::empty(), resolve).ok()?;
+    let kind = FileType::from_raw_mode(fstat(&file).ok()?.st_mode);
+    kind.is_file().then_some(file)
+}
+
+/// A regular file that a container wrote itself, from outside, in its directory `upper`; `None` where that is not to be had
+/// without being root of its ids, or not without a link.
+pub(crate) fn open_written(upper: &Path, path: &str) -> Option<OwnedFd> {
+    let upper = fs::File::open(upper).ok()?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    let file = openat2(&upper, path.trim_start_matches('/'), flags, Mode::empty(), resolve).ok()?;
+    FileType::from_raw_mode(fstat(&file).ok()?.st_mode).is_file().then_some(file)
+}
+
+/// What a file holds, up to `most` bytes, and whether there is more of it.
+pub(crate) fn content(file: OwnedFd, path: &str, most: u64) -> Result<(Vec<u8>, bool)> {
+    let mut bytes = Vec::new();
+    let read = fs::File::from(file).take(most + 1).read_to_end(&mut bytes);
+    read.doing(|| format!("read `{path}` in the container"))?;
+    let is_longer = bytes.len() as u64 > most;
+    Ok((bytes, is_longer))
+}
+
 /// The same; what is missing is made, as directories, and last as a directory or an empty file.
 fn find_or_make(path: &Path, is_directory: bool) -> Result<OwnedFd> {
     let found = match (find(path), path.parent(), path.file_name()) {
         (Err(Errno::NOENT), Some(parent), Some(name)) => {
             let parent = find_or_make(parent, true)?;
             // A link to what is not there stands in the way.
-            let _ = unlinkat(&parent, name, AtFlags::empty());
+            let is_link = statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)
+                .is_ok_and(|found| FileType::from_raw_mode(found.st_mode).is_symlink());
+            if is_link {
+                unlinkat(&parent, name, AtFlags::empty()).doing(|| named("replace", path))?;
+            }
             if is_directory {
                 mkdirat(&parent, name, Mode::from(0o755)).doing(|| named("make", path))?;
             } else {
@@ -259,6 +347,20 @@ fn find_or_make(path: &Path, is_directory: bool) -> Result<OwnedFd> {
     found.doing(|| format!("find `{}` in the container", path.display()))
 }
 
+/// Refuses a path that is not there and would have to be made in a directory of the host.
+fn is_ours_to_make(path: &Path) -> Result<()> {
+    let device = |directory: &OwnedFd| fstat(directory).map(|found| found.st_dev);
+    let Some((above, directory)) = path.ancestors().find_map(|above| Some((above, find(above).ok()?))) else {
+        return Ok(());
+    };
+    let root = find(Path::new("/")).and_then(|root| device(&root)).doing(|| "look at the root".into())?;
+    if above == path || device(&directory).doing(|| named("look at", above))? == root {
+        return Ok(());
+    }
+    let (path, above) = (path.display(), above.display());
+    Err(refused(format!("`{path}` would have to be made in `{above}`, which is the host's: make it there")))
+}
+
 /// Puts a copy to where `target` is in this root (move_mount(2)).
 fn place(tree: &OwnedFd, target: &str) -> Result<()> {
     let is_directory = fstat(tree).is_ok_and(|found| FileType::from_raw_mode(found.st_mode).is_dir());
@@ -267,19 +369,19 @@ fn place(tree: &OwnedFd, target: &str) -> Result<()> {
     move_mount(tree, "", &place, "", flags).doing(|| named("mount on", target))
 }
 
-/// Covers the store where it is in a bind: who can write there decides what is mounted at the next start.
+/// Covers the store where it is in a bind that can only be read.
 fn hide(store: &Path, source: &Option<PathBuf>, target: &str) -> Result<()> {
     let Some(inside) = source.as_ref().and_then(|source| store.strip_prefix(source).ok()) else { return Ok(()) };
     let hidden = find_or_make(&Path::new(target).join(inside), true)?;
     let hidden = format!("/proc/self/fd/{}", hidden.as_raw_fd());
-    mount("tmpfs", hidden, "tmpfs", MountFlags::RDONLY, c"size=0").doing(|| "hide the store of containers".into())
+    mount("tmpfs", hidden, "tmpfs", EMPTY, c"size=0").doing(|| "hide the store of containers".into())
 }
 
 fn mask() -> Result<()> {
     for path in MASKED {
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => {
-                mount("tmpfs", path, "tmpfs", MountFlags::RDONLY, c"size=0").doing(|| named("hide", path))?;
+                mount("tmpfs", path, "tmpfs", EMPTY, c"size=0").doing(|| named("hide", path))?;
             }
             Ok(_) => place(&copy(Path::new("/dev/null"), READ)?, path)?,
             Err(_) => {}

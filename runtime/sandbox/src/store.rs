@@ -7,8 +7,8 @@ mod names;
 
 use std::{
     fs::{self, File},
-    io::Read,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    io::{Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -25,7 +25,8 @@ use crate::{
     error::{Doing, Result, SandboxError, named, refused, unreadable},
     helper::{Helper, Job, is_about_ids},
     ids::{Ids, has_mapping_programs},
-    layout, probe,
+    layout::{self, Home},
+    lifetime, probe,
     unpack::hexadecimal,
 };
 
@@ -54,12 +55,26 @@ impl Store {
         }
         for part in [layout::layers, layout::images, layout::containers, layout::volumes, layout::gone] {
             let part = part(&root);
-            fs::create_dir_all(&part).doing(|| named("make", &part))?;
+            match fs::DirBuilder::new().mode(0o700).create(&part) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                made => made.doing(|| named("make", &part))?,
+            }
+            // What is in there may be programs that make who starts them another user.
+            if fs::metadata(&part).doing(|| named("look at", &part))?.mode() & 0o077 != 0 {
+                fs::set_permissions(&part, fs::Permissions::from_mode(0o700)).doing(|| named("close", &part))?;
+            }
         }
-        let helper = Helper { program: program.to_owned(), ids: Ids::Root };
+        let helper = Helper { program: program.to_owned(), store: root.clone(), ids: Ids::Root };
         let mut store = Store { root, helper, first_words: None };
         match read_record::<Ids>(&layout::ids(&store.root))? {
-            Some(ids) if ids.is_ours() => store.helper.ids = ids,
+            Some(ids) if ids.is_ours() => {
+                let other_group = || SandboxError::Machine {
+                    what: "this process has another group than that of its user, whose ids cannot be mapped then"
+                        .into(),
+                    help: "run it under the login group (`newgrp -`)".into(),
+                };
+                store.helper.ids = ids.for_this_group().ok_or_else(other_group)?;
+            }
             Some(_) => return Err(not_ours(&store.root)),
             None => store.choose_ids()?,
         }
@@ -140,6 +155,10 @@ impl Store {
         fs::remove_dir(directory).doing(|| named("remove", directory))
     }
 
+    fn is_ended(&self, home: &Path) -> bool {
+        lifetime::first_process(&Home::at(home.to_owned())).is_none()
+    }
+
     /// Removes layers that no image and no container has, and what was left by who was killed; nothing while others use
     /// layers.
     ///
@@ -156,6 +175,18 @@ impl Store {
             if layer.file_name().is_some_and(|name| !used.contains(&*name.to_string_lossy())) {
                 let gone = self.new_name()?;
                 fs::rename(&layer, &gone).doing(|| named("remove", &layer))?;
+            }
+        }
+        for home in entries(&layout::containers(&self.root))? {
+            // When the power goes, a name may be there before what it names.
+            if is_damaged(&Home::at(home.clone()).record()) && self.is_ended(&home) {
+                let gone = self.new_name()?;
+                fs::rename(&home, &gone).doing(|| named("remove", &home))?;
+            }
+        }
+        for record in entries(&layout::images(&self.root))? {
+            if record.extension().is_some() || is_damaged(&record) {
+                fs::remove_file(&record).doing(|| named("remove", &record))?;
             }
         }
         for left in entries(&layout::gone(&self.root))? {
@@ -180,6 +211,14 @@ const ONE_ID: &str = "in containers root is all there is, so `su`, `chown` and s
 
 fn deepest(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Whether a record is not what it was.
+fn is_damaged(path: &Path) -> bool {
+    match read_record::<serde_json::Map<String, serde_json::Value>>(path) {
+        Err(SandboxError::Failed { source, .. }) => source.kind() == std::io::ErrorKind::InvalidData,
+        found => matches!(found, Ok(None)),
+    }
 }
 
 /// So many random bytes, in hexadecimal digits.
@@ -229,7 +268,8 @@ fn read_record<R: DeserializeOwned>(path: &Path) -> Result<Option<R>> {
 fn write_record(path: &Path, record: &impl Serialize) -> Result<()> {
     let part = path.with_extension(format!("part-{}", random(4)?));
     let write = || -> std::io::Result<()> {
-        fs::write(&part, serde_json::to_vec(record)?)?;
+        let mut file = File::create_new(&part)?;
+        file.write_all(&serde_json::to_vec(record)?)?;
         fs::rename(&part, path)
     };
     write().doing(|| named("write", path))

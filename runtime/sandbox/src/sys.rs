@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "each block says why it holds")]
 
 use std::{
-    ffi::{c_int, c_long, c_ulong},
+    ffi::{CString, c_char, c_int, c_long, c_ulong},
     fs, io,
     os::{
         fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
@@ -44,9 +44,36 @@ pub(crate) fn before_exec(command: &mut Command, setup: impl FnMut() -> io::Resu
     unsafe { command.pre_exec(setup) };
 }
 
-/// Sets attributes (`MOUNT_ATTR_*`) on a whole detached tree of mounts (mount_setattr(2)).
+/// Becomes a program (execve(2)); comes back only with the system's refusal. `arguments` and `variables` end with a null.
+fn execve(program: &CString, arguments: &[*const c_char], variables: &[*const c_char]) -> io::Error {
+    // SAFETY: the pointers are to C strings that outlive the call, and each list ends with a null.
+    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), variables.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// Becomes the first of `programs` that is there, without another try by a shell for one whose format is not known.
+pub(crate) fn become_program(programs: &[CString], arguments: &[CString], variables: &[CString]) -> io::Error {
+    let list = |words: &[CString]| -> Vec<*const c_char> {
+        words.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (arguments, variables) = (list(arguments), list(variables));
+    let mut refused = io::Error::from_raw_os_error(libc::ENOENT);
+    for program in programs {
+        let error = execve(program, &arguments, &variables);
+        match error.raw_os_error() {
+            Some(libc::ENOENT | libc::ENOTDIR) => {}
+            // One that may be executed may stand behind it.
+            Some(libc::EACCES) => refused = error,
+            _ => return error,
+        }
+    }
+    refused
+}
+
+/// Sets attributes (`MOUNT_ATTR_*`) on a whole detached tree of mounts, which is cut off from what it is a copy of: what is
+/// mounted there later would come without them (mount_setattr(2)).
 pub(crate) fn set_mount_attributes(tree: impl AsFd, attributes: u64) -> io::Result<()> {
-    let wanted = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let wanted = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: libc::MS_PRIVATE, userns_fd: 0 };
     let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
     let descriptor = tree.as_fd().as_raw_fd();
     // SAFETY: the pointers are to a C string and to `wanted`, whose size is told.

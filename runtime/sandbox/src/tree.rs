@@ -5,12 +5,12 @@ use std::{
     collections::{HashMap, HashSet},
     ffi::{CString, OsStr},
     fs::{self, File, Metadata},
-    io,
+    io::{self, Read},
     os::{
         fd::OwnedFd,
         unix::{
             ffi::OsStrExt,
-            fs::{FileTypeExt, MetadataExt},
+            fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
         },
     },
     path::{Path, PathBuf},
@@ -18,8 +18,9 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags, chownat, fstat,
-        lgetxattr, llistxattr, lsetxattr, makedev, mknodat, openat, renameat, symlinkat, unlinkat, utimensat,
+        AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, SeekFrom, Timespec, Timestamps, Uid, XattrFlags, chownat,
+        fstat, lgetxattr, llistxattr, lsetxattr, makedev, mknodat, openat, renameat, seek, symlinkat, unlinkat,
+        utimensat,
     },
     io::Errno,
     mount::{OpenTreeFlags, open_tree},
@@ -149,12 +150,18 @@ fn names(directory: &OwnedFd) -> Result<Vec<std::ffi::OsString>> {
 fn walk(top: &Path, mut each: impl FnMut(&Path, &Metadata) -> Result<()>) -> Result<()> {
     let mut waiting = vec![top.to_owned()];
     while let Some(path) = waiting.pop() {
-        let found = fs::symlink_metadata(&path).doing(|| named("look at", &path))?;
+        let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound && path != top;
+        let found = match fs::symlink_metadata(&path) {
+            Err(error) if is_gone(&error) => continue,
+            found => found.doing(|| named("look at", &path))?,
+        };
         each(&path, &found)?;
         if found.is_dir() {
-            let entries = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-            let mut inner: Vec<PathBuf> =
-                entries.doing(|| named("list", &path))?.into_iter().map(|entry| entry.path()).collect();
+            let entries = match fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+                Err(error) if is_gone(&error) => continue,
+                entries => entries.doing(|| named("list", &path))?,
+            };
+            let mut inner: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
             inner.sort_unstable_by(|one, other| other.cmp(one));
             waiting.append(&mut inner);
         }
@@ -182,11 +189,19 @@ pub(crate) fn size() -> Result<u64> {
     Ok(total)
 }
 
-/// What the tree `upper` says differs from `lower`, which is there as its overlay has it, sorted by path.
+/// Where in the root directory the tree is that something is done with.
+pub(crate) const FROM: &str = "from";
+/// Where a tree is that it is compared with.
+pub(crate) const LOWER: &str = "lower";
+/// Where it is copied to.
+pub(crate) const TO: &str = "to";
+
+/// What the tree [`FROM`] says differs from [`LOWER`], which is there as its overlay has it, sorted by path.
 ///
 /// # Errors
 /// The system's refusals.
-pub(crate) fn changes(upper: &Path, lower: &Path) -> Result<Vec<TreeChange>> {
+pub(crate) fn changes() -> Result<Vec<TreeChange>> {
+    let (upper, lower) = (&Path::new("/").join(FROM), &Path::new("/").join(LOWER));
     let mut changes = Vec::new();
     walk(upper, |path, found| {
         let Some(inside) = path.strip_prefix(upper).ok().filter(|path| *path != Path::new("")) else { return Ok(()) };
@@ -226,11 +241,13 @@ fn is_opaque(directory: &Path) -> bool {
         .any(|name| lgetxattr(directory, *name, &mut value).is_ok_and(|length| length == 1) && value == *b"y")
 }
 
-/// Copies the tree `from` to `to`, which is not there yet, with owners, modes, times, links and extended attributes.
+/// Copies the tree [`FROM`] to [`TO`], which is not there yet, with owners, modes, times, links, holes and extended
+/// attributes. What goes meanwhile is left out.
 ///
 /// # Errors
 /// The system's refusals.
-pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy() -> Result<()> {
+    let (from, to) = (&Path::new("/").join(FROM), &Path::new("/").join(TO));
     let mut links: HashMap<u64, PathBuf> = HashMap::new();
     let mut directories = Vec::new();
     walk(from, |path, found| {
@@ -242,7 +259,12 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
             }
             links.insert(found.ino(), target.clone());
         }
-        copy_one(path, found, &target).doing(|| named("copy", path))?;
+        match copy_one(path, found, &target) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
+                return Ok(());
+            }
+            copied => copied.doing(|| named("copy", path))?,
+        }
         if found.is_dir() {
             directories.push((target, found.clone()));
         }
@@ -257,10 +279,7 @@ fn copy_one(path: &Path, found: &Metadata, target: &Path) -> io::Result<()> {
     let mode = Mode::from_raw_mode(found.mode());
     match kind {
         FileType::Directory => fs::create_dir(target)?,
-        FileType::RegularFile => {
-            let mut copy = File::create_new(target)?;
-            io::copy(&mut File::open(path)?, &mut copy)?;
-        }
+        FileType::RegularFile => copy_content(path, found.len(), target)?,
         FileType::Symlink => symlinkat(fs::read_link(path)?, CWD, target)?,
         other => {
             let device = makedev(rustix::fs::major(found.rdev()), rustix::fs::minor(found.rdev()));
@@ -278,6 +297,26 @@ fn copy_one(path: &Path, found: &Metadata, target: &Path) -> io::Result<()> {
     }
     copy_attributes(path, target)?;
     set_times(target, found)
+}
+
+/// Copies what a file holds, and leaves its holes.
+fn copy_content(path: &Path, length: u64, target: &Path) -> io::Result<()> {
+    // It may have been replaced by something that opens in another way.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let mut from = File::options().read(true).custom_flags(flags).open(path)?;
+    if !from.metadata()?.is_file() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let mut to = File::create_new(target)?;
+    let mut at = 0;
+    while let Ok(start) = seek(&from, SeekFrom::Data(at)) {
+        let end = seek(&from, SeekFrom::Hole(start)).unwrap_or(length);
+        seek(&from, SeekFrom::Start(start))?;
+        seek(&to, SeekFrom::Start(start))?;
+        io::copy(&mut (&mut from).take(end.saturating_sub(start)), &mut to)?;
+        at = end.max(start + 1);
+    }
+    to.set_len(length)
 }
 
 fn set_times(path: &Path, found: &Metadata) -> io::Result<()> {

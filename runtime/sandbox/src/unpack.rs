@@ -8,7 +8,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags, mknodat, setxattr, utimensat};
+use rustix::{
+    fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags, lsetxattr, mknodat, utimensat},
+    io::Errno,
+};
 use sha2::{Digest, Sha256};
 use tar::{Archive, Entry, EntryType};
 
@@ -48,16 +51,16 @@ pub(crate) fn unpack(input: File, ids: &Ids) -> Result<String> {
     let mut archive = Archive::new(Summed { reader: plain, digest: Sha256::new() });
     archive.set_preserve_permissions(true);
     archive.set_preserve_ownerships(!ids.is_single());
-    archive.set_unpack_xattrs(true);
-    let mut directories = Vec::new();
+    let (mut directories, mut whiteouts) = (Vec::new(), Whiteouts::default());
     for entry in archive.entries().doing(|| "read the layer".into())? {
         let mut entry = entry.doing(|| "read the layer".into())?;
         let path = inside(&entry)?;
-        unpack_one(&mut entry, &path, ids).doing(|| named("unpack", &path))?;
+        unpack_one(&mut entry, &path, &mut whiteouts).doing(|| named("unpack", &path))?;
         if entry.header().entry_type().is_dir() {
             directories.push((path, entry.header().mtime().unwrap_or_default()));
         }
     }
+    whiteouts.make(ids).doing(|| "remove what the layer removes".into())?;
     for (path, time) in directories.iter().rev() {
         // It may have been replaced meanwhile.
         let time = Timespec { tv_sec: i64::try_from(*time).unwrap_or_default(), tv_nsec: 0 };
@@ -75,7 +78,11 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn decompressed(input: File) -> io::Result<Box<dyn Read>> {
+/// What is read, decompressed if it is compressed.
+///
+/// # Errors
+/// What cannot be read.
+pub(crate) fn decompressed<'r>(input: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
     let mut reader = BufReader::with_capacity(1 << 20, input);
     let start = reader.fill_buf()?;
     Ok(if start.starts_with(GZIP) {
@@ -94,23 +101,65 @@ fn inside<R: Read>(entry: &Entry<'_, R>) -> Result<PathBuf> {
     Ok(Path::new("/").join(plain.collect::<PathBuf>()))
 }
 
-fn unpack_one<R: Read>(entry: &mut Entry<'_, R>, path: &Path, ids: &Ids) -> io::Result<()> {
+fn unpack_one<R: Read>(entry: &mut Entry<'_, R>, path: &Path, whiteouts: &mut Whiteouts) -> io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("/"));
     let name = path.file_name().unwrap_or_default();
     if name == OPAQUE {
-        fs::create_dir_all(parent)?;
-        let attribute = if ids.is_rootless() { "user.overlay.opaque" } else { "trusted.overlay.opaque" };
-        return Ok(setxattr(parent, attribute, b"y", XattrFlags::empty())?);
+        whiteouts.opaque.push(parent.to_owned());
+        return fs::create_dir_all(parent);
     }
     if let Some(removed) = name.as_bytes().strip_prefix(WHITEOUT.as_bytes()) {
-        fs::create_dir_all(parent)?;
-        let place = parent.join(OsStr::from_bytes(removed));
-        return Ok(mknodat(CWD, place, FileType::CharacterDevice, Mode::empty(), 0)?);
+        whiteouts.removed.push(parent.join(OsStr::from_bytes(removed)));
+        return fs::create_dir_all(parent);
     }
+    let attributes = attributes_of(entry)?;
     match entry.header().entry_type() {
         // Nobody inside could open them.
-        EntryType::Block | EntryType::Char => Ok(()),
-        EntryType::Fifo => Ok(mknodat(CWD, path, FileType::Fifo, Mode::from(entry.header().mode()?), 0)?),
-        _ => entry.unpack_in("/").map(drop),
+        EntryType::Block | EntryType::Char => return Ok(()),
+        EntryType::Fifo => mknodat(CWD, path, FileType::Fifo, Mode::from(entry.header().mode()?), 0)?,
+        _ => drop(entry.unpack_in("/")?),
+    }
+    for (name, value) in attributes {
+        match lsetxattr(path, name.as_str(), &value, XattrFlags::empty()) {
+            // What this file system, or this user, cannot keep.
+            Ok(()) | Err(Errno::NOTSUP | Errno::PERM) => {}
+            refused => refused?,
+        }
+    }
+    Ok(())
+}
+
+/// The extended attributes of an entry, but for those that say something to an overlay.
+fn attributes_of<R: Read>(entry: &mut Entry<'_, R>) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut attributes = Vec::new();
+    for extension in entry.pax_extensions()?.into_iter().flatten() {
+        let extension = extension?;
+        let Some(name) = extension.key().ok().and_then(|key| key.strip_prefix("SCHILY.xattr.")) else { continue };
+        if !name.starts_with("trusted.") && !name.starts_with("user.overlay.") {
+            attributes.push((name.to_owned(), extension.value_bytes().to_vec()));
+        }
+    }
+    Ok(attributes)
+}
+
+/// What a layer says of those below it; what it brings along itself is there all the same.
+#[derive(Default)]
+struct Whiteouts {
+    removed: Vec<PathBuf>,
+    opaque: Vec<PathBuf>,
+}
+
+impl Whiteouts {
+    fn make(&self, ids: &Ids) -> io::Result<()> {
+        let attribute = if ids.is_rootless() { "user.overlay.opaque" } else { "trusted.overlay.opaque" };
+        let mut opaque = self.opaque.clone();
+        for path in &self.removed {
+            match fs::symlink_metadata(path) {
+                Ok(found) if found.is_dir() => opaque.push(path.clone()),
+                Ok(_) => {}
+                Err(_) => mknodat(CWD, path, FileType::CharacterDevice, Mode::empty(), 0)?,
+            }
+        }
+        opaque.iter().try_for_each(|path| Ok(lsetxattr(path, attribute, b"y", XattrFlags::empty())?))
     }
 }

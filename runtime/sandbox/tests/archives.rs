@@ -86,6 +86,37 @@ fn what_a_layer_removes_is_gone() {
 }
 
 #[test]
+fn what_a_layer_brings_along_itself_is_there_whatever_it_removes() {
+    use EntryType::{Directory, Regular};
+    let below = layer_of(&[
+        ("d", Directory, 0o755, "", ""),
+        ("d/old", Regular, 0o644, "old", ""),
+        ("f", Regular, 0o644, "", ""),
+    ]);
+    for first in [true, false] {
+        let whiteouts = [(".wh.d", Regular, 0o644, "", ""), (".wh.f", Regular, 0o644, "", "")];
+        let own =
+            [("d", Directory, 0o755, "", ""), ("d/new", Regular, 0o644, "", ""), ("f", Regular, 0o644, "own", "")];
+        let entries = if first { [&whiteouts[..], &own].concat() } else { [&own[..], &whiteouts].concat() };
+        assert_eq!(printed(&[below.clone(), layer_of(&entries)], "ls /d; cat /f"), "new\nown");
+    }
+}
+
+#[test]
+fn an_image_may_have_a_layer_twice() {
+    let empty = layer_of(&[]);
+    let file = layer_of(&[("f", EntryType::Regular, 0o644, "x", "")]);
+    assert_eq!(printed(&[empty.clone(), file.clone(), empty, file], "cat /f"), "x");
+}
+
+#[test]
+fn a_whole_archive_may_be_compressed() {
+    let scratch = Scratch::new();
+    let archive = gzip(&saved("other:1", &[layer()]));
+    assert_eq!(scratch.store.import(&*archive, None).unwrap().len(), 1);
+}
+
+#[test]
 fn files_are_what_the_layer_says() {
     use EntryType::{Directory, Fifo, Link, Regular, Symlink};
     let kinds = layer_of(&[

@@ -6,8 +6,8 @@ mod support;
 
 use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
-use compeval_sandbox::{Bind, ContainerSetup, SandboxError};
-use support::{IMAGE, Scratch, is_there, saved};
+use compeval_sandbox::{Bind, ContainerSetup, SandboxError, Store};
+use support::{IMAGE, Scratch, helper, is_there, saved};
 use tar::{Builder, EntryType};
 
 fn is_root() -> bool {
@@ -82,15 +82,84 @@ fn the_store_is_out_of_reach() {
     let store = top.join("store");
     fs::write(top.join("beside"), "seen").unwrap();
     symlink(&store, top.join("link")).unwrap();
-    let bind = |source: &Path| Bind { source: source.to_owned(), target: "/host".into(), read_only: false };
-    let setup = |source: &Path| ContainerSetup { binds: vec![bind(source)], ..ContainerSetup::default() };
-    let id = scratch.container("above", &setup(&top));
-    assert_eq!(scratch.sh(&id, "cat /host/beside; ls -A /host/store; echo x >/host/store/x").1, "seen");
-    assert!(!is_there(store.join("x")));
+    let bind = |source: &Path, read_only| Bind { source: source.to_owned(), target: "/host".into(), read_only };
+    let setup =
+        |source: &Path, read_only| ContainerSetup { binds: vec![bind(source, read_only)], ..ContainerSetup::default() };
+    let id = scratch.container("above", &setup(&top, true));
+    assert_eq!(scratch.sh(&id, "cat /host/beside; ls -A /host/store").1, "seen");
+    // Who may write there could rename what is above the store, and make another one in its place.
+    scratch.store.create("written", IMAGE, &setup(&top, false)).unwrap();
+    let error = scratch.store.start("written").unwrap_err().to_string();
+    assert!(error.contains("has the store of containers in it"), "{error}");
     for (name, source) in [("at", &store), ("below", &store.join("c")), ("by-link", &top.join("link"))] {
-        scratch.store.create(name, IMAGE, &setup(source)).unwrap();
+        scratch.store.create(name, IMAGE, &setup(source, true)).unwrap();
         let error = scratch.store.start(name).unwrap_err().to_string();
         assert!(error.ends_with("is a part of the store of containers"), "{error}");
+    }
+}
+
+#[test]
+fn what_the_host_mounts_later_gives_nothing() {
+    if !is_root() {
+        return; // nobody else can mount there
+    }
+    let scratch = Scratch::new();
+    let top = tempfile::tempdir().unwrap();
+    let mount = |arguments: &[&str]| assert!(Command::new("mount").args(arguments).status().unwrap().success());
+    let place = |name: &str| top.path().join(name).display().to_string();
+    fs::create_dir_all(top.path().join("shared")).unwrap();
+    mount(&["-t", "tmpfs", "none", &place("shared")]);
+    mount(&["--make-shared", &place("shared")]);
+    fs::create_dir_all(top.path().join("shared/bind/later")).unwrap();
+    let source = top.path().join("shared/bind");
+    let bind = |target: &str, read_only| Bind { source: source.clone(), target: target.into(), read_only };
+    let setup = ContainerSetup { binds: vec![bind("/rw", false), bind("/ro", true)], ..ContainerSetup::default() };
+    let id = scratch.container("one", &setup);
+    mount(&["-t", "tmpfs", "none", &place("shared/bind/later")]);
+    let script =
+        "mknod /rw/later/n c 1 5 && head -c 1 /rw/later/n >/dev/null && echo opened; echo x >/ro/later/x; ls /ro/later";
+    let printed = scratch.sh(&id, script).1;
+    for name in ["shared/bind/later", "shared"] {
+        assert!(Command::new("umount").arg(place(name)).status().unwrap().success());
+    }
+    assert!(!printed.contains("opened") && !printed.contains('x'), "{printed}");
+}
+
+#[test]
+fn what_a_container_puts_into_the_way_of_its_own_users_hurts_nobody() {
+    let scratch = Scratch::new();
+    let id = scratch.container("one", &ContainerSetup::default());
+    scratch.sh(&id, "rm /etc/passwd && mkfifo /etc/passwd && ln -sf /dev/zero /etc/group");
+    assert_eq!(scratch.sh(&id, "echo still").1, "still\n");
+    assert_eq!(scratch.store.commands(&id).unwrap(), []);
+}
+
+#[test]
+fn a_start_makes_and_removes_nothing_on_the_host() {
+    let scratch = Scratch::new();
+    let host = tempfile::tempdir().unwrap();
+    symlink("/none", host.path().join("link")).unwrap();
+    let bind = |target: &str| Bind { source: host.path().to_owned(), target: target.into(), read_only: false };
+    for (name, target) in [("link", "/a/link"), ("new", "/a/new/dir")] {
+        let setup = ContainerSetup { binds: vec![bind("/a"), bind(target)], ..ContainerSetup::default() };
+        scratch.store.create(name, IMAGE, &setup).unwrap();
+        let error = scratch.store.start(name).unwrap_err().to_string();
+        assert!(error.contains("which is the host's: make it there"), "{error}");
+    }
+    assert_eq!(fs::read_dir(host.path()).unwrap().count(), 1);
+    assert!(is_there(host.path().join("link")));
+}
+
+#[test]
+fn nobody_else_gets_into_a_store() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("store");
+    fs::create_dir(&root).unwrap();
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
+    Store::open(&root, &helper()).unwrap();
+    for part in ["layers", "images", "c", "volumes", "gone"] {
+        assert_eq!(fs::metadata(root.join(part)).unwrap().permissions().mode() & 0o777, 0o700, "{part}");
     }
 }
 

@@ -33,7 +33,7 @@ pub use self::field::Mount;
 pub struct Description {
     /// `image`: the base image's name, the only key that must be there.
     pub image: String,
-    /// `engine`: what the containers are of, `docker` or `embedded`; default: for who calls to say.
+    /// `engine`: what the containers are of, `docker`, `podman` or `embedded`; default: for who calls to say.
     pub engine: Option<EngineKind>,
     /// `platform`: the platform of the image, as in `linux/arm64`; default: whichever the daemon has.
     pub platform: Option<String>,

@@ -16,7 +16,7 @@ mod terminal;
 
 use std::path::PathBuf;
 
-pub use help::help;
+pub use help::{DOCKER, PODMAN, help};
 
 /// A Docker daemon.
 pub struct Docker {

@@ -45,7 +45,7 @@ impl Embedded {
     /// # Errors
     /// [`EngineError::Unusable`] where this machine does not allow containers; the system's refusals.
     pub fn open() -> Result<Embedded, EngineError> {
-        Embedded::open_at(&store_directory(), Path::new("/proc/self/exe"))
+        Embedded::open_at(&store_directory()?, Path::new("/proc/self/exe"))
     }
 
     /// A store in a directory, with another program to help.
@@ -66,6 +66,14 @@ impl Embedded {
     #[must_use]
     pub fn has_only_root(&self) -> bool {
         self.store.has_only_root()
+    }
+
+    /// Removes what was left by who was killed, and layers that nobody has; nothing while others use the store.
+    ///
+    /// # Errors
+    /// What could not be removed.
+    pub fn tidy(&self) -> Result<(), EngineError> {
+        self.store.collect().map_err(failure)
     }
 
     /// Takes the images out of an archive of `docker save` or an OCI layout, under a name if one is given.
@@ -102,14 +110,23 @@ impl Embedded {
 }
 
 /// The directory of this user's store.
-fn store_directory() -> PathBuf {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
-    if let Some(chosen) = absolute(STORE) {
-        return chosen;
+fn store_directory() -> Result<PathBuf, EngineError> {
+    let help = || format!("set {STORE} to an absolute path on a local disk");
+    if let Some(chosen) = env::var_os(STORE).filter(|value| !value.is_empty()).map(PathBuf::from) {
+        let what = format!("`{}` in {STORE} is not an absolute path", chosen.display());
+        return if chosen.is_absolute() { Ok(chosen) } else { Err(EngineError::Unusable { what, help: help() }) };
     }
-    let shared = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
-    let base = if geteuid().is_root() { None } else { shared };
-    base.unwrap_or_else(|| PathBuf::from("/var/lib")).join("compeval/containers")
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
+    let own = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
+    // Root of a user namespace cannot write there.
+    let shared = Path::new("/var/lib");
+    let may_share = geteuid().is_root() && rustix::fs::access(shared, rustix::fs::Access::WRITE_OK).is_ok();
+    match if may_share { Some(shared.to_owned()) } else { own } {
+        Some(base) => Ok(base.join("compeval/containers")),
+        None => {
+            Err(EngineError::Unusable { what: "nothing says where containers are to be kept".into(), help: help() })
+        }
+    }
 }
 
 impl Images for Embedded {

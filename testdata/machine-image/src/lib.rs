@@ -181,7 +181,7 @@ pub fn ensure(engine: &Connected, kind: Kind) -> Result<String, ImageError> {
 /// When the engine refuses.
 pub fn import(engine: &Connected, reference: &str, files: Vec<u8>) -> Result<(), ImageError> {
     match engine {
-        Connected::Docker(docker) => {
+        Connected::Docker(docker) | Connected::Podman(docker) => {
             docker.import_image(reference, files, &[&format!("ENV {PATH}"), "CMD [\"sh\"]"])?;
         }
         Connected::Embedded(embedded) => drop(embedded.import(&*archive::saved(reference, &files, PATH)?, None)?),
@@ -189,15 +189,17 @@ pub fn import(engine: &Connected, reference: &str, files: Vec<u8>) -> Result<(),
     Ok(())
 }
 
-/// The engine for a test: the embedded one where `CE_ENGINE` says so, with a store that `CE_STORE` names and the help of
-/// `program`; else a Docker daemon. Without one, says on stderr that `subject` is left out and gives `None`.
+/// The engine for a test: Podman's service or the embedded one where `CE_ENGINE` says so, that with a store that `CE_STORE`
+/// names and the help of `program`; else a Docker daemon. Without one, says on stderr that `subject` is left out and gives `None`.
 ///
 /// # Panics
 /// Without an engine when `CE_TEST_DOCKER=require` is set, as it is where all tests must run.
 #[must_use]
 pub fn engine_for_tests(subject: &str, program: &Path) -> Option<Connected> {
-    if env::var_os("CE_ENGINE").is_none_or(|name| name != "embedded") {
-        return docker_for_tests(subject);
+    match env::var("CE_ENGINE").unwrap_or_default().as_str() {
+        "podman" => return or_left_out(Docker::connect_to_podman().map(Connected::Podman), subject),
+        "embedded" => {}
+        _ => return docker_for_tests(subject),
     }
     let store = env::var_os(STORE).map(PathBuf::from).unwrap_or_else(|| env::temp_dir().join("ce-test-store"));
     or_left_out(Embedded::open_at(&store, program).map(Connected::Embedded), subject)

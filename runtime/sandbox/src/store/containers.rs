@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::Read,
     path::Path,
     time::Duration,
 };
@@ -19,6 +18,7 @@ use crate::{
     lifetime::{self, RESTS},
     protocol::{Ask, Launch, Reply, RunningCommand},
     record::{ContainerSetup, HostNetwork, StoredContainer},
+    rootfs,
     tree::TreeChange,
 };
 
@@ -120,8 +120,8 @@ impl Store {
     pub fn containers(&self) -> Result<Vec<StoredContainer>> {
         let mut containers: Vec<StoredContainer> = Vec::new();
         for path in entries(&layout::containers(&self.root))? {
-            // One may go meanwhile.
-            containers.extend(read_record(&Home::at(path).record())?);
+            // One may go meanwhile, or be damaged: then it is collected.
+            containers.extend(read_record(&Home::at(path).record()).ok().flatten());
         }
         containers.sort_by(|one, other| (other.created, &one.id).cmp(&(one.created, &other.id)));
         Ok(containers)
@@ -227,8 +227,8 @@ impl Store {
     pub fn remove(&self, id: &str) -> Result<()> {
         let Some(container) = self.container(id)? else { return Ok(()) };
         let home = Home::of(&self.root, &container.name);
+        let _lock = self.shared()?;
         let gone = {
-            let _lock = self.shared()?;
             let _starting = match locked(&home.starting(), FlockOperation::LockExclusive) {
                 Err(_) if !home.path().exists() => return Ok(()),
                 starting => starting?,
@@ -251,13 +251,14 @@ impl Store {
     /// [`SandboxError::Lost`] when the container ended meanwhile.
     pub fn launch(&self, id: &str, launch: &Launch, reads: bool) -> Result<Launched> {
         let container = self.existing(id)?;
-        loop {
+        for _ in 0..TRIES {
             let socket = self.reached(&container)?;
             // One that has just ended for want of anything to do has not read what is asked: nothing was run.
             if let Some(launched) = client::launch(socket, launch, reads, &container.name)? {
                 return Ok(launched);
             }
         }
+        Err(refused(format!("container `{}` takes no more commands", container.name)))
     }
 
     /// A connection to the first process of a container that runs.
@@ -311,21 +312,17 @@ impl Store {
     pub fn read_file(&self, id: &str, path: &str, most: u64) -> Result<Option<Vec<u8>>> {
         let container = self.existing(id)?;
         let found: Option<(Vec<u8>, bool)> = match self.answer(&container, &Ask::Open { path: path.to_owned() })? {
-            Some((Reply::Opened, descriptors)) => match descriptors.into_iter().next() {
-                Some(file) => {
-                    let mut bytes = Vec::new();
-                    let read = File::from(file).take(most + 1).read_to_end(&mut bytes);
-                    read.doing(|| format!("read `{path}` in the container"))?;
-                    let is_longer = bytes.len() as u64 > most;
-                    Some((bytes, is_longer))
-                }
-                None => None,
-            },
-            Some(_) => None,
-            None => {
-                let (container, store) = (Box::new(container), self.root.clone());
-                self.helper.ask(Job::Read { container, store, path: path.to_owned(), most })?
+            Some((Reply::Opened, descriptors)) => {
+                descriptors.into_iter().next().map(|file| rootfs::content(file, path, most)).transpose()?
             }
+            Some(_) => None,
+            None => match rootfs::open_written(&Home::of(&self.root, &container.name).upper(), path) {
+                Some(file) => Some(rootfs::content(file, path, most)?),
+                None => {
+                    let (container, store) = (Box::new(container), self.root.clone());
+                    self.helper.ask(Job::Read { container, store, path: path.to_owned(), most })?
+                }
+            },
         };
         match found {
             Some((_, true)) => Err(SandboxError::FileTooLong { path: path.to_owned() }),
@@ -338,8 +335,14 @@ impl Store {
     /// # Errors
     /// [`SandboxError::NoSuchContainer`]; the system's refusals.
     pub fn changes(&self, id: &str) -> Result<Vec<TreeChange>> {
+        let _lock = self.shared()?;
         let container = Box::new(self.existing(id)?);
-        self.helper.ask(Job::Changes { container, store: self.root.clone() })
+        let directory = self.new_directory()?;
+        let changes =
+            self.helper.ask(Job::Changes { container, store: self.root.clone(), directory: directory.clone() });
+        let swept = self.discard(&directory);
+        let changes = changes?;
+        swept.map(|()| changes)
     }
 
     /// How much a container wrote, in bytes.

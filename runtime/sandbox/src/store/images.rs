@@ -10,6 +10,7 @@ use crate::{
     helper::Job,
     layout::{self, Home},
     record::StoredImage,
+    tree,
     unpack::hexadecimal,
 };
 
@@ -29,7 +30,8 @@ impl Store {
         let mut images = Vec::new();
         for path in entries(&layout::images(&self.root))? {
             if path.extension().is_none() {
-                images.extend(read_record::<StoredImage>(&path)?);
+                // One may be damaged: then it is collected.
+                images.extend(read_record::<StoredImage>(&path).ok().flatten());
             }
         }
         images.sort_by(|one, other| (other.created, &one.id).cmp(&(one.created, &other.id)));
@@ -57,14 +59,19 @@ impl Store {
         let _lock = self.shared()?;
         let container = self.existing(container)?;
         let before = self.image(&container.image_id)?;
-        let made = self.new_name()?;
-        let within = |path: PathBuf| path.strip_prefix(&self.root).map(ToOwned::to_owned).unwrap_or(path);
-        let from = within(Home::of(&self.root, &container.name).upper());
-        self.helper.tell(Job::Copy { store: self.root.clone(), from, to: within(made.clone()) })?;
-        let size: u64 = self.helper.ask(Job::Size { directory: made.clone() })?;
+        let directory = self.new_directory()?;
+        let from = Home::of(&self.root, &container.name).upper();
+        let copied = self.helper.tell(Job::Copy { from, directory: directory.clone() });
+        let made = directory.join(tree::TO);
+        let size = copied.and_then(|()| self.helper.ask::<u64>(Job::Size { directory: made.clone() }));
+        if size.is_err() {
+            let _ = self.discard(&directory);
+        }
+        let size = size?;
         let layer = format!("{LOCAL}{}", random(7)?);
         let place = layout::layers(&self.root).join(&layer);
         fs::rename(&made, &place).doing(|| named("make", &place))?;
+        self.discard(&directory)?;
         let setup = container.setup;
         let mut image = StoredImage {
             id: String::new(),

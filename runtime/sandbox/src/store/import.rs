@@ -17,7 +17,7 @@ use crate::{
     helper::Job,
     layout,
     record::StoredImage,
-    unpack::hexadecimal,
+    unpack::{decompressed, hexadecimal},
 };
 
 /// The longest description in an archive, in bytes; layers may be of any length.
@@ -114,6 +114,7 @@ impl Store {
     }
 
     fn import_to(&self, archive: impl Read, directory: &Path, name: Option<&str>) -> Result<Vec<StoredImage>> {
+        let archive = decompressed(archive).doing(|| "read the archive".into())?;
         let unpacked = Unpacked::read(archive, directory)?;
         let mut all = unpacked.images()?;
         match (name, all.as_mut_slice()) {
@@ -136,6 +137,8 @@ impl Store {
         for (path, digest) in parts.layers.iter().zip(&read.rootfs.diff_ids) {
             let layer = self.import_layer(&unpacked.file(path)?, digest)?;
             size += self.helper.ask::<u64>(Job::Size { directory: layout::layers(&self.root).join(&layer) })?;
+            // Of one that is there twice, the upper one decides.
+            layers.retain(|other| *other != layer);
             layers.push(layer);
         }
         if layers.is_empty() {

@@ -14,6 +14,8 @@ use super::Docker;
 use crate::engine::error::EngineError;
 
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+/// Root's.
+const PODMANS_SOCKET: &str = "/run/podman/podman.sock";
 const VERSION: &bollard::ClientVersion = &bollard::ClientVersion { major_version: 1, minor_version: 41 };
 /// How long the daemon may take to begin an answer.
 const PATIENCE_SECONDS: u64 = 120;
@@ -31,6 +33,26 @@ impl Docker {
                 None => Err(EngineError::UnsupportedAddress { address: host }),
             },
             _ => Self::connect_to(Path::new(DEFAULT_SOCKET)),
+        }
+    }
+
+    /// The service of Podman, which answers as a Docker daemon does: at `CONTAINER_HOST` (`unix://` and a path), else this
+    /// user's, else root's.
+    ///
+    /// # Errors
+    /// As [`Docker::connect`].
+    pub fn connect_to_podman() -> Result<Self, EngineError> {
+        let host = std::env::var("CONTAINER_HOST").unwrap_or_default();
+        if !host.is_empty() {
+            return match host.strip_prefix("unix://") {
+                Some(path) => Self::connect_to(Path::new(path)),
+                None => Err(EngineError::UnsupportedAddress { address: host }),
+            };
+        }
+        let own = std::env::var_os("XDG_RUNTIME_DIR").map(|directory| Path::new(&directory).join("podman/podman.sock"));
+        match own.filter(|socket| socket.exists()) {
+            Some(socket) => Self::connect_to(&socket),
+            None => Self::connect_to(Path::new(PODMANS_SOCKET)),
         }
     }
 

@@ -79,6 +79,11 @@ pub(super) fn program(command: RunningCommand) -> RunningProgram {
     RunningProgram { argv: command.argv, process: Some(command.process) }
 }
 
+/// A text in which names out of an archive or a container may stand, for a terminal.
+fn shown(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+}
+
 /// One of our errors for one of a store's.
 pub(super) fn failure(error: SandboxError) -> EngineError {
     match error {
@@ -91,7 +96,9 @@ pub(super) fn failure(error: SandboxError) -> EngineError {
         SandboxError::FileTooLong { path } => EngineError::FileTooLong { path: path.into() },
         SandboxError::Lost { name } => EngineError::Lost { id: name },
         SandboxError::Machine { what, help } => EngineError::Unusable { what, help },
-        SandboxError::Failed { doing, source } => EngineError::Refused { doing, message: source.to_string() },
-        other => EngineError::Refused { doing: "go on".into(), message: other.to_string() },
+        SandboxError::Failed { doing, source } => {
+            EngineError::Refused { doing: shown(&doing), message: shown(&source.to_string()) }
+        }
+        other => EngineError::Refused { doing: "do this".into(), message: shown(&other.to_string()) },
     }
 }

@@ -23,7 +23,7 @@ pub fn help(error: &EngineError) -> Option<String> {
 }
 
 /// What the engine says where docker.conf asks for what it has not, and what helps.
-const REFUSED: [(&str, &str); 6] = [
+const REFUSED: [(&str, &str); 7] = [
     ("network ", "correct `network` in docker.conf, or use Docker: `--engine docker`"),
     ("sets no limits", "take `limits` out of docker.conf, or use Docker: `--engine docker`"),
     ("graphics cards", "use Docker: `--engine docker`"),
@@ -31,7 +31,8 @@ const REFUSED: [(&str, &str); 6] = [
     (
         "root is all there is",
         "take `user` out of docker.conf, or have an administrator give this account ranges: `usermod --add-subuids \
-         100000-165535 --add-subgids 100000-165535 NAME`, and the package `uidmap`; then remove the store",
+         100000-165535 --add-subgids 100000-165535 NAME`, and the package `uidmap`; then set CE_STORE to a new directory",
     ),
+    ("Read-only file system", "set CE_STORE to a directory that can be written to"),
     ("No space left on device", "free some space: `ce-env prune`"),
 ];
