@@ -386,7 +386,7 @@ mod tests {
             complaint("image = \"x\"\nlimits = { memroy = 1 }\n"),
             "align/docker.conf:2:12: unknown key `memroy`\nhelp: did you mean `memory`?"
         );
-        assert!(complaint("volume = 1").ends_with("help: the keys are `image`, `platform`, `pull`, `user`, `workdir`, `shell`, `env`, `path`, `network`, `limits`, `shm-size`, `gpus`, `init`, `mounts`, `caches`, `retries`, `stage-timeout`, `update`, `keep`, `everytime`, `pure`"));
+        assert!(complaint("volume = 1").ends_with("help: the keys are `image`, `engine`, `platform`, `pull`, `user`, `workdir`, `shell`, `env`, `path`, `network`, `limits`, `shm-size`, `gpus`, `init`, `mounts`, `caches`, `retries`, `stage-timeout`, `update`, `keep`, `everytime`, `pure`"));
     }
 
     #[test]
