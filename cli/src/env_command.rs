@@ -298,7 +298,7 @@ impl EnvError {
     }
 }
 
-/// Takes images out of an archive, and gives their names, a line each.
+/// Takes images out of an archive, and gives their ids, a line each.
 fn import(connected: &Connected, archive: &Path, name: Option<&str>) -> Result<String, EnvError> {
     let unreadable = |source| EnvError::Archive { path: archive.to_owned(), source };
     let images = match archive == Path::new("-") {
@@ -336,6 +336,16 @@ pub fn run(arguments: &EnvArguments) -> ExitCode {
     }
 }
 
+/// The engine that is wanted, as far as docker.conf can be read.
+fn connect(arguments: &EnvArguments, directory: &Path) -> Result<Connected, EnvError> {
+    let described = || Environment::read(directory).ok()?.description.engine;
+    let connected = arguments.engine.connect(described())?;
+    if let Some(words) = connected.first_words() {
+        tell(&format!("ce-env: {words}\n"));
+    }
+    Ok(connected)
+}
+
 fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
     let directory = computation::found_upwards(&arguments.directory);
     // One that is gone is still named.
@@ -344,11 +354,7 @@ fn attempt(arguments: &EnvArguments) -> Result<u8, EnvError> {
     if let EnvCommand::Log { stage, follow } = &arguments.command {
         return logs::show(&directory, *stage, *follow).map(|()| 0);
     }
-    let described = || Environment::read(&directory).ok()?.description.engine;
-    let connected = arguments.engine.connect(described())?;
-    if let Some(words) = connected.first_words() {
-        tell(&format!("ce-env: {words}\n"));
-    }
+    let connected = connect(arguments, &directory)?;
     let engine = connected.engine();
     let tended = Tended { inventory: Inventory { engine }, directory: &directory };
     match &arguments.command {

@@ -8,7 +8,6 @@ use std::{
 use compeval_interpreter::lint::history::History;
 use compeval_runtime::{
     computation::{self, error::ComputationError, layout::MAPPING},
-    engine,
     inventory::Inventory,
 };
 
@@ -16,6 +15,7 @@ use super::{
     arguments::LintArguments,
     subject::{Subject, read_bounded},
 };
+use crate::engines;
 
 /// An older version that could not be read.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ fn of_container(subject: &Subject) -> Option<History> {
     if !directory.join(MAPPING).exists() {
         return None;
     }
-    let connected = engine::connect(None).ok()?;
+    let connected = engines::of_environment().ok()?;
     let directory = directory.canonicalize().ok()?;
     let containers = Inventory { engine: connected.engine() }.entries(Some(&directory)).ok()?;
     let applied = containers.iter().map(|known| {

@@ -32,7 +32,7 @@ const CAPABILITIES: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::AUDIT_WRITE)
     .union(CapabilitySet::SETFCAP);
 
-/// What is refused whatever it is asked for; Docker's default profile refuses the same to who has [`CAPABILITIES`].
+/// What is refused whatever it is asked for; it follows what Docker's default profile refuses to who has [`CAPABILITIES`].
 const REFUSED: &[libc::c_long] = &[
     libc::SYS_acct,
     libc::SYS_add_key,

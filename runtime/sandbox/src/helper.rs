@@ -1,6 +1,6 @@
 //! The program again, in a process of its own: it has one thread, so that it can fork, and be root of a container's ids.
 //!
-//! Its job comes as one line of text on its standard input, what it found goes to standard output, an error to standard error.
+//! Its job comes as text on its standard input, what it found goes to standard output, an error to standard error.
 
 use std::{
     fs::{self, File},
@@ -165,7 +165,7 @@ fn view(container: &StoredContainer, store: &Path, upper: Option<&str>, root: &P
     mount("overlay", root, "overlay", flags, options.as_c_str()).doing(|| rootfs::OVERLAY.into())
 }
 
-/// An overlay, a copy of a mount with attributes, and a fresh /proc.
+/// An overlay that can be written, and a copy of a mount with attributes.
 fn try_all(directory: &Path, ids: &Ids) -> Result<()> {
     for part in ["lower", "upper", "work", "root"] {
         fs::create_dir(directory.join(part)).doing(|| named("make", directory.join(part)))?;
@@ -252,20 +252,17 @@ impl Helper {
 
 /// A program in memory that can neither be changed nor found on a disk: what is inside could get hold of it.
 fn sealed(program: &Path) -> Result<File> {
-    let copied = || -> Result<File> {
-        let mut program = File::open(program).doing(|| named("read", program))?;
-        let mut make = || -> io::Result<File> {
-            let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-            // Where such files cannot be run unless that is asked for; kernels before 6.3 do not know the question.
-            let made = memfd_create("ce-sandbox", flags | MemfdFlags::EXEC);
-            let mut copy = File::from(made.or_else(|_| memfd_create("ce-sandbox", flags))?);
-            io::copy(&mut program, &mut copy)?;
-            fcntl_add_seals(&copy, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
-            Ok(copy)
-        };
-        make().doing(|| "copy this program".into())
+    let mut program = File::open(program).doing(|| named("read", program))?;
+    let mut copied = || -> io::Result<File> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        // Where such files cannot be run unless that is asked for; kernels before 6.3 do not know the question.
+        let made = memfd_create("ce-sandbox", flags | MemfdFlags::EXEC);
+        let mut copy = File::from(made.or_else(|_| memfd_create("ce-sandbox", flags))?);
+        io::copy(&mut program, &mut copy)?;
+        fcntl_add_seals(&copy, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+        Ok(copy)
     };
-    copied()
+    copied().doing(|| "copy this program".into())
 }
 
 /// Whether an error says that this is worth trying with other ids.

@@ -150,10 +150,17 @@ impl FirstProcess<'_> {
             let mut polled = vec![PollFd::new(self.listener, PollFlags::IN), PollFd::new(self.signals, PollFlags::IN)];
             polled.extend(self.clients.iter().map(|client| PollFd::new(&client.socket, PollFlags::IN)));
             let patience = self.clients.is_empty().then_some(&LINGER);
-            match poll(&mut polled, patience) {
-                Ok(0) if matches!(wait(WaitOptions::NOHANG), Err(rustix::io::Errno::CHILD)) => return self.rest(),
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error).doing(|| "wait for what is asked".into()),
+            let answer = poll(&mut polled, patience);
+            if answer == Ok(0) {
+                drop(polled);
+                self.reap();
+                if matches!(wait(WaitOptions::NOHANG), Err(rustix::io::Errno::CHILD)) {
+                    return self.rest();
+                }
+                continue;
+            }
+            if !matches!(answer, Ok(_) | Err(rustix::io::Errno::INTR)) {
+                return answer.map(|_| 0).doing(|| "wait for what is asked".into());
             }
             let mut events = polled.iter().map(|polled| !polled.revents().is_empty()).collect::<Vec<_>>().into_iter();
             let (is_asked, has_ended) = (events.next() == Some(true), events.next() == Some(true));

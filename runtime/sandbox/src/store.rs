@@ -103,6 +103,10 @@ impl Store {
     /// Tries what could be had, the best first.
     fn choose_ids(&mut self) -> Result<()> {
         let _lock = locked(&layout::lock(&self.root), FlockOperation::LockExclusive)?;
+        if let Some(ids) = read_record(&layout::ids(&self.root))? {
+            self.helper.ids = ids; // another process was first
+            return Ok(());
+        }
         let mut reason = String::from("this account has no rows in /etc/subuid and /etc/subgid");
         for ids in Ids::candidates() {
             self.helper.ids = ids;

@@ -253,17 +253,17 @@ pub(crate) fn copy() -> Result<()> {
     walk(from, |path, found| {
         let inside = path.strip_prefix(from).unwrap_or(Path::new(""));
         let target = if inside == Path::new("") { to.to_owned() } else { to.join(inside) };
-        if !found.is_dir() && found.nlink() > 1 {
-            if let Some(first) = links.get(&found.ino()) {
-                return fs::hard_link(first, &target).doing(|| named("link", &target));
-            }
-            links.insert(found.ino(), target.clone());
+        if let Some(first) = links.get(&found.ino()) {
+            return fs::hard_link(first, &target).doing(|| named("link", &target));
         }
         match copy_one(path, found, &target) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
                 return Ok(());
             }
             copied => copied.doing(|| named("copy", path))?,
+        }
+        if !found.is_dir() && found.nlink() > 1 {
+            links.insert(found.ino(), target.clone());
         }
         if found.is_dir() {
             directories.push((target, found.clone()));

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use compeval_sandbox::{Launched, Store, StoredImage};
+use compeval_sandbox::{Launched, Store};
 use rustix::process::{getegid, geteuid};
 
 pub use compeval_sandbox::help_if_asked;
@@ -102,11 +102,11 @@ impl Embedded {
         };
         self.store.launch(id, &launch, reads).map_err(failure)
     }
+}
 
-    fn containers_of(&self, labels: &[(&str, &str)]) -> Result<Vec<Container>, EngineError> {
-        let found = self.store.containers_with(labels).map_err(failure)?;
-        Ok(found.into_iter().map(|container| found_container(&self.store, container)).collect())
-    }
+/// Whether all of `wanted` are among the labels.
+fn has_all(labels: &BTreeMap<String, String>, wanted: &[(&str, &str)]) -> bool {
+    wanted.iter().all(|(name, value)| labels.get(*name).is_some_and(|there| there == value))
 }
 
 /// The directory of this user's store.
@@ -157,11 +157,8 @@ impl Images for Embedded {
     }
 
     fn images(&self, labels: &[(&str, &str)]) -> Result<Vec<Image>, EngineError> {
-        let has = |image: &StoredImage| {
-            labels.iter().all(|(name, value)| image.labels.get(*name).is_some_and(|there| there == value))
-        };
         let images = self.store.images().map_err(failure)?;
-        Ok(images.into_iter().filter(has).map(found_image).collect())
+        Ok(images.into_iter().filter(|image| has_all(&image.labels, labels)).map(found_image).collect())
     }
 
     fn commit(
@@ -180,7 +177,9 @@ impl Images for Embedded {
 
 impl Containers for Embedded {
     fn containers(&self, labels: &[(&str, &str)]) -> Result<Vec<Container>, EngineError> {
-        self.containers_of(labels)
+        let found = self.store.containers().map_err(failure)?.into_iter();
+        let found = found.filter(|container| has_all(&container.setup.labels, labels));
+        Ok(found.map(|container| found_container(&self.store, container)).collect())
     }
 
     fn container(&self, id: &str) -> Result<Option<Container>, EngineError> {

@@ -1,7 +1,6 @@
 //! The containers of a store.
 
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     path::Path,
     time::Duration,
@@ -62,10 +61,11 @@ impl Store {
             return Err(SandboxError::BadMount { source_path: bind.source.clone() });
         }
         let mut setup = setup.clone();
-        let or =
-            |given: &mut String, other: &String| *given = if given.is_empty() { other.clone() } else { given.clone() };
-        or(&mut setup.user, &image.user);
-        or(&mut setup.working_dir, &image.working_dir);
+        for (given, other) in [(&mut setup.user, &image.user), (&mut setup.working_dir, &image.working_dir)] {
+            if given.is_empty() {
+                given.clone_from(other);
+            }
+        }
         setup.env.splice(0..0, image.env.iter().cloned());
         setup.labels = image.labels.clone().into_iter().chain(setup.labels).collect();
         for volume in &setup.volumes {
@@ -188,10 +188,7 @@ impl Store {
             return Ok(socket);
         }
         let gone = || SandboxError::NoSuchContainer { name: container.name.clone() };
-        let _starting = match locked(&home.starting(), FlockOperation::LockExclusive) {
-            Err(_) if !home.path().exists() => return Err(gone()),
-            starting => starting?,
-        };
+        let Some(_starting) = starting(&home)? else { return Err(gone()) };
         if let Some(bind) = container.setup.binds.iter().find(|bind| !bind.source.exists()) {
             return Err(SandboxError::BadMount { source_path: bind.source.clone() });
         }
@@ -216,8 +213,10 @@ impl Store {
     pub fn stop(&self, id: &str) -> Result<()> {
         let container = self.existing(id)?;
         let home = Home::of(&self.root, &container.name);
-        let _starting = locked(&home.starting(), FlockOperation::LockExclusive)?;
-        end(&home)
+        match starting(&home)? {
+            Some(_starting) => end(&home),
+            None => Err(SandboxError::NoSuchContainer { name: container.name }),
+        }
     }
 
     /// Removes a container, killing what runs in it. One that is gone is no error.
@@ -229,10 +228,7 @@ impl Store {
         let home = Home::of(&self.root, &container.name);
         let _lock = self.shared()?;
         let gone = {
-            let _starting = match locked(&home.starting(), FlockOperation::LockExclusive) {
-                Err(_) if !home.path().exists() => return Ok(()),
-                starting => starting?,
-            };
+            let Some(_starting) = starting(&home)? else { return Ok(()) };
             end(&home)?;
             let gone = self.new_name()?;
             match fs::rename(home.path(), &gone) {
@@ -247,8 +243,8 @@ impl Store {
     /// Starts a command in a running container. What it reads is sent to it if it `reads`, and nothing otherwise.
     ///
     /// # Errors
-    /// [`SandboxError::NoSuchContainer`], [`SandboxError::NotRunning`] and the system's refusals before anything ran;
-    /// [`SandboxError::Lost`] when the container ended meanwhile.
+    /// [`SandboxError::NoSuchContainer`], [`SandboxError::NotRunning`], nobody to run it as, and the system's refusals, all
+    /// before anything ran.
     pub fn launch(&self, id: &str, launch: &Launch, reads: bool) -> Result<Launched> {
         let container = self.existing(id)?;
         for _ in 0..TRIES {
@@ -353,20 +349,14 @@ impl Store {
         let container = self.existing(id)?;
         self.helper.ask(Job::Size { directory: Home::of(&self.root, &container.name).upper() })
     }
-
-    /// The labels that containers are found by.
-    ///
-    /// # Errors
-    /// A store that cannot be read.
-    pub fn containers_with(&self, labels: &[(&str, &str)]) -> Result<Vec<StoredContainer>> {
-        let mut containers = self.containers()?;
-        containers.retain(|container| has(&container.setup.labels, labels));
-        Ok(containers)
-    }
 }
 
-fn has(all: &BTreeMap<String, String>, wanted: &[(&str, &str)]) -> bool {
-    wanted.iter().all(|(name, value)| all.get(*name).is_some_and(|there| there == value))
+/// Held by who starts or ends a container; `None` when that is gone.
+fn starting(home: &Home) -> Result<Option<File>> {
+    match locked(&home.starting(), FlockOperation::LockExclusive) {
+        Err(_) if !home.path().exists() => Ok(None),
+        held => held.map(Some),
+    }
 }
 
 fn neither(container: &StoredContainer) -> SandboxError {

@@ -108,7 +108,7 @@ impl Store {
         let _lock = self.shared()?;
         let directory = self.new_directory()?;
         let imported = self.import_to(archive, &directory, name);
-        let swept = fs::remove_dir_all(&directory).doing(|| named("remove", &directory));
+        let swept = self.discard(&directory);
         let imported = imported?;
         swept.map(|()| imported)
     }

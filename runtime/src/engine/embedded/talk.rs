@@ -16,7 +16,6 @@ use rustix::{
     termios::{Winsize, tcsetwinsize},
 };
 
-use super::convert::failure;
 use crate::engine::{
     error::EngineError,
     exec::{Conversation, Orders, Resize, Sink, Stream, TerminalSize},
@@ -294,9 +293,7 @@ impl Conversation for EmbeddedTalk {
     fn status(&mut self) -> Result<i32, EngineError> {
         match &self.state {
             TalkState::Refused(status) => Ok(*status),
-            TalkState::Runs(running) => {
-                running.wait().map_err(failure).map_err(|_| EngineError::Lost { id: self.id.clone() })
-            }
+            TalkState::Runs(running) => running.wait().map_err(|_| EngineError::Lost { id: self.id.clone() }),
         }
     }
 }
