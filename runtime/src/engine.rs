@@ -8,9 +8,11 @@ pub mod containers;
 pub mod docker;
 pub mod embedded;
 pub mod error;
+mod event_loop;
 pub mod exec;
 pub mod images;
 pub mod memory;
+mod registry;
 mod stdin;
 
 pub use choice::{Connected, ENGINES, EngineKind, connect};

@@ -45,5 +45,5 @@ pub use error::{Result, SandboxError};
 pub use helper::help_if_asked;
 pub use protocol::{Launch, RunningCommand};
 pub use record::{Bind, ContainerSetup, HostNetwork, StoredContainer, StoredImage, Volume};
-pub use store::{Store, StoredState, full_name};
+pub use store::{Incoming, Store, StoredState, architecture, full_name};
 pub use tree::{TreeChange, TreeChangeKind};

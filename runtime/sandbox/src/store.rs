@@ -4,6 +4,7 @@ mod containers;
 mod images;
 mod import;
 mod names;
+mod receive;
 
 use std::{
     fs::{self, File},
@@ -19,7 +20,9 @@ use rustix::{
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use containers::StoredState;
+pub use import::architecture;
 pub use names::full_name;
+pub use receive::Incoming;
 
 use crate::{
     error::{Doing, Result, SandboxError, named, refused, unreadable},
@@ -110,12 +113,8 @@ impl Store {
         let mut reason = String::from("this account has no rows in /etc/subuid and /etc/subgid");
         for ids in Ids::candidates() {
             self.helper.ids = ids;
-            let directory = self.new_directory()?;
-            let tried = self.helper.tell(Job::Try { directory: directory.clone() });
-            let swept = self.discard(&directory);
-            match tried {
+            match self.in_directory(|directory| self.helper.tell(Job::Try { directory: directory.to_owned() })) {
                 Ok(()) => {
-                    swept?;
                     let limits =
                         if self.helper.ids.is_single() { format!("; {reason}: {ONE_ID}") } else { String::new() };
                     let place = self.root.display();
@@ -151,6 +150,20 @@ impl Store {
     /// A name that nothing has there.
     fn new_name(&self) -> Result<PathBuf> {
         Ok(layout::gone(&self.root).join(random(8)?))
+    }
+
+    /// What `with` makes of a new directory, which is removed after it. Who calls holds the lock of the store.
+    fn in_directory<T, E: From<SandboxError>>(
+        &self,
+        with: impl FnOnce(&Path) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let directory = self.new_directory()?;
+        let made = with(&directory);
+        let swept = self.discard(&directory);
+        // Why nothing was made is more than why something is left, which is collected one day.
+        let made = made?;
+        swept?;
+        Ok(made)
     }
 
     /// Removes a directory among those, whoever its files belong to.

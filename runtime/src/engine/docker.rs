@@ -35,13 +35,11 @@ mod tests {
 
     use compeval_machine_image::{Kind, docker_for_tests, ensure};
 
-    use super::{
-        connect::{block_on, connection_error},
-        *,
-    };
+    use super::{connect::connection_error, *};
     use crate::engine::{
         containers::{BindMount, ContainerSpec, ContainerState, Containers},
         error::EngineError,
+        event_loop::block_on,
         exec::{Exec, Execs, Stream},
         images::Images,
     };

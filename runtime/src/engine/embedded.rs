@@ -2,6 +2,8 @@
 
 mod convert;
 mod help;
+#[cfg(feature = "registries")]
+mod pull;
 mod talk;
 
 use std::{
@@ -19,7 +21,7 @@ pub use compeval_sandbox::help_if_asked;
 pub use help::help;
 
 use self::{
-    convert::{change, failure, found_container, found_image, program, setup_of},
+    convert::{change, found_container, found_image, program, setup_of},
     talk::{EmbeddedTalk, run},
 };
 use super::{
@@ -53,7 +55,7 @@ impl Embedded {
     /// # Errors
     /// As [`Embedded::open`].
     pub fn open_at(directory: &Path, program: &Path) -> Result<Embedded, EngineError> {
-        Ok(Embedded { store: Store::open(directory, program).map_err(failure)? })
+        Ok(Embedded { store: Store::open(directory, program)? })
     }
 
     /// What is to be known about a store that has just been made.
@@ -73,7 +75,7 @@ impl Embedded {
     /// # Errors
     /// What could not be removed.
     pub fn tidy(&self) -> Result<(), EngineError> {
-        self.store.collect().map_err(failure)
+        self.store.collect().map_err(EngineError::from)
     }
 
     /// Takes the images out of an archive of `docker save` or an OCI layout, under a name if one is given.
@@ -81,7 +83,7 @@ impl Embedded {
     /// # Errors
     /// An archive that is none; the system's refusals.
     pub fn import(&self, archive: impl Read, name: Option<&str>) -> Result<Vec<Image>, EngineError> {
-        let images = self.store.import(archive, name).map_err(failure)?;
+        let images = self.store.import(archive, name)?;
         Ok(images.into_iter().map(found_image).collect())
     }
 
@@ -100,7 +102,7 @@ impl Embedded {
             working_dir: exec.working_dir.clone(),
             has_terminal: exec.has_terminal,
         };
-        self.store.launch(id, &launch, reads).map_err(failure)
+        self.store.launch(id, &launch, reads).map_err(EngineError::from)
     }
 }
 
@@ -131,33 +133,47 @@ fn store_directory() -> Result<PathBuf, EngineError> {
 
 impl Images for Embedded {
     fn image(&self, reference: &str) -> Result<Image, EngineError> {
-        self.store.image(reference).map(found_image).map_err(failure)
+        self.store.image(reference).map(found_image).map_err(EngineError::from)
     }
 
-    /// From a Docker daemon of this machine, if there is one that has it.
+    #[cfg(feature = "registries")]
+    fn pull(
+        &self,
+        reference: &str,
+        platform: Option<&str>,
+        progress: &mut dyn FnMut(Pulling) -> ControlFlow<()>,
+    ) -> Result<(), EngineError> {
+        pull::pull(&self.store, reference, platform, progress)
+    }
+
+    #[cfg(not(feature = "registries"))]
     fn pull(
         &self,
         reference: &str,
         _platform: Option<&str>,
-        progress: &mut dyn FnMut(Pulling) -> ControlFlow<()>,
+        _progress: &mut dyn FnMut(Pulling) -> ControlFlow<()>,
     ) -> Result<(), EngineError> {
-        let not_pulled = |message: &str| {
-            let message = format!("the embedded engine brings no images from registries, and {message}");
-            EngineError::NotPulled { reference: reference.to_owned(), message }
-        };
-        let docker = Docker::connect().map_err(|_| not_pulled("no Docker daemon answers here that could have it"))?;
-        let total = match docker.image(reference) {
-            Err(EngineError::NoSuchImage { .. }) => return Err(not_pulled("the Docker daemon here has not got it")),
-            image => image?.size,
-        };
+        let message = "this program was built without what asks registries".to_owned();
+        Err(EngineError::NotPulled { reference: reference.to_owned(), message })
+    }
+
+    /// From a Docker daemon of this machine.
+    fn take_over(
+        &self,
+        reference: &str,
+        progress: &mut dyn FnMut(Pulling) -> ControlFlow<()>,
+    ) -> Result<bool, EngineError> {
+        let Ok(docker) = Docker::connect() else { return Ok(false) };
+        // One that does not answer has nothing for us.
+        let Ok(image) = docker.image(reference) else { return Ok(false) };
         let mut archive = tempfile::tempfile().map_err(EngineError::Client)?;
-        docker.save(reference, &mut archive, &mut |done| progress(Pulling { done, total: total.max(done) }))?;
+        docker.save(reference, &mut archive, &mut |done| progress(Pulling { done, total: image.size.max(done) }))?;
         archive.rewind().map_err(EngineError::Client)?;
-        self.import(archive, Some(reference)).map(drop)
+        self.import(archive, Some(reference)).map(|_| true)
     }
 
     fn images(&self, labels: &[(&str, &str)]) -> Result<Vec<Image>, EngineError> {
-        let images = self.store.images().map_err(failure)?;
+        let images = self.store.images()?;
         Ok(images.into_iter().filter(|image| has_all(&image.labels, labels)).map(found_image).collect())
     }
 
@@ -167,57 +183,57 @@ impl Images for Embedded {
         reference: &str,
         labels: &BTreeMap<String, String>,
     ) -> Result<String, EngineError> {
-        self.store.commit(container, reference, labels).map_err(failure)
+        self.store.commit(container, reference, labels).map_err(EngineError::from)
     }
 
     fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
-        self.store.remove_image(reference).map_err(failure)
+        self.store.remove_image(reference).map_err(EngineError::from)
     }
 }
 
 impl Containers for Embedded {
     fn containers(&self, labels: &[(&str, &str)]) -> Result<Vec<Container>, EngineError> {
-        let found = self.store.containers().map_err(failure)?.into_iter();
+        let found = self.store.containers()?.into_iter();
         let found = found.filter(|container| has_all(&container.setup.labels, labels));
         Ok(found.map(|container| found_container(&self.store, container)).collect())
     }
 
     fn container(&self, id: &str) -> Result<Option<Container>, EngineError> {
-        let found = self.store.container(id).map_err(failure)?;
+        let found = self.store.container(id)?;
         Ok(found.map(|container| found_container(&self.store, container)))
     }
 
     fn create(&self, name: &str, spec: &ContainerSpec) -> Result<String, EngineError> {
-        let image = self.store.image(&spec.image).map_err(failure)?;
+        let image = self.store.image(&spec.image)?;
         let mut setup = setup_of(name, spec, &image)?;
         setup.user = self.user(spec.user.as_ref()).unwrap_or_default();
-        self.store.create(name, &spec.image, &setup).map_err(failure)
+        self.store.create(name, &spec.image, &setup).map_err(EngineError::from)
     }
 
     fn start(&self, id: &str) -> Result<(), EngineError> {
-        self.store.start(id).map_err(failure)
+        self.store.start(id).map_err(EngineError::from)
     }
 
     fn unpause(&self, id: &str) -> Result<(), EngineError> {
         // None is ever paused.
-        match self.store.container(id).map_err(failure)? {
+        match self.store.container(id)? {
             Some(_) => Ok(()),
             None => Err(EngineError::NoSuchContainer { id: id.to_owned() }),
         }
     }
 
     fn stop(&self, id: &str) -> Result<(), EngineError> {
-        self.store.stop(id).map_err(failure)
+        self.store.stop(id).map_err(EngineError::from)
     }
 
     fn commands(&self, id: &str) -> Result<Vec<RunningProgram>, EngineError> {
-        Ok(self.store.commands(id).map_err(failure)?.into_iter().map(program).collect())
+        Ok(self.store.commands(id)?.into_iter().map(program).collect())
     }
 
     fn processes(&self, id: &str) -> Result<usize, EngineError> {
         // The first one reaps: it stands for an init, too, where one is asked for.
-        let has_init = self.store.container(id).map_err(failure)?.is_some_and(|found| found.setup.init);
-        Ok(1 + usize::from(has_init) + self.store.processes(id).map_err(failure)?)
+        let has_init = self.store.container(id)?.is_some_and(|found| found.setup.init);
+        Ok(1 + usize::from(has_init) + self.store.processes(id)?)
     }
 
     fn ran_out_of_memory(&self, _id: &str, _since: jiff::Timestamp) -> Result<bool, EngineError> {
@@ -226,19 +242,19 @@ impl Containers for Embedded {
     }
 
     fn changes(&self, id: &str) -> Result<Vec<FileChange>, EngineError> {
-        Ok(self.store.changes(id).map_err(failure)?.into_iter().map(change).collect())
+        Ok(self.store.changes(id)?.into_iter().map(change).collect())
     }
 
     fn size(&self, id: &str) -> Result<u64, EngineError> {
-        self.store.size(id).map_err(failure)
+        self.store.size(id).map_err(EngineError::from)
     }
 
     fn remove(&self, id: &str) -> Result<(), EngineError> {
-        self.store.remove(id).map_err(failure)
+        self.store.remove(id).map_err(EngineError::from)
     }
 
     fn read_file(&self, id: &str, path: &str) -> Result<Option<Vec<u8>>, EngineError> {
-        self.store.read_file(id, path, LONGEST_FILE as u64).map_err(failure)
+        self.store.read_file(id, path, LONGEST_FILE as u64).map_err(EngineError::from)
     }
 }
 

@@ -24,6 +24,18 @@ pub trait Images {
         progress: &mut dyn FnMut(Pulling) -> ControlFlow<()>,
     ) -> Result<(), EngineError>;
 
+    /// Takes an image over from another engine of this machine, where one is asked and has it; says whether.
+    ///
+    /// # Errors
+    /// What kept it from being taken; [`EngineError::NotPulled`] when `progress` said no.
+    fn take_over(
+        &self,
+        _reference: &str,
+        _progress: &mut dyn FnMut(Pulling) -> ControlFlow<()>,
+    ) -> Result<bool, EngineError> {
+        Ok(false)
+    }
+
     /// The images that carry all of `labels` (name and value), newest first.
     ///
     /// # Errors

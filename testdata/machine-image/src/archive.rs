@@ -55,12 +55,10 @@ pub fn tar_of_programs(shell: &str, programs: &[&str]) -> Result<Vec<u8>, ImageE
     archive.finish()
 }
 
-/// What `docker save` writes of an image of one layer with one variable in its environment.
-///
-/// # Errors
-/// An archive that cannot be written.
-pub(crate) fn saved(reference: &str, layer: &[u8], variable: &str) -> io::Result<Vec<u8>> {
-    let digest: String = Sha256::digest(layer).iter().map(|byte| format!("{byte:02x}")).collect();
+/// The configuration of an image of layers for this machine, with one variable in its environment (OCI image specification).
+pub(crate) fn configuration(layers: &[&[u8]], variable: &str) -> String {
+    let digest = |layer: &&[u8]| -> String { Sha256::digest(layer).iter().map(|byte| format!("{byte:02x}")).collect() };
+    let digests: Vec<String> = layers.iter().map(|layer| format!("sha256:{}", digest(layer))).collect();
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -70,13 +68,21 @@ pub(crate) fn saved(reference: &str, layer: &[u8], variable: &str) -> io::Result
         "architecture": architecture,
         "os": "linux",
         "config": { "Env": [variable], "Cmd": ["sh"] },
-        "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{digest}")] },
+        "rootfs": { "type": "layers", "diff_ids": digests },
     });
+    configuration.to_string()
+}
+
+/// What `docker save` writes of an image of one layer with one variable in its environment.
+///
+/// # Errors
+/// An archive that cannot be written.
+pub(crate) fn saved(reference: &str, layer: &[u8], variable: &str) -> io::Result<Vec<u8>> {
     let manifest = serde_json::json!([{ "Config": "config.json", "RepoTags": [reference], "Layers": ["layer.tar"] }]);
     let mut builder = Builder::new(Vec::new());
     for (name, content) in [
         ("layer.tar", layer),
-        ("config.json", configuration.to_string().as_bytes()),
+        ("config.json", configuration(&[layer], variable).as_bytes()),
         ("manifest.json", manifest.to_string().as_bytes()),
     ] {
         let mut header = Header::new_gnu();

@@ -175,6 +175,12 @@ pub fn ensure(engine: &Connected, kind: Kind) -> Result<String, ImageError> {
     Ok(reference.to_owned())
 }
 
+/// The configuration of an image whose layers are these tar archives (OCI image specification).
+#[must_use]
+pub fn configuration(layers: &[&[u8]]) -> String {
+    archive::configuration(layers, PATH)
+}
+
 /// Makes an image of a tar archive of its files.
 ///
 /// # Errors

@@ -333,12 +333,10 @@ impl Store {
     pub fn changes(&self, id: &str) -> Result<Vec<TreeChange>> {
         let _lock = self.shared()?;
         let container = Box::new(self.existing(id)?);
-        let directory = self.new_directory()?;
-        let changes =
-            self.helper.ask(Job::Changes { container, store: self.root.clone(), directory: directory.clone() });
-        let swept = self.discard(&directory);
-        let changes = changes?;
-        swept.map(|()| changes)
+        let store = self.root.clone();
+        self.in_directory(|directory| {
+            self.helper.ask(Job::Changes { container, store, directory: directory.to_owned() })
+        })
     }
 
     /// How much a container wrote, in bytes.

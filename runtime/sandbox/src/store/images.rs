@@ -59,19 +59,16 @@ impl Store {
         let _lock = self.shared()?;
         let container = self.existing(container)?;
         let before = self.image(&container.image_id)?;
-        let directory = self.new_directory()?;
         let from = Home::of(&self.root, &container.name).upper();
-        let copied = self.helper.tell(Job::Copy { from, directory: directory.clone() });
-        let made = directory.join(tree::TO);
-        let size = copied.and_then(|()| self.helper.ask::<u64>(Job::Size { directory: made.clone() }));
-        if size.is_err() {
-            let _ = self.discard(&directory);
-        }
-        let size = size?;
         let layer = format!("{LOCAL}{}", random(7)?);
         let place = layout::layers(&self.root).join(&layer);
-        fs::rename(&made, &place).doing(|| named("make", &place))?;
-        self.discard(&directory)?;
+        let size = self.in_directory(|directory| {
+            self.helper.tell(Job::Copy { from, directory: directory.to_owned() })?;
+            let made = directory.join(tree::TO);
+            let size = self.helper.ask::<u64>(Job::Size { directory: made.clone() })?;
+            fs::rename(&made, &place).doing(|| named("make", &place))?;
+            Ok::<u64, SandboxError>(size)
+        })?;
         let setup = container.setup;
         let mut image = StoredImage {
             id: String::new(),

@@ -2,22 +2,19 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
+    fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use tar::{Archive, EntryType};
 
-use super::{Store, full_name, images::layer_name};
+use super::Store;
 use crate::{
     error::{Doing, Result, named, refused, unreadable},
-    helper::Job,
-    layout,
     record::StoredImage,
-    unpack::{decompressed, hexadecimal},
+    unpack::decompressed,
 };
 
 /// The longest description in an archive, in bytes; layers may be of any length.
@@ -60,30 +57,6 @@ struct Platform {
     os: String,
 }
 
-/// An image configuration (OCI image specification).
-#[derive(Deserialize)]
-struct ImageConfiguration {
-    architecture: String,
-    os: String,
-    variant: Option<String>,
-    config: Option<Execution>,
-    rootfs: RootFs,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Execution {
-    user: Option<String>,
-    env: Option<Vec<String>>,
-    working_dir: Option<String>,
-    labels: Option<std::collections::BTreeMap<String, String>>,
-}
-
-#[derive(Deserialize)]
-struct RootFs {
-    diff_ids: Vec<String>,
-}
-
 /// What an image is made of, by paths in the archive.
 struct ImageParts {
     config: String,
@@ -106,99 +79,30 @@ impl Store {
     /// An archive that holds no images, or others than it says; the system's refusals.
     pub fn import(&self, archive: impl Read, name: Option<&str>) -> Result<Vec<StoredImage>> {
         let _lock = self.shared()?;
-        let directory = self.new_directory()?;
-        let imported = self.import_to(archive, &directory, name);
-        let swept = self.discard(&directory);
-        let imported = imported?;
-        swept.map(|()| imported)
-    }
-
-    fn import_to(&self, archive: impl Read, directory: &Path, name: Option<&str>) -> Result<Vec<StoredImage>> {
-        let archive = decompressed(archive).doing(|| "read the archive".into())?;
-        let unpacked = Unpacked::read(archive, directory)?;
-        let mut all = unpacked.images()?;
-        match (name, all.as_mut_slice()) {
-            (Some(name), [one]) => one.names = vec![full_name(name)],
-            (Some(_), _) => return Err(refused("the archive has several images, which cannot have one name")),
-            (None, _) => {}
-        }
-        all.iter().map(|parts| self.import_one(&unpacked, parts)).collect()
+        self.in_directory(|directory| {
+            let archive = decompressed(archive).doing(|| "read the archive".into())?;
+            let unpacked = Unpacked::read(archive, directory)?;
+            let mut all = unpacked.images()?;
+            match (name, all.as_mut_slice()) {
+                (Some(name), [one]) => one.names = vec![name.to_owned()],
+                (Some(_), _) => return Err(refused("the archive has several images, which cannot have one name")),
+                (None, _) => {}
+            }
+            all.iter().map(|parts| self.import_one(&unpacked, parts)).collect()
+        })
     }
 
     fn import_one(&self, unpacked: &Unpacked, parts: &ImageParts) -> Result<StoredImage> {
-        let text = unpacked.text(&parts.config)?;
-        let read: ImageConfiguration =
-            serde_json::from_slice(&text).map_err(unreadable).doing(|| named("understand", &parts.config))?;
-        if read.rootfs.diff_ids.len() != parts.layers.len() {
+        let incoming = self.receive(&unpacked.text(&parts.config)?)?;
+        if incoming.layers().len() != parts.layers.len() {
             return Err(refused("the image says how many layers it has, and the archive has not as many"));
         }
-        let mut size = 0;
-        let mut layers = Vec::new();
-        for (path, digest) in parts.layers.iter().zip(&read.rootfs.diff_ids) {
-            let layer = self.import_layer(&unpacked.file(path)?, digest)?;
-            size += self.helper.ask::<u64>(Job::Size { directory: layout::layers(&self.root).join(&layer) })?;
-            // Of one that is there twice, the upper one decides.
-            layers.retain(|other| *other != layer);
-            layers.push(layer);
-        }
-        if layers.is_empty() {
-            return Err(refused("the image has no layers"));
-        }
-        let execution = read.config.unwrap_or_default();
-        let variant = read.variant.filter(|variant| !variant.is_empty()).map(|variant| format!("/{variant}"));
-        let id = format!("sha256:{}", hexadecimal(&Sha256::digest(&text)));
-        // One that is there already keeps its other names.
-        let mut names = self.image(&id).map(|image| image.names).unwrap_or_default();
-        names.extend(parts.names.iter().cloned());
-        names.sort();
-        names.dedup();
-        let image = StoredImage {
-            id,
-            names,
-            platform: format!("{}/{}{}", read.os, read.architecture, variant.unwrap_or_default()),
-            user: execution.user.unwrap_or_default(),
-            working_dir: execution.working_dir.unwrap_or_default(),
-            env: execution.env.unwrap_or_default(),
-            labels: execution.labels.unwrap_or_default(),
-            created: jiff::Timestamp::now(),
-            size,
-            parent: None,
-            layers,
-        };
-        self.add_image(&image)?;
-        Ok(image)
-    }
-
-    /// The name of a layer in the store; it must be what the image says.
-    fn import_layer(&self, file: &Path, wanted: &str) -> Result<String> {
-        let name = layer_name(wanted);
-        if name.len() < layer_name(&"0".repeat(64)).len() || !name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(refused(format!("`{wanted}` is not the digest of a layer")));
-        }
-        let place = layout::layers(&self.root).join(&name);
-        if place.exists() {
-            return Ok(name);
-        }
-        let directory = self.new_directory()?;
-        let layer = file.to_owned();
-        let unpacked = self.helper.ask(Job::Unpack { layer, directory: directory.clone() });
-        let digest: String = match unpacked {
-            Ok(digest) => digest,
-            Err(error) => {
-                let _ = self.discard(&directory);
-                return Err(error);
+        for (digest, path) in incoming.layers().iter().zip(&parts.layers) {
+            if !incoming.has(digest)? {
+                incoming.unpack(digest, &unpacked.file(path)?)?;
             }
-        };
-        if format!("sha256:{digest}") != wanted {
-            self.discard(&directory)?;
-            return Err(refused(format!("a layer of the archive is sha256:{digest}, and the image says {wanted}")));
         }
-        match fs::rename(&directory, &place) {
-            // Another process had the same layer.
-            Err(_) if place.exists() => self.discard(&directory)?,
-            renamed => renamed.doing(|| named("make", &place))?,
-        }
-        Ok(name)
+        incoming.finish(&parts.names)
     }
 }
 
@@ -257,7 +161,7 @@ impl Unpacked {
             let parts = |saved: Saved| ImageParts {
                 config: saved.config,
                 layers: saved.layers,
-                names: saved.repo_tags.unwrap_or_default().iter().map(|name| full_name(name)).collect(),
+                names: saved.repo_tags.unwrap_or_default(),
             };
             return Ok(saved.into_iter().map(parts).collect());
         }
@@ -267,8 +171,7 @@ impl Unpacked {
             let name = ["io.containerd.image.name", "org.opencontainers.image.ref.name"]
                 .iter()
                 .find_map(|name| blob.annotations.get(*name));
-            let names = name.map(|name| full_name(name)).into_iter().collect();
-            all.push(self.manifest(&blob, names, DEEPEST)?);
+            all.push(self.manifest(&blob, name.cloned().into_iter().collect(), DEEPEST)?);
         }
         Ok(all)
     }
@@ -295,8 +198,9 @@ impl Platform {
     }
 }
 
-/// What images call this machine (GOARCH).
-pub(super) fn architecture() -> &'static str {
+/// What images call this machine: GOARCH of the Go language.
+#[must_use]
+pub fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

@@ -2,7 +2,6 @@
 
 use std::{
     error::Error as _,
-    future::Future,
     io,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
@@ -102,14 +101,6 @@ impl Docker {
             },
         }
     }
-}
-
-pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, EngineError> {
-    Ok(event_loop()?.block_on(future))
-}
-
-pub(super) fn event_loop() -> Result<tokio::runtime::Runtime, EngineError> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(EngineError::Client)
 }
 
 pub(super) fn connection_error(socket: &Path, source: io::Error) -> EngineError {

@@ -7,13 +7,14 @@ use futures_util::StreamExt;
 
 use super::{
     Docker,
-    connect::{block_on, status},
+    connect::status,
     convert::{create_body, file_change, inspected_container, label_filter, listed_container},
 };
 use crate::{
     engine::{
         containers::{Container, ContainerSpec, Containers, FileChange, LONGEST_FILE, RunningProgram},
         error::EngineError,
+        event_loop::block_on,
     },
     file::Directory,
 };

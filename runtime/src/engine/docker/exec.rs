@@ -7,12 +7,12 @@ use futures_util::StreamExt;
 
 use super::{
     Docker,
-    connect::{block_on, event_loop},
     convert::exec_options,
     talk::{Attached, ExecTalk},
 };
 use crate::engine::{
     error::EngineError,
+    event_loop::{block_on, event_loop},
     exec::{Conversation, Exec, Execs, Sink, Stream},
     stdin::CHUNK,
 };

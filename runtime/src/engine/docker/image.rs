@@ -5,13 +5,10 @@ use std::{collections::BTreeMap, io::Write, ops::ControlFlow};
 use bollard::{models, query_parameters as query};
 use futures_util::StreamExt;
 
-use super::{
-    Docker,
-    connect::{block_on, status},
-    convert::label_filter,
-};
+use super::{Docker, connect::status, convert::label_filter};
 use crate::engine::{
     error::EngineError,
+    event_loop::block_on,
     images::{Image, Images, Pulling},
 };
 

@@ -1,20 +1,21 @@
-//! Bringing an image here from its registry (Docker API, ImageCreate), with the credentials that the user's docker
-//! configuration has for that: written there, or known to a helper program.
+//! Bringing an image here from its registry (Docker API, ImageCreate).
 
-use std::{collections::BTreeMap, env, ops::ControlFlow, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, ops::ControlFlow, time::Duration};
 
 use bollard::{auth::DockerCredentials, models::CreateImageInfo, query_parameters as query};
-use docker_credential::{CredentialRetrievalError, DockerCredential};
+use docker_credential::DockerCredential;
 use futures_util::StreamExt;
 
-use super::{Docker, connect::block_on};
-use crate::engine::{error::EngineError, images::Pulling};
+use super::Docker;
+use crate::engine::{
+    error::EngineError,
+    event_loop::block_on,
+    images::Pulling,
+    registry::{credentials, registry, split},
+};
 
 /// How often at least to ask whether to go on.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// What a name without a registry's belongs to.
-const HUB: &str = "https://index.docker.io/v1/";
 
 impl Docker {
     pub(super) fn pull_image(
@@ -29,7 +30,8 @@ impl Docker {
         if let Some(platform) = platform {
             options = options.platform(platform);
         }
-        let credentials = credentials(name).map_err(failed)?;
+        let known = credentials(name).map_err(failed)?;
+        let credentials = known.map(|credential| for_daemon(credential, registry(name)));
         let mut layers = Layers::default();
         let mut steps = Box::pin(self.client.create_image(Some(options.build()), None, credentials));
         block_on(async {
@@ -57,59 +59,20 @@ impl Docker {
     }
 }
 
-/// A reference's name, and its tag or digest.
-fn split(reference: &str) -> (&str, &str) {
-    if let Some(parts) = reference.split_once('@') {
-        return parts;
-    }
-    match reference.rsplit_once(':') {
-        // A `:` before a `/` stands before a port.
-        Some((name, tag)) if !tag.contains('/') => (name, tag),
-        _ => (reference, "latest"),
-    }
-}
-
-/// The registry in an image's name, as the configuration calls it.
-fn registry(name: &str) -> &str {
-    match name.split_once('/') {
-        Some(("docker.io" | "index.docker.io", _)) => HUB,
-        Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => first,
-        _ => HUB,
-    }
-}
-
-fn credentials(name: &str) -> Result<Option<DockerCredentials>, String> {
-    let registry = registry(name);
+/// Credentials for a registry, as a daemon takes them.
+fn for_daemon(credential: DockerCredential, registry: &str) -> DockerCredentials {
     let serveraddress = Some(registry.to_owned());
-    match docker_credential::get_credential(registry) {
-        Ok(DockerCredential::UsernamePassword(username, password)) => Ok(Some(DockerCredentials {
+    match credential {
+        DockerCredential::UsernamePassword(username, password) => DockerCredentials {
             username: Some(username),
             password: Some(password),
             serveraddress,
             ..DockerCredentials::default()
-        })),
-        Ok(DockerCredential::IdentityToken(token)) => {
-            Ok(Some(DockerCredentials { identitytoken: Some(token), serveraddress, ..DockerCredentials::default() }))
+        },
+        DockerCredential::IdentityToken(token) => {
+            DockerCredentials { identitytoken: Some(token), serveraddress, ..DockerCredentials::default() }
         }
-        // Most registries are for all.
-        Err(CredentialRetrievalError::NoCredentialConfigured | CredentialRetrievalError::ConfigNotFound) => Ok(None),
-        Err(CredentialRetrievalError::ConfigReadError) if !has_configuration() => Ok(None),
-        Err(CredentialRetrievalError::HelperFailure { helper, stdout, stderr }) => {
-            // So it says that it knows none.
-            if format!("{stdout}{stderr}").contains("credentials not found") {
-                return Ok(None);
-            }
-            Err(format!("the credential helper `{helper}` failed: {}", stderr.trim()))
-        }
-        Err(error) => Err(format!("the credentials for {registry} cannot be read: {error}")),
     }
-}
-
-/// Whether the user has a docker configuration.
-fn has_configuration() -> bool {
-    let own = || Some(PathBuf::from(env::var_os("HOME")?).join(".docker"));
-    let directory = env::var_os("DOCKER_CONFIG").map(PathBuf::from).or_else(own);
-    directory.is_some_and(|directory| directory.join("config.json").exists())
 }
 
 /// What of each layer is here, and how large it is.
@@ -134,26 +97,5 @@ impl Layers {
     fn all(&self) -> Pulling {
         let sum = |part: fn(&Pulling) -> u64| self.0.values().map(part).sum();
         Pulling { done: sum(|layer| layer.done), total: sum(|layer| layer.total) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reference_is_a_name_and_a_version_in_a_registry() {
-        for (reference, name, version, of) in [
-            ("debian", "debian", "latest", HUB),
-            ("debian:13", "debian", "13", HUB),
-            ("me/tool:1", "me/tool", "1", HUB),
-            ("docker.io/me/tool:1", "docker.io/me/tool", "1", HUB),
-            ("debian@sha256:ab", "debian", "sha256:ab", HUB),
-            ("localhost:5000/a/b", "localhost:5000/a/b", "latest", "localhost:5000"),
-            ("127.0.0.1:5000/a:2", "127.0.0.1:5000/a", "2", "127.0.0.1:5000"),
-            ("ghcr.io/a/b@sha256:ab", "ghcr.io/a/b", "sha256:ab", "ghcr.io"),
-        ] {
-            assert_eq!((split(reference), registry(name)), ((name, version), of), "{reference}");
-        }
     }
 }

@@ -11,11 +11,11 @@ use tokio::{io::AsyncWriteExt, runtime::Runtime, sync::mpsc};
 
 use super::{
     Docker,
-    connect::block_on,
     stdin::{Feed, Writer},
 };
 use crate::engine::{
     error::EngineError,
+    event_loop::block_on,
     exec::{Conversation, Orders, Resize, Stream, TerminalSize},
 };
 

@@ -84,21 +84,22 @@ fn shown(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }
 
-/// One of our errors for one of a store's.
-pub(super) fn failure(error: SandboxError) -> EngineError {
-    match error {
-        SandboxError::NoSuchContainer { name } => EngineError::NoSuchContainer { id: name },
-        SandboxError::NameTaken { name } => EngineError::NameTaken { name },
-        SandboxError::NotRunning { name } => EngineError::NotRunning { id: name },
-        SandboxError::NoSuchImage { reference } => EngineError::NoSuchImage { reference },
-        SandboxError::ImageInUse { reference } => EngineError::ImageInUse { reference },
-        SandboxError::BadMount { source_path } => EngineError::BadMount { source_path },
-        SandboxError::FileTooLong { path } => EngineError::FileTooLong { path: path.into() },
-        SandboxError::Lost { name } => EngineError::Lost { id: name },
-        SandboxError::Machine { what, help } => EngineError::Unusable { what, help },
-        SandboxError::Failed { doing, source } => {
-            EngineError::Refused { doing: shown(&doing), message: shown(&source.to_string()) }
+impl From<SandboxError> for EngineError {
+    fn from(error: SandboxError) -> EngineError {
+        match error {
+            SandboxError::NoSuchContainer { name } => EngineError::NoSuchContainer { id: name },
+            SandboxError::NameTaken { name } => EngineError::NameTaken { name },
+            SandboxError::NotRunning { name } => EngineError::NotRunning { id: name },
+            SandboxError::NoSuchImage { reference } => EngineError::NoSuchImage { reference },
+            SandboxError::ImageInUse { reference } => EngineError::ImageInUse { reference },
+            SandboxError::BadMount { source_path } => EngineError::BadMount { source_path },
+            SandboxError::FileTooLong { path } => EngineError::FileTooLong { path: path.into() },
+            SandboxError::Lost { name } => EngineError::Lost { id: name },
+            SandboxError::Machine { what, help } => EngineError::Unusable { what, help },
+            SandboxError::Failed { doing, source } => {
+                EngineError::Refused { doing: shown(&doing), message: shown(&source.to_string()) }
+            }
+            other => EngineError::Refused { doing: "do this".into(), message: shown(&other.to_string()) },
         }
-        other => EngineError::Refused { doing: "do this".into(), message: shown(&other.to_string()) },
     }
 }

@@ -7,9 +7,13 @@ use crate::engine::error::EngineError;
 pub fn help(error: &EngineError) -> Option<String> {
     Some(match error {
         EngineError::Unusable { help, .. } => help.clone(),
-        EngineError::NoSuchImage { reference } | EngineError::NotPulled { reference, .. } => format!(
-            "take it from a machine that has Docker: `docker save {reference} | ce-env import -`, or change `image` in \
-             docker.conf"
+        EngineError::NoSuchImage { reference } => format!(
+            "take `pull` out of docker.conf, bring it from a machine that has Docker (`docker save {reference} | ce-env \
+             import -`), or change `image`"
+        ),
+        EngineError::NotPulled { reference, .. } => format!(
+            "check the name in docker.conf; a registry that is not for all needs a `docker login` (`podman login`), or \
+             ~/.docker/config.json from where one was; or bring the image: `docker save {reference} | ce-env import -`"
         ),
         EngineError::NameTaken { .. } => "remove that one: `ce-env rm`".into(),
         EngineError::ArgumentTooLong { .. } => "put the data into a file and pass its name".into(),
