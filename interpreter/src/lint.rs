@@ -11,13 +11,16 @@ mod checked;
 pub mod fix;
 mod git;
 pub mod history;
+mod inner;
 mod interactive;
 mod quoting;
+mod repair;
 mod rule;
 mod rules;
 mod secrets;
 mod suppress;
 mod table;
+mod uses;
 mod written;
 
 pub use analysis::Setting;

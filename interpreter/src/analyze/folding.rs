@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What stands for a part whose value is not known.
-const UNKNOWN: &[u8] = b"\x01?\x01";
+pub(crate) const UNKNOWN: &[u8] = b"\x01?\x01";
 
 /// A word after the expansions that are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,8 @@ impl Folded {
     /// The path below a directory that a setup is given.
     pub(crate) fn below(&self, root: Root) -> Option<&[u8]> {
         let path = self.text.strip_prefix(root.stand_in().as_bytes())?;
-        (path.is_empty() || path.starts_with(b"/")).then_some(path)
+        let leads_out = path.ends_with(b"/..") && path.len() == 3 || path.starts_with(b"/../");
+        (path.is_empty() || path.starts_with(b"/") && !leads_out).then_some(path)
     }
 }
 

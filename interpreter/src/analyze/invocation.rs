@@ -28,9 +28,11 @@ pub(crate) struct Invocation<'t> {
 }
 
 /// Programs that run another: the letters and names of their options that take a value, and how many operands come first.
-const WRAPPERS: [(&str, &str, &[&str], usize); 17] = [
+const WRAPPERS: [(&str, &str, &[&str], usize); 19] = [
     ("busybox", "", &[], 0),
+    ("chroot", "", &["--userspec", "--groups"], 1),
     ("command", "", &[], 0),
+    ("doas", "u", &[], 0),
     ("eatmydata", "", &[], 0),
     ("env", "uSC", &["--unset", "--chdir"], 0),
     ("exec", "a", &[], 0),
@@ -64,15 +66,23 @@ impl<'t> Invocation<'t> {
             let asks = name == "command"
                 && words.get(at + 1).and_then(Folded::known).is_some_and(|word| word.starts_with('-'));
             let Some(next) = behind_wrapper(&words, at + 1, valued, long, *operands).filter(|_| !asks) else { break };
-            if name == "sudo" {
+            if matches!(name, "sudo" | "doas") {
                 let next = words.get(next).map_or(first, |word| word.span);
                 sudo = sudo.or(Some(Span { start: first.start, end: next.start.max(first.end) }));
             }
             has_more |= name == "xargs";
             at = next;
         }
+        let first = words.get(at)?;
+        // A module that is a program, too.
+        if base_name(first.known()?).starts_with("python")
+            && words.get(at + 1).is_some_and(|word| word.text == "-m")
+            && words.get(at + 2).is_some_and(|word| word.text == "pip")
+        {
+            at += 2;
+        }
         let name = words.get(at)?;
-        let (name_span, name) = (name.span, base_name(name.known()?).to_owned());
+        let (name_span, name) = (first.span.to(name.span), base_name(name.known()?).to_owned());
         let arguments = words.split_off(at + 1);
         Some(Invocation { place, name, name_span, arguments, sudo, has_more, directory: None })
     }
@@ -152,15 +162,6 @@ impl<'t> Invocation<'t> {
 
     /// What it asks a package manager to do; `pacman`'s letters are its subcommand.
     pub(crate) fn package_manager(&self) -> Option<(&'static PackageManager, usize, &str)> {
-        if self.name.starts_with("python") && self.argument(0) == Some("-m") && self.argument(1) == Some("pip") {
-            let manager = PackageManager::named("pip")?;
-            let (index, subcommand) = self
-                .from(2)
-                .subcommand(manager.valued, manager.long)
-                .map(|(at, _)| at + 2)
-                .and_then(|at| Some((at, self.argument(at)?)))?;
-            return Some((manager, index, subcommand));
-        }
         let manager = PackageManager::named(&self.name)?;
         match self.name.as_str() {
             "pacman" => Some((manager, 0, self.argument(0)?)),

@@ -5,7 +5,7 @@ use bstr::ByteSlice;
 
 use super::{
     decision::{Decision, Decisions, FIXED, Gathered, Node, VARIES},
-    questions::{is_question, leaves_early},
+    questions::{Guarded, is_question, leaves_early, only_pipeline},
 };
 use crate::{
     Span,
@@ -75,8 +75,8 @@ pub(crate) struct Context<'t> {
     pub(crate) substituted: bool,
     /// The innermost condition that decides whether it runs.
     pub(crate) guard: Option<Span>,
-    /// Something was asked before, and the answer decides whether it runs.
-    pub(crate) guarded: bool,
+    /// What was asked before, where the answer decides whether it runs.
+    pub(crate) guarded: Guarded<'t>,
     /// The and-or list before its own ends in a marker, which was probably meant to guard it.
     pub(crate) left_behind: bool,
 }
@@ -175,6 +175,11 @@ impl<'t> Placed<'t> {
 }
 
 impl Context<'_> {
+    /// Whether something was asked before, and the answer decides whether it runs.
+    pub(crate) fn is_guarded(&self) -> bool {
+        !matches!(self.guarded, Guarded::No)
+    }
+
     /// The marker whose chain it is in, when that is spelt right.
     pub(crate) fn outer_marker(&self) -> Option<(Marker, Span)> {
         let chain = self.chain?;
@@ -214,7 +219,9 @@ impl<'t> Walker<'t> {
         for item in &list.items {
             outcomes.add(self.item(item, context));
             context.left_behind = ends_in_marker(item);
-            context.guarded |= leaves_early(item);
+            if leaves_early(item) {
+                context.guarded = context.guarded.and(None);
+            }
         }
         self.decisions.gathered(&outcomes)
     }
@@ -229,14 +236,16 @@ impl<'t> Walker<'t> {
         }
         let marker = and_or.pipelines().position(|pipeline| chain_in(pipeline).is_some());
         let asked = context.asked;
-        let (mut before, mut question) = (None, false);
+        let (mut before, mut question) = (None, None);
         let mut outcomes = Gathered::default();
         for (index, pipeline) in and_or.pipelines().enumerate() {
             context.asked = asked || marker.is_some_and(|marker| index < marker);
             context.guard = before.or(context.guard);
             let operator = index.checked_sub(1).and_then(|index| and_or.rest.get(index)).map(|part| part.operator);
-            context.guarded |= before.is_some() && (operator == Some(AndOr::Or) || question);
-            question = is_question(pipeline);
+            if before.is_some() && (operator == Some(AndOr::Or) || question.is_some()) {
+                context.guarded = context.guarded.and(question);
+            }
+            question = is_question(pipeline).then_some(pipeline);
             before = pipeline.marker().is_none().then_some(pipeline.span);
             let after = and_or.rest.get(index..).unwrap_or_default();
             let outer = self.last_marker.take();
@@ -372,7 +381,12 @@ impl<'t> Walker<'t> {
                     asked = self.decisions.all(&asked_before);
                     let decision = self.decisions.then(inner.decision, asked, command.subject.span);
                     let guard = Some(command.subject.span);
-                    outcomes.push(self.list(&item.body, Context { decision, guard, guarded: true, ..inner }));
+                    // A word that is the same on every run asks nothing.
+                    let guarded = match command.subject.literal() {
+                        Some(_) => inner.guarded,
+                        None => inner.guarded.and(None),
+                    };
+                    outcomes.push(self.list(&item.body, Context { decision, guard, guarded, ..inner }));
                 }
                 outcomes.push(asked);
                 self.decisions.all(&outcomes)
@@ -385,7 +399,9 @@ impl<'t> Walker<'t> {
                     let span = condition.span().unwrap_or_default();
                     context.decision = self.decisions.then(context.decision, outcome, span);
                     context.guard = Some(span);
-                    context.guarded |= !condition.items.iter().any(|item| item.and_or.first.marker().is_some());
+                    if !condition.items.iter().any(|item| item.and_or.first.marker().is_some()) {
+                        context.guarded = context.guarded.and(only_pipeline(condition));
+                    }
                     context.chain = context.chain.or(chain);
                     outcomes.push(outcome);
                     outcomes.push(self.list(body, context));

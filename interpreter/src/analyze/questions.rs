@@ -1,6 +1,6 @@
 //! Commands that are run for their answer: is something there, is it so?
 
-use crate::syntax::{AndOr, Command, CompoundKind, ListItem, Pipeline, Word};
+use crate::syntax::{AndOr, Command, CompoundKind, List, ListItem, Pipeline, Word};
 
 /// Utilities that are run for their exit status: it tells whether something is there.
 const ASKING: [&str; 24] = [
@@ -29,6 +29,28 @@ const ASKING: [&str; 24] = [
     "apk",
     "pip",
 ];
+
+/// What decides whether a command runs.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Guarded<'t> {
+    /// Nothing but what fails before it.
+    #[default]
+    No,
+    /// This one question.
+    By(&'t Pipeline),
+    /// More than one, or what is not seen through.
+    Otherwise,
+}
+
+impl<'t> Guarded<'t> {
+    /// The same, with one more question; `None` is one that is not seen through.
+    pub(crate) fn and(self, question: Option<&'t Pipeline>) -> Guarded<'t> {
+        match (self, question) {
+            (Guarded::No, Some(question)) => Guarded::By(question),
+            _ => Guarded::Otherwise,
+        }
+    }
+}
 
 /// Whether a pipeline asks whether something is there.
 pub(crate) fn is_question(pipeline: &Pipeline) -> bool {
@@ -71,4 +93,12 @@ pub(crate) fn leaves_early(item: &ListItem) -> bool {
         return last.any(|item| leaves(&item.and_or.first));
     }
     item.and_or.rest.last().is_some_and(|part| part.operator == AndOr::And && leaves(&part.pipeline))
+}
+
+/// The pipeline that is all of a list.
+pub(crate) fn only_pipeline(list: &List) -> Option<&Pipeline> {
+    match list.items.as_slice() {
+        [item] if item.and_or.rest.is_empty() => Some(&item.and_or.first),
+        _ => None,
+    }
 }

@@ -102,7 +102,7 @@ impl<'t> Timetable<'t> {
 
     /// On which runs a command in this context runs.
     pub(crate) fn at(&self, context: &Context<'_>) -> Runs {
-        let guarded = context.guarded;
+        let guarded = context.is_guarded();
         let own = match (context.chain, context.function) {
             (Some(chain), _) => Runs {
                 once: chain.marker == Some(Marker::NextStage),

@@ -5,7 +5,11 @@ use bstr::ByteSlice;
 use super::{analysis::Analysis, git};
 use crate::{
     Span,
-    analyze::{folding::Folded, invocation::Invocation},
+    analyze::{
+        folding::{Folded, UNKNOWN},
+        invocation::Invocation,
+    },
+    language::STAND_IN,
 };
 
 /// Options whose value is an address that nothing is downloaded from.
@@ -69,8 +73,10 @@ pub(super) fn moving(analysis: &Analysis<'_>, says: fn(&str) -> Option<String>) 
     let addresses = of(analysis).into_iter().filter(|(invocation, _)| invocation.name != "git");
     let mut found: Vec<(Span, String)> = Vec::new();
     for (_, address) in addresses {
-        if let Some(part) = says(&address.text.to_str_lossy()) {
-            found.push((address.span, part));
+        // What is not known has a `?` in its stand-in, which would begin a query.
+        let text = address.text.replace(UNKNOWN, [STAND_IN]);
+        if let Some(part) = says(&text.to_str_lossy()) {
+            found.push((address.span, part.replace(char::from(STAND_IN), "...")));
         }
     }
     found

@@ -1,10 +1,16 @@
 //! What the rules look at: a script as a flat row of its simple commands, each with where it stands.
 
-use std::collections::HashMap;
+use std::{
+    cell::OnceCell,
+    collections::{HashMap, HashSet},
+};
 
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
 
-use super::checked::StatusFindings;
+use super::{
+    checked::StatusFindings,
+    uses::{self, Use},
+};
 use crate::{
     Diagnostic, Edit, Label, Source, Span,
     analyze::{
@@ -15,10 +21,10 @@ use crate::{
         places::{Context, Placed, Walker},
         runs::{Runs, Timetable},
     },
-    language::{STAND_IN, marker::Marker, names_in},
+    language::{STAND_IN, marker::Marker},
     syntax::{
-        AndOr, AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem, Operation,
-        Parameter, Part, PartKind, Pipeline, Script, Word, print,
+        AndOr, AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem, Pipeline, Script,
+        Word, print,
         visit::{self, Visit},
     },
 };
@@ -63,6 +69,8 @@ pub(crate) struct Analysis<'t> {
     pub(super) status: StatusFindings,
     /// The parameters that it expands.
     pub(crate) uses: Vec<Use<'t>>,
+    /// The paths that its commands name, questions left out; looked for when somebody asks.
+    paths: OnceCell<HashSet<BString>>,
 }
 
 /// What is known of the container that a script is for.
@@ -80,17 +88,6 @@ impl Default for Setting {
     }
 }
 
-/// A variable that is expanded.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Use<'t> {
-    /// The variable.
-    pub(crate) name: &'t str,
-    /// Whether the expansion says what to do where the variable is not set.
-    pub(crate) has_default: bool,
-    /// The expansion's place.
-    pub(crate) span: Span,
-}
-
 /// A command that hits markers.
 #[derive(Clone, Copy)]
 pub(crate) struct Hit<'t> {
@@ -101,8 +98,13 @@ pub(crate) struct Hit<'t> {
 }
 
 impl<'t> Analysis<'t> {
-    /// Looks through the script.
-    pub(crate) fn of(script: &'t Script, container: &'t Setting, walked: &'t Walker<'t>) -> Analysis<'t> {
+    /// Looks through the script, whose text is `source`: not its own where that was repaired.
+    pub(crate) fn of(
+        script: &'t Script,
+        source: &'t Source,
+        container: &'t Setting,
+        walked: &'t Walker<'t>,
+    ) -> Analysis<'t> {
         let calls = Calls::of(&walked.definitions, &walked.places);
         let hit = |place: &'t Placed<'t>| {
             let effects = if place.marker.is_some() { None } else { calls.call(place.command) };
@@ -119,13 +121,14 @@ impl<'t> Analysis<'t> {
             status: StatusFindings::of(script, &walked.definitions, &calls, &timetable),
             stages: script.list.items.iter().map(|item| &item.and_or).filter(|list| begins_stage(list)).collect(),
             timetable,
-            uses: uses(&script.list),
+            paths: OnceCell::new(),
+            uses: uses::of(&script.list),
             variables,
             sourcing: indices(&by_name, &[".", "source", "eval"]),
             by_name,
             homes: homes(&invocations),
             invocations,
-            source: &script.source,
+            source,
             container,
             list: &script.list,
             places: &walked.places,
@@ -136,6 +139,18 @@ impl<'t> Analysis<'t> {
             alternatives: walked.alternatives.clone(),
             verdicts: walked.decisions.finish(),
         }
+    }
+
+    /// Whether a command of the script names a path, other than to ask about it.
+    pub(crate) fn acts_on(&self, path: &Folded) -> bool {
+        let paths = self.paths.get_or_init(|| {
+            let acting = self.invocations.iter().filter(|invocation| !invocation.is(&["[", "[[", "test"]));
+            let arguments = acting.flat_map(|invocation| invocation.arguments.iter().map(|one| one.text.clone()));
+            let redirections = self.places.iter().flat_map(|place| &place.command.redirections);
+            let files = redirections.map(|redirection| self.variables.fold(&redirection.target).text);
+            arguments.chain(files).filter(|text| text.starts_with(b"/")).collect()
+        });
+        paths.contains(&path.text)
     }
 
     /// Whether the script's shell is bash.
@@ -182,9 +197,22 @@ impl<'t> Analysis<'t> {
 
     /// Whether no command of the same chain stands behind this one.
     pub(crate) fn is_last_in_chain(&self, place: &Placed<'t>) -> bool {
-        let behind = self.places.partition_point(|other| other.command.span.start < place.command.span.end);
         let home = home(&place.context);
-        self.places.get(behind).is_none_or(|next| self::home(&next.context) != home)
+        self.behind(place).next().is_none_or(|next| self::home(&next.context) != home)
+    }
+
+    /// Whether no command stands behind this one in what `around` is the place of.
+    pub(crate) fn is_last_in(&self, place: &Placed<'t>, around: Option<Span>) -> bool {
+        let is_around = |next: &Placed<'t>| around.is_some_and(|around| around.contains(next.command.span));
+        !self.behind(place).next().is_some_and(is_around)
+    }
+
+    /// The commands behind one, those of functions that are defined there left out.
+    fn behind(&self, place: &Placed<'t>) -> impl Iterator<Item = &'t Placed<'t>> {
+        let behind = self.places.partition_point(|other| other.command.span.start < place.command.span.end);
+        let function = place.context.function.map(|function| function.span);
+        let is_here = move |next: &&Placed<'t>| next.context.function.map(|function| function.span) == function;
+        self.places.get(behind..).unwrap_or_default().iter().filter(is_here)
     }
 
     /// Whether the line before a place ends in a `\` that does not make it go on: a blank stands behind that, or a comment
@@ -489,35 +517,6 @@ impl<'t> Visit<'t> for BranchFinder<'t> {
     }
 }
 
-/// The variables that are expanded in a list.
-fn uses(list: &List) -> Vec<Use<'_>> {
-    let mut finder = UseFinder(Vec::new());
-    finder.visit_list(list);
-    finder.0.sort_by_key(|used| used.span);
-    finder.0
-}
-
-struct UseFinder<'t>(Vec<Use<'t>>);
-
-impl<'t> Visit<'t> for UseFinder<'t> {
-    fn visit_part(&mut self, part: &'t Part) {
-        if let PartKind::Parameter(expansion) = &part.kind
-            && let Parameter::Variable(name) = &expansion.parameter
-        {
-            let has_default = matches!(expansion.operation, Operation::Substitute { .. });
-            self.0.push(Use { name, has_default, span: part.span });
-        }
-        if let PartKind::Arithmetic(parts) = &part.kind {
-            for part in parts {
-                let PartKind::Literal(text) = &part.kind else { continue };
-                let names = names_in(text).map(|name| Use { name, has_default: false, span: part.span });
-                self.0.extend(names);
-            }
-        }
-        visit::walk_part(self, part);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Analysis;
@@ -532,7 +531,7 @@ mod tests {
         assert_eq!(parsed.errors, [], "{text}");
         let container = super::Setting::default();
         let walked = places::walk(&parsed.script.list);
-        let analysis = Analysis::of(&parsed.script, &container, &walked);
+        let analysis = Analysis::of(&parsed.script, &parsed.script.source, &container, &walked);
         let culprit = |place: &Placed<'_>| Some(analysis.quote(analysis.verdicts.culprit(place.context.decision)?));
         analysis.counted().map(culprit).collect()
     }

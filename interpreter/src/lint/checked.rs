@@ -1,8 +1,10 @@
 //! Who looks at the status of a command: the walk over lists that knows where `set -e` is on, and where it is ignored.
 
+use std::collections::HashMap;
+
 use crate::{
     Edit, Source, Span,
-    analyze::{calls::Calls, runs::Timetable},
+    analyze::{calls::Calls, questions::is_question, runs::Timetable},
     language::{builtins, marker::Marker, set},
     syntax::{
         AndOr, AndOrList, Command, CompoundCommand, CompoundKind, FunctionDefinition, List, ListItem, Parameter, Part,
@@ -84,14 +86,31 @@ impl StatusFindings {
         timetable: &Timetable<'t>,
     ) -> StatusFindings {
         let found = StatusFindings::default();
-        let mut walk = StatusWalk { source: &script.source, calls, found, unchecked: Vec::new(), joints: Vec::new() };
+        let functions = definitions.iter().map(|definition| (definition.name.as_str(), *definition)).collect();
+        let mut walk = StatusWalk {
+            source: &script.source,
+            calls,
+            functions,
+            called: HashMap::new(),
+            found,
+            unchecked: Vec::new(),
+            joints: Vec::new(),
+        };
         let mut standing = StatusContext::default();
         walk.list(&script.list, &mut standing);
-        // Functions are looked at where they stand: those that call them have `-e` on where the script turns it on.
+        // Functions are looked at where they stand, and as their calls do; the last ones first, as they call those before.
         let errexit = standing.errexit;
-        for definition in definitions {
+        for definition in definitions.iter().rev() {
             let in_chain = timetable.of_function(&definition.name).in_chain();
-            let mut standing = StatusContext { in_chain, errexit, ..StatusContext::default() };
+            let mut standing = match walk.called.get(definition.name.as_str()) {
+                Some(called) => StatusContext {
+                    in_chain,
+                    errexit: errexit || called.errexit,
+                    asked: called.asked,
+                    ..StatusContext::default()
+                },
+                None => StatusContext { in_chain, errexit, ..StatusContext::default() },
+            };
             walk.body(&definition.body, &mut standing);
         }
         walk.found.bodies.sort_by_key(|body| body.unchecked.first().copied());
@@ -99,9 +118,19 @@ impl StatusFindings {
     }
 }
 
+/// What holds of all calls of a function.
+#[derive(Clone, Copy)]
+struct CallsSeen {
+    errexit: bool,
+    asked: Option<Span>,
+}
+
 struct StatusWalk<'a, 't> {
     source: &'a Source,
     calls: &'a Calls<'t>,
+    functions: HashMap<&'t str, &'t FunctionDefinition>,
+    /// How functions are called: `set -e` is on where it is so at all calls, and who asks where all are asked.
+    called: HashMap<&'t str, CallsSeen>,
     found: StatusFindings,
     /// The commands of the innermost body.
     unchecked: Vec<Span>,
@@ -146,10 +175,30 @@ impl<'t> StatusWalk<'_, 't> {
     /// Notes what fails in an item without anybody knowing, because another one comes behind it.
     fn unlooked(&mut self, item: &'t ListItem, next: &'t ListItem, standing: StatusContext) {
         let and_or = &item.and_or;
-        if standing.stops() || standing.is_condition || standing.is_told {
+        let has_or = and_or.rest.iter().any(|part| part.operator == AndOr::Or);
+        if standing.stops() {
+            self.unstopped(and_or, standing);
             return;
         }
-        let has_or = and_or.rest.iter().any(|part| part.operator == AndOr::Or);
+        if standing.is_condition || standing.is_told {
+            return;
+        }
+        if let [part] = and_or.rest.as_slice()
+            && is_cd(&and_or.first)
+            && has_or
+            && goes_on(&part.pipeline)
+        {
+            self.found.cds.push((and_or.span, None));
+        }
+        let said = match and_or.first.single() {
+            Some(Command::Compound(command)) if and_or.rest.is_empty() => said_only(command),
+            _ => None,
+        };
+        if let Some(condition) = said.filter(|condition| standing.in_chain && self.may_fail(condition)) {
+            self.unchecked.push(condition.span);
+            self.joints.push((and_or.span, and_or.span));
+            return;
+        }
         if has_or
             || and_or.pipelines().any(|pipeline| pipeline.marker().is_some() || pipeline.negation.is_some())
             || reads_status(next)
@@ -174,6 +223,22 @@ impl<'t> StatusWalk<'_, 't> {
         }
     }
 
+    /// Notes what `set -e` does not see: a command before the last of those that `&&` joins.
+    fn unstopped(&mut self, and_or: &'t AndOrList, standing: StatusContext) {
+        let is_plain = and_or.rest.iter().all(|part| part.operator == AndOr::And)
+            && and_or.pipelines().all(|pipeline| pipeline.marker().is_none() && pipeline.negation.is_none());
+        let before = and_or.pipelines().take(and_or.rest.len());
+        let asks = and_or.pipelines().any(is_question);
+        if !is_plain || asks || standing.is_condition || !standing.in_chain {
+            return;
+        }
+        let mut before = before.filter(|pipeline| self.may_fail(pipeline));
+        if let Some(failing) = before.next() {
+            self.unchecked.push(failing.span);
+            self.joints.push((and_or.span, and_or.span));
+        }
+    }
+
     fn joint_edit(&self, item: &ListItem, next: &ListItem) -> Option<Edit> {
         let body =
             Body { unchecked: Vec::new(), last: Span::default(), joints: vec![(item.and_or.span, next.and_or.span)] };
@@ -184,6 +249,9 @@ impl<'t> StatusWalk<'_, 't> {
     fn pipeline(&mut self, pipeline: &'t Pipeline, standing: &mut StatusContext) {
         let is_piped = pipeline.commands.len() > 1;
         for command in &pipeline.commands {
+            if let Command::Simple(command) = command {
+                self.call(command, *standing);
+            }
             if let Command::Compound(command) = command {
                 let mut inner = *standing;
                 self.body(command, &mut inner);
@@ -191,6 +259,31 @@ impl<'t> StatusWalk<'_, 't> {
                     standing.errexit = inner.errexit;
                 }
             }
+        }
+    }
+
+    /// Notes how a function is called.
+    fn call(&mut self, command: &'t SimpleCommand, standing: StatusContext) {
+        let Some(name) = command.unquoted_name().filter(|name| self.functions.contains_key(name)) else { return };
+        let now = CallsSeen { errexit: standing.errexit, asked: standing.asked };
+        let all = self.called.entry(name).or_insert(now);
+        all.errexit &= now.errexit;
+        all.asked = all.asked.filter(|_| now.asked.is_some());
+    }
+
+    /// Whether whoever calls a function learns nothing of a failure: it leaves the shell then.
+    fn leaves_on_failure(&self, name: &str) -> bool {
+        let Some(definition) = self.functions.get(name) else { return false };
+        let (CompoundKind::BraceGroup(list) | CompoundKind::Subshell(list)) = &definition.body.kind else {
+            return false;
+        };
+        let Some(item) = list.items.last() else { return false };
+        match item.and_or.rest.last() {
+            Some(part) => part.operator == AndOr::Or && exits(&part.pipeline),
+            None => match item.and_or.first.single() {
+                Some(Command::Compound(command)) => leaves_if_failed(command),
+                _ => false,
+            },
         }
     }
 
@@ -245,8 +338,15 @@ impl<'t> StatusWalk<'_, 't> {
             return;
         };
         let has_or = item.and_or.rest.iter().any(|part| part.operator == AndOr::Or);
-        let failing = item.and_or.pipelines().find(|pipeline| self.may_fail(pipeline));
-        if let Some(failing) = failing.filter(|_| !has_or && !item.background && !leaves(&item.and_or)) {
+        let mut pipelines = item.and_or.pipelines();
+        let failing = match has_or {
+            false => pipelines.find(|pipeline| self.may_fail(pipeline)),
+            // What is done instead may fail as well.
+            true => pipelines
+                .last()
+                .filter(|last| self.may_fail(last) && item.and_or.rest.iter().all(|part| part.operator == AndOr::Or)),
+        };
+        if let Some(failing) = failing.filter(|_| !item.background && !leaves(&item.and_or)) {
             self.unchecked.push(failing.span);
             // There is nothing behind it that it could be joined with.
             self.joints.push((item.and_or.span, item.and_or.span));
@@ -288,7 +388,7 @@ impl<'t> StatusWalk<'_, 't> {
         let Some(name) = name.literal() else { return true };
         let name = String::from_utf8_lossy(&name).into_owned();
         if let Some(effects) = self.calls.effects(&name) {
-            return effects.acts;
+            return effects.acts && !self.leaves_on_failure(&name);
         }
         let has_f =
             || {
@@ -305,6 +405,55 @@ impl<'t> StatusWalk<'_, 't> {
             name => !builtins::is_built_in(name.as_bytes()) && Marker::named(name.as_bytes()).is_none(),
         }
     }
+}
+
+/// Whether a pipeline leaves the shell with a failure.
+fn exits(pipeline: &Pipeline) -> bool {
+    match pipeline.single() {
+        Some(Command::Simple(command)) => {
+            command.unquoted_name() == Some("exit") && command.words.get(1).and_then(Word::unquoted) != Some("0")
+        }
+        Some(Command::Compound(command)) => match &command.kind {
+            CompoundKind::BraceGroup(list) => {
+                list.items.last().is_some_and(|item| item.and_or.rest.is_empty() && exits(&item.and_or.first))
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Whether a command is `if ! COMMAND; then exit 1; fi`.
+fn leaves_if_failed(command: &CompoundCommand) -> bool {
+    let CompoundKind::If(command) = &command.kind else { return false };
+    let is_negated = |condition: &List| condition.items.last().is_some_and(|item| item.and_or.first.negation.is_some());
+    let leaves = |body: &List| body.items.last().is_some_and(|item| exits(&item.and_or.first));
+    command.otherwise.is_none()
+        && command.branches.iter().all(|(condition, body)| is_negated(condition) && leaves(body))
+}
+
+/// Whether a pipeline only says something, and always succeeds.
+pub(super) fn goes_on(pipeline: &Pipeline) -> bool {
+    match pipeline.single() {
+        Some(Command::Simple(command)) => matches!(command.unquoted_name(), Some("true" | ":" | "echo" | "printf")),
+        _ => false,
+    }
+}
+
+/// The command whose failure an `if` takes up, and only says something about.
+pub(super) fn said_only(command: &CompoundCommand) -> Option<&Pipeline> {
+    let CompoundKind::If(command) = &command.kind else { return None };
+    let [(condition, body)] = command.branches.as_slice() else { return None };
+    let [item] = condition.items.as_slice() else { return None };
+    let asked = Some(&item.and_or.first).filter(|asked| item.and_or.rest.is_empty() && !asks(asked))?;
+    let failed = if asked.negation.is_some() { Some(body) } else { command.otherwise.as_ref() }?;
+    let says = failed.items.iter().all(|item| item.and_or.rest.is_empty() && goes_on(&item.and_or.first));
+    says.then_some(asked)
+}
+
+/// Whether a pipeline asks, whether or not `!` stands before it.
+fn asks(pipeline: &Pipeline) -> bool {
+    is_question(&Pipeline { negation: None, ..pipeline.clone() })
 }
 
 /// The last command of a body.

@@ -49,15 +49,17 @@ impl<'i> Git<'i, '_> {
             "--shallow-since",
             "--template",
         ];
-        // A new branch is named by an option, but is an operand to those who look for what it begins at.
-        let names_branch =
-            |text: &str| matches!(self.subcommand_name(), "checkout" | "switch") && matches!(text, "-b" | "-B");
+        let names_branch = |text: &str| match self.subcommand_name() {
+            "switch" => matches!(text, "-c" | "-C" | "--create" | "--force-create" | "--orphan"),
+            "checkout" => text == "--orphan",
+            _ => false,
+        };
         let mut operands = Vec::new();
         let mut arguments = self.arguments().iter();
         while let Some(argument) = arguments.next() {
             match argument.known() {
                 Some("--") => {}
-                Some(text) if VALUED.contains(&text) && !names_branch(text) => drop(arguments.next()),
+                Some(text) if VALUED.contains(&text) || names_branch(text) => drop(arguments.next()),
                 Some(text) if text.starts_with('-') && text.len() > 1 => {}
                 _ => operands.push(argument),
             }

@@ -1,5 +1,7 @@
 //! Commands that wait for a person.
 
+use bstr::ByteSlice;
+
 use super::{analysis::Analysis, git};
 use crate::{
     analyze::{folding::Folded, invocation::Invocation},
@@ -69,7 +71,7 @@ impl<'a, 't> Interactive<'a, 't> {
             .filter(|_| !invocation.known().any(|word| word == "--version")),
             "ssh-keygen" => {
                 let asks_nothing = ['A', 'R', 'F', 'l', 'y', 'e', 'i', 'B', 'H', 'L'].into_iter().any(has);
-                (!(asks_nothing || has('N') && has('f')))
+                (!(asks_nothing || (has('N') || has('P')) && has('f')))
                     .then_some(("asks for a file and a passphrase", "add `-q -N \"\" -f FILE`"))
             }
             "unzip" => {
@@ -138,6 +140,19 @@ impl<'a, 't> Interactive<'a, 't> {
             | "select"
             | "cfdisk"
             | "nmtui" => Some(("asks questions at a terminal", "write the settings that it makes into files")),
+            "sh" | "bash" | "dash" if !is_fed && waits_for_licence(invocation) => {
+                Some(("shows a licence and asks whether it is accepted", "add `-b -p DIRECTORY`"))
+            }
+            "7z" | "7za" | "7zr"
+                if matches!(invocation.argument(0), Some("x" | "e"))
+                    && !is_fed
+                    && !invocation.known().any(|word| matches!(word, "-y" | "-so" | "-aoa" | "-aos" | "-aou")) =>
+            {
+                Some(("asks before it replaces a file", "add `-y`"))
+            }
+            "update-alternatives" if invocation.has(None, &["--config"]) && !is_fed => {
+                Some(("asks which one to use", "name it: `--set NAME PATH`"))
+            }
             "chsh" if !invocation.has(Some('s'), &["--shell"]) => Some(("asks for a shell", "add `-s SHELL`")),
             "su" if invocation.arguments.is_empty() => {
                 Some(("starts a shell that reads from the standard input", "write `su USER -c 'COMMAND'`"))
@@ -211,6 +226,15 @@ fn writes(operator: RedirectionOperator) -> bool {
 /// Whether the command is given something to read.
 fn is_fed(command: &SimpleCommand) -> bool {
     command.redirections.iter().any(|redirection| !writes(redirection.operator))
+}
+
+/// Whether this is an installer of conda that is not told to go on by itself.
+fn waits_for_licence(invocation: &Invocation<'_>) -> bool {
+    let operands = invocation.operands("p", &[]);
+    let file = operands.first().map(|file| file.text.to_str_lossy()).unwrap_or_default();
+    let name = file.rsplit('/').next().unwrap_or_default();
+    let is_installer = ["Miniconda", "Miniforge", "Mambaforge", "Anaconda"].iter().any(|known| name.starts_with(known));
+    is_installer && name.ends_with(".sh") && !invocation.has(Some('b'), &[])
 }
 
 fn says_host_keys(word: &str) -> bool {

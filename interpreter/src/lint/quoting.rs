@@ -5,6 +5,7 @@ use bstr::ByteSlice;
 use super::analysis::Analysis;
 use crate::{
     Span,
+    analyze::folding::Given,
     language::builtins::{self, Effect},
     syntax::{
         AndOr, Command, Operation, Parameter, Part, PartKind, SimpleCommand, Substitution, Word,
@@ -119,10 +120,55 @@ impl UnquotedFinder<'_, '_> {
         if variables.never_holds(name, SPECIAL) || variables.holds_number(name) {
             return true;
         }
+        if is_list_by_name(name) || is_list_by_values(self.analysis, name) {
+            return true;
+        }
         // A list of words that the script itself has written is meant to be one.
         let is_list = variables.never_holds(name, b"*?[");
         is_list && !variables.assigned(name).is_empty()
     }
+}
+
+/// Whether a variable is called what lists of arguments are called.
+fn is_list_by_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["flags", "opts", "options", "args", "arguments", "deps", "pkgs", "packages", "params"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
+}
+
+/// Whether the script makes a list of a variable: it puts more behind it, or takes it from what prints a line each; or it is
+/// one word that is known to be harmless.
+fn is_list_by_values(analysis: &Analysis<'_>, name: &str) -> bool {
+    let mut given = analysis.variables.assigned(name).iter().filter_map(|assigned| match assigned.given {
+        Given::Word(word) => Some(word),
+        _ => None,
+    });
+    let joins = |word: &Word| {
+        let mut used = analysis.uses_from(word.span.start).take_while(|used| used.span.end <= word.span.end);
+        used.any(|used| used.name == name) && analysis.source.slice(word.span).contains(&b' ')
+    };
+    given.any(|word| joins(word) || last_substituted(word).is_some_and(|name| LISTING.contains(&name)))
+        || !analysis.variables.assigned(name).is_empty()
+            && analysis.variables.assigned(name).iter().all(|assigned| match assigned.given {
+                Given::Word(word) => last_substituted(word).is_some_and(|name| PLAIN.contains(&name)),
+                _ => false,
+            })
+}
+
+/// Commands that print any number of words.
+const LISTING: [&str; 7] = ["apt-mark", "find", "ls", "sort", "tr", "uniq", "xargs"];
+
+/// The name of the last command of the substitution that is all of a word.
+fn last_substituted(word: &Word) -> Option<&str> {
+    let part = match word.parts.as_slice() {
+        [Part { kind: PartKind::DoubleQuoted(parts), .. }] => parts.first().filter(|_| parts.len() == 1)?,
+        [part] => part,
+        _ => return None,
+    };
+    let PartKind::CommandSubstitution(substitution) = &part.kind else { return None };
+    let item = substitution.list.items.last()?;
+    last_name(&item.and_or.rest.last().map_or(&item.and_or.first, |part| &part.pipeline).commands)
 }
 
 /// `dpkg --print-architecture`

@@ -5,7 +5,7 @@ use bstr::ByteSlice;
 use crate::Span;
 
 /// How a token begins, how many letters follow at least, and which may.
-const TOKENS: [(&str, usize, &[u8]); 17] = [
+const TOKENS: [(&str, usize, &[u8]); 18] = [
     ("ghp_", 36, b""),
     ("gho_", 36, b""),
     ("ghs_", 36, b""),
@@ -22,6 +22,7 @@ const TOKENS: [(&str, usize, &[u8]); 17] = [
     ("hf_", 30, b""),
     ("dckr_pat_", 20, b"-_"),
     ("sk_live_", 20, b""),
+    ("sk-ant-", 40, b"-_"),
     ("eyJhbGciOi", 30, b"-_."),
 ];
 
@@ -51,9 +52,32 @@ pub(super) fn in_text(text: &[u8]) -> Vec<Span> {
             found.push(Span::new(start..start + line.trim_ascii_end().len()));
         }
     }
+    found.extend(
+        text.find_iter("AWS_SECRET_ACCESS_KEY=").filter_map(|at| aws_key(text, at + "AWS_SECRET_ACCESS_KEY=".len())),
+    );
+    found.extend(text.find_iter("machine ").filter_map(|at| of_netrc(text, at)));
     found.extend(text.find_iter("://").filter_map(|at| password(text, at)));
     found.sort();
     found
+}
+
+/// The 40 letters of a key of AWS.
+fn aws_key(text: &[u8], at: usize) -> Option<Span> {
+    let behind = text.get(at..)?;
+    let quotes = behind.iter().take_while(|byte| b"'\"".contains(byte)).count();
+    let key = behind.get(quotes..)?;
+    let length = key.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"/+".contains(byte)).count();
+    (length == 40).then(|| Span::new(at + quotes..at + quotes + length))
+}
+
+/// The password in a line of a `.netrc` file: `machine HOST login USER password WORD`.
+fn of_netrc(text: &[u8], at: usize) -> Option<Span> {
+    let line = text.get(at..)?.lines().next()?;
+    let start = line.find(" password ")? + " password ".len();
+    let word = line.get(start..)?.split(u8::is_ascii_whitespace).find(|word| !word.is_empty())?;
+    let word = word.split(|byte| b"\\\"'".contains(byte)).next().unwrap_or_default();
+    let is_literal = line.contains_str(" login ") && !word.is_empty() && !word.contains(&b'$');
+    is_literal.then(|| Span::new(at + start..at + start + word.len()))
 }
 
 /// The password in an address whose `://` stands at `at`.

@@ -2,6 +2,7 @@
 
 use super::{
     analysis::{Analysis, Setting},
+    inner, repair,
     rule::{self, Rule},
     rules, suppress,
 };
@@ -108,9 +109,24 @@ pub fn check(parsed: &Parsed) -> Vec<Diagnostic> {
 /// The same for a container of which more is known: what its shell knows is not reported, nor the use of a variable that
 /// its environment has.
 pub fn check_for(parsed: &Parsed, container: &Setting) -> Vec<Diagnostic> {
-    let walked = places::walk(&parsed.script.list);
-    let analysis = Analysis::of(&parsed.script, container, &walked);
-    let mut findings = parsed.errors.clone();
+    let mut findings = findings(parsed, container, true);
+    findings.sort_by_key(|finding| (finding.primary.span, finding.code));
+    findings
+}
+
+/// The findings of a script that stands in another one.
+fn check_inner(parsed: &Parsed, container: &Setting) -> Vec<Diagnostic> {
+    findings(parsed, container, false)
+}
+
+fn findings(parsed: &Parsed, container: &Setting, is_outer: bool) -> Vec<Diagnostic> {
+    let repaired = repair::repaired(parsed);
+    let (script, mut findings) = match &repaired {
+        Some((repaired, errors)) => (&repaired.script, errors.clone()),
+        None => (&parsed.script, parsed.errors.clone()),
+    };
+    let walked = places::walk(&script.list);
+    let analysis = Analysis::of(script, &parsed.script.source, container, &walked);
     for finding in findings.iter_mut().filter(|_| analysis.is_bash()) {
         // What bash knows is no bashism there; that it cannot be interpreted is still so.
         (finding.code, finding.name) = (RULES[0].code, RULES[0].name);
@@ -121,7 +137,9 @@ pub fn check_for(parsed: &Parsed, container: &Setting) -> Vec<Diagnostic> {
     for finding in &mut findings {
         analysis.tell_stage(finding);
     }
-    suppress::apply(&RULES, &parsed.script, &mut findings);
-    findings.sort_by_key(|finding| (finding.primary.span, finding.code));
+    if is_outer {
+        findings.extend(inner::findings(&analysis, check_inner));
+    }
+    suppress::apply(&RULES, script, &mut findings);
     findings
 }

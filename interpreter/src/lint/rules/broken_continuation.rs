@@ -88,10 +88,34 @@ fn blank_behind(rule: &Rule, text: &[u8], part: &Part) -> Option<Diagnostic> {
     })
 }
 
+/// A comment behind a command, whose `\` at its end belongs to it.
+fn comment_at_end(rule: &Rule, rest: &[u8], end: u32) -> Option<Diagnostic> {
+    let mut lines = rest.lines();
+    let line = lines.next()?;
+    let comment = line.trim_ascii_start();
+    let goes_on = comment.starts_with(b"#") && comment.ends_with(b"\\");
+    // A blank stands before a comment; below it stands what was meant to belong to the command.
+    let is_comment =
+        goes_on && comment.len() < line.len() && lines.next().is_some_and(|next| !next.trim_ascii().is_empty());
+    let start = end + (line.len() - comment.len()) as u32;
+    is_comment.then(|| {
+        let span = Span { start, end: start + comment.len() as u32 };
+        rule.finding(span, "the comment ends the command: its `\\` is a part of the comment")
+            .help("put the comment above the command")
+    })
+}
+
 /// A comment behind a `\` and a newline, with more of the command below it.
 fn comment_inside(rule: &Rule, text: &[u8], end: u32) -> Option<Diagnostic> {
     let rest = text.get(end as usize..)?;
-    let behind = rest.trim_ascii_start().strip_prefix(b"\\\n").filter(|_| !rest.starts_with(b"\n"))?;
+    if let Some(finding) = comment_at_end(rule, rest, end) {
+        return Some(finding);
+    }
+    let mut behind = rest.trim_ascii_start().strip_prefix(b"\\\n").filter(|_| !rest.starts_with(b"\n"))?;
+    // Lines with nothing but a `\`.
+    while let Some(further) = behind.trim_ascii_start().strip_prefix(b"\\\n") {
+        behind = further;
+    }
     let blanks = behind.iter().take_while(|byte| b" \t".contains(byte)).count();
     let comment = behind.get(blanks..)?.strip_prefix(b"#").map(|rest| rest.lines().next().unwrap_or_default())?;
     let below = behind.get(blanks + 1 + comment.len()..)?.lines().skip(1).map(|line| line.trim_ascii());

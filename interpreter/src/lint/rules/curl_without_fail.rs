@@ -49,7 +49,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         let by_configuration = analysis.source.text().contains_str(".curlrc");
         if fails
             || looks
-            || !has_address
+            || !(has_address || invocation.has_more)
             || by_configuration
             || invocation.arguments.iter().filter(may_hold).count() > 1
         {

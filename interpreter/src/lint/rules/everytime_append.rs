@@ -32,14 +32,12 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let simple = analysis.places.iter().map(|place| (&place.command.redirections, place.context));
     let compound = analysis.redirected.iter().map(|(command, context)| (&command.redirections, *context));
     for (redirections, context) in simple.chain(compound) {
-        let runs = analysis.timetable.at(&context);
-        if !(runs.every && runs.unguarded) {
-            continue;
-        }
         for redirection in redirections.iter().filter(|redirection| redirection.operator == RedirectionOperator::Append)
         {
             let file = analysis.variables.fold(&redirection.target);
-            if calls::writes_file(redirection) && !again::is_emptied_before(analysis, &context, redirection.span, &file)
+            if calls::writes_file(redirection)
+                && again::repeats_in(analysis, &context, std::slice::from_ref(&file))
+                && !again::is_emptied_before(analysis, &context, redirection.span, &file)
             {
                 findings.push(report(rule, redirection.span));
             }
@@ -50,12 +48,11 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         .iter()
         .filter(|invocation| invocation.is(&["tee"]) && invocation.has(Some('a'), &["--append"]))
     {
-        let runs = analysis.runs(tee.place);
         let file = tee.operands("", &[]).first().copied();
         let is_sink = file.is_some_and(|file| file.text.starts_with(b"/dev/"));
         let is_emptied = file
             .is_some_and(|file| again::is_emptied_before(analysis, &tee.place.context, tee.place.command.span, file));
-        if runs.every && runs.unguarded && !is_sink && !is_emptied {
+        if again::repeats(analysis, tee) && !is_sink && !is_emptied {
             findings.push(report(rule, tee.name_span));
         }
     }

@@ -35,8 +35,7 @@ pub(in crate::lint) const RULE: Rule =
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for invocation in &analysis.invocations {
-        let runs = analysis.runs(invocation.place);
-        if !(runs.every && runs.unguarded) {
+        if !again::repeats(analysis, invocation) {
             continue;
         }
         match invocation.name.as_str() {

@@ -24,7 +24,7 @@ use bstr::ByteSlice;
 use crate::{
     Applicability, Diagnostic, Edit, Severity,
     analyze::folding::Folded,
-    lint::{analysis::Analysis, rule::Rule},
+    lint::{again, analysis::Analysis, rule::Rule},
 };
 
 pub(in crate::lint) const RULE: Rule =
@@ -32,18 +32,27 @@ pub(in crate::lint) const RULE: Rule =
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for invocation in analysis.named(&["wget"]) {
-        let runs = analysis.runs(invocation.place);
         let names_file = ['O', 'N', 'c'].into_iter().any(|letter| {
             invocation
                 .has(Some(letter), &["--output-document", "--timestamping", "--continue", "--no-clobber", "--spider"])
         });
-        let names_file =
-            names_file || invocation.has(None, &["-nc", "-i", "--input-file", "-r", "--recursive", "-m", "--mirror"]);
-        if !(runs.every && runs.unguarded) || names_file {
+        let names_file = names_file || invocation.has(None, &["-nc", "-r", "--recursive", "-m", "--mirror"]);
+        if !again::repeats(analysis, invocation) || names_file {
             continue;
         }
         let addresses: Vec<&Folded> =
             invocation.arguments.iter().filter(|argument| argument.text.contains_str("://")).collect();
+        let reads_list = invocation.has_more || invocation.has(Some('i'), &["--input-file"]);
+        if reads_list {
+            findings.push(
+                rule.finding(
+                    invocation.name_span,
+                    "the second run saves other files beside the first, and the first are used",
+                )
+                .help("add `-nc`, which keeps files that are there, or make it a stage: `next_stage && ...`"),
+            );
+            continue;
+        }
         let [address] = addresses.as_slice() else { continue };
         let name = address
             .text

@@ -29,13 +29,12 @@ pub(in crate::lint) const RULE: Rule =
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for invocation in analysis.named(&["sed"]) {
-        let runs = analysis.runs(invocation.place);
-        if !(runs.every && runs.unguarded && invocation.has(Some('i'), &["--in-place"])) {
+        if !(again::repeats(analysis, invocation) && invocation.has(Some('i'), &["--in-place"])) {
             continue;
         }
         let files = analysis.before(invocation.place).any(again::brings_files);
-        let scripts = invocation.arguments.iter().filter_map(Folded::known);
-        if scripts.into_iter().any(adds) && !files {
+        let scripts = || invocation.arguments.iter().filter_map(Folded::known);
+        if scripts().any(adds) && !scripts().any(again::deletes_lines) && !files {
             findings.push(
                 rule.finding(invocation.name_span, "the text is added once more on every run")
                     .help("ask first (`grep -q TEXT FILE || sed ...`), or make it a stage"),
@@ -64,13 +63,49 @@ fn keeps_and_adds(command: &str) -> bool {
     if delimiter.is_ascii_alphanumeric() || delimiter == ' ' {
         return false;
     }
-    let parts: Vec<&str> = letters.as_str().split(delimiter).collect();
+    let parts = parts_at(letters.as_str(), delimiter);
     let [pattern, replacement, ..] = parts.as_slice() else { return false };
+    if finds_again(pattern, replacement) {
+        return true;
+    }
     let has_whole = replacement.replace("\\&", "").contains('&') && replacement.len() > 1;
     let is_comment = replacement.starts_with('#') && pattern.starts_with('^');
     // With `^` before it, what stands in the line's beginning is no longer found behind what was added.
     let stays_first = replacement.starts_with('&') || !pattern.starts_with('^');
     has_whole && !is_comment && stays_first
+}
+
+/// Whether the text that is put in has what was looked for at the same place.
+fn finds_again(pattern: &str, replacement: &str) -> bool {
+    let (at_start, at_end) = (pattern.starts_with('^'), pattern.ends_with('$'));
+    let plain = pattern.trim_start_matches('^').trim_end_matches('$');
+    let is_plain = plain.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-=:/ #".contains(letter));
+    let is_there = match (at_start, at_end) {
+        (true, true) => return false,
+        (true, false) => replacement.starts_with(plain),
+        (false, true) => replacement.ends_with(plain),
+        (false, false) => replacement.contains(plain),
+    };
+    !plain.is_empty() && is_plain && is_there && replacement.len() > plain.len()
+}
+
+/// The text between delimiters, those left out that a `\` stands before.
+fn parts_at(text: &str, delimiter: char) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let Some(part) = parts.last_mut() else { break };
+        match letter {
+            '\\' if letters.peek() == Some(&delimiter) => part.extend(letters.next()),
+            '\\' => {
+                part.push(letter);
+                part.extend(letters.next());
+            }
+            _ if letter == delimiter => parts.push(String::new()),
+            _ => part.push(letter),
+        }
+    }
+    parts
 }
 
 /// What stands behind the address of a command.

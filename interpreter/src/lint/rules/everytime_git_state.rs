@@ -66,7 +66,8 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
             "commit" if !git.has(&["--allow-empty", "--amend"]) => "there is nothing to commit",
             _ => continue,
         };
-        if subcommand == "clone" && operands.iter().any(|operand| again::is_made_anew(analysis, invocation, operand)) {
+        let target = operands.get(1).or(operands.first());
+        if subcommand == "clone" && target.is_some_and(|target| again::is_made_anew(analysis, invocation, target)) {
             continue;
         }
         findings.push(

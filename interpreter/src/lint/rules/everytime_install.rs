@@ -18,7 +18,7 @@
 
 use crate::{
     Diagnostic, Severity,
-    lint::{analysis::Analysis, rule::Rule},
+    lint::{again, analysis::Analysis, rule::Rule},
 };
 
 pub(in crate::lint) const RULE: Rule =
@@ -26,8 +26,7 @@ pub(in crate::lint) const RULE: Rule =
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for invocation in &analysis.invocations {
-        let runs = analysis.runs(invocation.place);
-        let Some((_, index)) = invocation.installs().filter(|_| runs.every && runs.unguarded) else { continue };
+        let Some((_, index)) = invocation.installs().filter(|_| again::repeats(analysis, invocation)) else { continue };
         findings.push(
             rule.finding(invocation.span_to(index), "this installs on every call")
                 .help("make it a stage: `next_stage && ...`"),

@@ -42,7 +42,8 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         // What failed before it is passed on.
         let passes_on = name != "exec" && invocation.arguments.is_empty() && !place.is_behind_and();
         let in_subshell = name != "exec" && place.context.apart.is_some();
-        if ends_well && !passes_on && (!in_subshell || !place.context.guarded) {
+        let ends_subshell = in_subshell && analysis.is_last_in(place, place.context.apart.map(|(_, span)| span));
+        if ends_well && !passes_on && (!in_subshell || !place.context.is_guarded()) && !ends_subshell {
             let message = match name {
                 "exec" => "`exec` puts a program in the shell's place: nothing behind it runs".to_owned(),
                 _ => format!("`{name}` ends the setup here, and the chain counts as done"),

@@ -21,8 +21,9 @@ use std::collections::HashSet;
 use crate::{
     Diagnostic, Severity, Span,
     analyze::{calls, invocation::Invocation, questions::is_question},
-    lint::{analysis::Analysis, rule::Rule},
-    syntax::{AndOr, AndOrList, Command, CompoundKind, List, Pipeline, Word},
+    language::builtins,
+    lint::{analysis::Analysis, checked, rule::Rule},
+    syntax::{AndOr, AndOrList, Command, CompoundCommand, CompoundKind, List, Pipeline, Word},
 };
 
 pub(in crate::lint) const RULE: Rule =
@@ -78,6 +79,13 @@ fn builds(invocation: &Invocation<'_>) -> bool {
 /// What a stage's last command comes to is decided by the last command in it.
 fn in_pipeline(rule: &Rule, analysis: &Analysis<'_>, pipeline: &Pipeline, findings: &mut Vec<Diagnostic>) {
     let Some(Command::Compound(command)) = pipeline.single() else { return };
+    if let Some(failing) = only_said(command) {
+        findings.push(
+            rule.finding(failing, "a failure is only told of, and the stage counts as applied")
+                .help("leave it with a failure: `{ echo ... >&2; exit 1; }`"),
+        );
+        return;
+    }
     let lists: Vec<&List> = match &command.kind {
         CompoundKind::BraceGroup(list) | CompoundKind::Subshell(list) => vec![list],
         CompoundKind::If(command) => command.branches.iter().map(|(_, body)| body).chain(&command.otherwise).collect(),
@@ -98,6 +106,17 @@ fn in_pipeline(rule: &Rule, analysis: &Analysis<'_>, pipeline: &Pipeline, findin
             None => in_pipeline(rule, analysis, &item.and_or.first, findings),
         }
     }
+}
+
+/// The command of a condition whose failure a branch says something about, and no more.
+fn only_said(command: &CompoundCommand) -> Option<Span> {
+    let CompoundKind::If(_) = &command.kind else { return None };
+    checked::said_only(command)
+        .filter(|asked| {
+            let Some(Command::Simple(command)) = asked.commands.last() else { return false };
+            !builtins::is_built_in(command.unquoted_name().unwrap_or_default().as_bytes())
+        })
+        .map(|asked| asked.span)
 }
 
 /// The last pipeline but one; the first, where there is no other.

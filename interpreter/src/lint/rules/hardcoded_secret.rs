@@ -22,9 +22,10 @@
 
 use crate::{
     Diagnostic, Severity, Span,
-    analyze::invocation::Invocation,
+    analyze::{folding::Folded, invocation::Invocation},
     lint::secrets,
     lint::{analysis::Analysis, rule::Rule},
+    syntax::SimpleCommand,
 };
 
 pub(in crate::lint) const RULE: Rule =
@@ -33,6 +34,8 @@ pub(in crate::lint) const RULE: Rule =
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let mut found = secrets::in_text(analysis.source.text());
     found.extend(analysis.invocations.iter().filter_map(given_password));
+    found.extend(analysis.places.iter().filter_map(|place| assigned_password(place.command)));
+    found.extend(analysis.named(&["chpasswd"]).filter_map(|chpasswd| piped_password(analysis, chpasswd)));
     found.sort();
     found.dedup_by(|next, before| next.start < before.end);
     for span in found {
@@ -41,6 +44,29 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
                 .help("withdraw it, and read the new one from a file that is mounted: `$(cat /run/secrets/NAME)`"),
         );
     }
+}
+
+/// `PGPASSWORD=word psql`: what a program takes its password from.
+fn assigned_password(command: &SimpleCommand) -> Option<Span> {
+    let taken = |name: &str| {
+        matches!(name, "PGPASSWORD" | "MYSQL_PWD" | "SSHPASS" | "RSYNC_PASSWORD" | "AWS_SECRET_ACCESS_KEY")
+    };
+    let assignment = command.assignments.iter().find(|assignment| taken(&assignment.name))?;
+    assignment.value.literal().filter(|value| !value.is_empty()).map(|_| assignment.value.span)
+}
+
+/// `echo USER:PASSWORD | chpasswd`
+fn piped_password(analysis: &Analysis<'_>, chpasswd: &Invocation<'_>) -> Option<Span> {
+    let before = chpasswd.place.pipeline.commands.get(..chpasswd.place.position)?;
+    let prints = analysis
+        .named(&["echo", "printf"])
+        .find(|echo| before.iter().any(|command| command.span() == echo.place.command.span))?;
+    let is_password = |word: &&Folded| {
+        word.known()
+            .and_then(|text| text.split_once(':'))
+            .is_some_and(|(user, password)| !user.is_empty() && !password.is_empty())
+    };
+    prints.arguments.iter().find(is_password).map(|word| word.span)
 }
 
 /// A password that is given as an argument.
@@ -64,6 +90,11 @@ fn given_password(invocation: &Invocation<'_>) -> Option<Span> {
             "docker" | "podman" => {
                 matches!(text, "-p" | "--password") && invocation.argument(0) == Some("login") && !value.is_empty()
             }
+            "mysql" | "mysqldump" | "mysqladmin" | "mariadb" => {
+                let short = text.strip_prefix("-p").filter(|_| !text.starts_with("--"));
+                short.or(text.strip_prefix("--password=")).is_some_and(|password| !password.is_empty())
+            }
+            "openssl" => text.strip_prefix("pass:").is_some_and(|password| !password.is_empty()),
             _ => false,
         };
         if is_given {

@@ -19,6 +19,8 @@
 //! ## Fix safety
 //! Safe: without it, nothing is installed.
 
+use bstr::ByteSlice;
+
 use crate::{
     Applicability, Diagnostic, Edit, Severity,
     analyze::invocation::Invocation,
@@ -85,6 +87,7 @@ fn is_configured(analysis: &Analysis<'_>, invocation: &Invocation<'_>) -> bool {
         "conda" | "mamba" => "CONDA_ALWAYS_YES",
         "micromamba" => "MAMBA_ALWAYS_YES",
         "opam" => "OPAMYES",
+        "apt-get" | "apt" | "aptitude" => return analysis.source.text().contains_str("APT::Get::Assume-Yes"),
         _ => return false,
     };
     let is_configured = analysis.invocations.iter().any(|other| other.known().any(|word| word == "always_yes"));

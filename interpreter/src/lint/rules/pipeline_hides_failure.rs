@@ -77,7 +77,7 @@ fn base_name(command: &Command) -> Option<&str> {
 }
 
 /// Commands that only pass text on, or look at something.
-const HARMLESS: [&str; 39] = [
+const HARMLESS: [&str; 40] = [
     "apt-cache",
     "apt-mark",
     "awk",
@@ -101,6 +101,7 @@ const HARMLESS: [&str; 39] = [
     "fold",
     "grep",
     "head",
+    "locale",
     "ls",
     "nl",
     "paste",
@@ -127,7 +128,19 @@ fn may_fail(analysis: &Analysis<'_>, command: &Command) -> bool {
             Some(name) if analysis.calls.effects(name).is_some() => true,
             Some(name) => {
                 let asks = simple.words.iter().skip(1).filter_map(Word::unquoted).any(|word| {
-                    matches!(word, "list" | "show" | "info" | "freeze" | "search" | "--version" | "--get-selections")
+                    matches!(
+                        word,
+                        "list"
+                            | "show"
+                            | "info"
+                            | "freeze"
+                            | "search"
+                            | "--version"
+                            | "-version"
+                            | "-V"
+                            | "-v"
+                            | "--get-selections"
+                    )
                 });
                 !asks && !HARMLESS.contains(&name) && !builtins::is_built_in(name.as_bytes())
             }

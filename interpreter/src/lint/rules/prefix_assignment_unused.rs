@@ -21,7 +21,7 @@
 use crate::{
     Diagnostic, Severity,
     language::{builtins, is_given},
-    lint::analysis::Use,
+    lint::uses::Use,
     lint::{analysis::Analysis, rule::Rule},
 };
 

@@ -44,7 +44,11 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         }
         let here = invocation.place.command.redirections.iter().filter_map(|redirection| redirection.here_document());
         let here: Vec<String> = here.map(|document| analysis.source.slice(document.span).to_string()).collect();
-        let text: Vec<&str> = invocation.known().chain(here.iter().map(String::as_str)).collect();
+        // What another command prints to it.
+        let piped = invocation.place.pipeline.commands.get(..invocation.place.position).unwrap_or_default();
+        let piped: Vec<String> =
+            piped.iter().map(|command| analysis.source.slice(command.span()).to_string()).collect();
+        let text: Vec<&str> = invocation.known().chain(here.iter().chain(&piped).map(String::as_str)).collect();
         let text = text.join("\n");
         if INSTALLING.iter().any(|call| text.contains(call)) && !LOOKING.iter().any(|look| text.contains(look)) {
             let literal = invocation

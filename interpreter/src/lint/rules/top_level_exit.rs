@@ -38,7 +38,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         if !(leaves || name == "exec" && place.command.words.len() > 1) {
             continue;
         }
-        if !context.guarded && context.guard.is_none() {
+        if !context.is_guarded() && context.guard.is_none() {
             findings.push(
                 rule.finding(place.command.span, format!("nothing below `{name}` is ever reached"))
                     .help("remove it: a setup is done at the end of the script"),

@@ -23,7 +23,7 @@ use super::bashism;
 use crate::{
     Diagnostic, Severity,
     language::is_given,
-    lint::analysis::Use,
+    lint::uses::Use,
     lint::{analysis::Analysis, rule::Rule},
 };
 

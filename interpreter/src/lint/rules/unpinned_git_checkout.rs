@@ -51,7 +51,8 @@ fn moving_target<'g>(
     let has_paths = git.arguments().iter().any(|argument| argument.text == "--");
     let creates = git.has(&["-b", "-B", "-c", "-C", "--orphan"]);
     let target = match subcommand {
-        "checkout" | "switch" if creates => operands.get(1),
+        // The name of the new branch is the value of an option.
+        "checkout" | "switch" if creates => operands.first(),
         "checkout" | "switch" if operands.len() > 1 && !has_paths => operands.first(),
         "checkout" if has_paths => None,
         "checkout" | "switch" => operands.first(),

@@ -23,7 +23,7 @@ use std::collections::HashSet;
 
 use crate::{
     Diagnostic, Severity, Span,
-    analyze::{folding::Folded, invocation::Invocation},
+    analyze::{files::Root, folding::Folded, invocation::Invocation},
     lint::git,
     lint::{analysis::Analysis, rule::Rule},
 };
@@ -40,7 +40,9 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let all: HashSet<Span> = pins.iter().map(|pin| pin.command).collect();
     for clone in analysis.named(&["git"]) {
         let Some(("clone", rest)) = git::subcommand(clone) else { continue };
-        if is_pinned_by_itself(&rest) {
+        // The computation is at its commit.
+        let is_own = rest.operands().first().is_some_and(|address| address.below(Root::Computation).is_some());
+        if is_own || is_pinned_by_itself(&rest) {
             continue;
         }
         let target = target(&rest);

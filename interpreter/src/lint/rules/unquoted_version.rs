@@ -34,8 +34,12 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         let command = invocation.place.command;
         let mut redirections = command.redirections.iter().peekable();
         while let Some(redirection) = redirections.next() {
-            let word = command.words.iter().find(|word| word.span.end == redirection.span.start);
-            let Some(word) = word.filter(|_| is_version(analysis, redirection)) else { continue };
+            let before = command.words.iter().rfind(|word| word.span.end <= redirection.span.start);
+            let Some(word) = before else { continue };
+            let is_adjacent = word.span.end == redirection.span.start;
+            if !is_version(analysis, redirection, is_adjacent) {
+                continue;
+            }
             let mut end = redirection.span.end;
             while let Some(next) = redirections.next_if(|next| next.span.start == end) {
                 end = next.span.end;
@@ -43,7 +47,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
             let span = Span { start: word.span.start, end };
             let text = analysis.source.slice(span);
             // Between single-quotes nothing is expanded, and another one cannot stand there.
-            let is_plain = !text.iter().any(|byte| b"$`\"'\\".contains(byte));
+            let is_plain = is_adjacent && !text.iter().any(|byte| b"$`\"'\\".contains(byte));
             let edits = vec![Edit::replace(span, format!("'{text}'"))];
             let finding = rule
                 .finding(span, "the shell takes this for a redirection: the version is not asked for")
@@ -57,10 +61,11 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-fn is_version(analysis: &Analysis<'_>, redirection: &Redirection) -> bool {
+fn is_version(analysis: &Analysis<'_>, redirection: &Redirection, is_adjacent_to_word: bool) -> bool {
     let is_bound = matches!(redirection.operator, RedirectionOperator::Output | RedirectionOperator::Input);
     let target = analysis.source.slice(redirection.target.span);
     let is_adjacent = redirection.target.span.start - redirection.span.start == 1;
-    let begins = target.first().is_some_and(|first| *first == b'=' || first.is_ascii_digit());
+    // Nobody calls a file `=1.2`.
+    let begins = target.first().is_some_and(|first| *first == b'=' || is_adjacent_to_word && first.is_ascii_digit());
     is_bound && redirection.descriptor.is_none() && is_adjacent && begins
 }

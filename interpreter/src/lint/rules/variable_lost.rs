@@ -33,7 +33,7 @@ pub(in crate::lint) const RULE: Rule =
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     let mut seen = HashSet::new();
     let mut stages_of: HashMap<&str, Option<HashSet<Span>>> = HashMap::new();
-    for used in analysis.uses.iter().filter(|used| !used.has_default) {
+    for used in analysis.uses.iter().filter(|used| !used.has_default || used.demands) {
         let stages = stages_of.entry(used.name).or_insert_with(|| stages_that_set(analysis, used.name));
         let Some(stages) = stages else { continue };
         let home = home(analysis, used.span);
