@@ -1,9 +1,12 @@
 //! Which engine this process uses.
 
-use std::{env, fmt, sync::OnceLock};
+use std::{env, fmt, path::Path, sync::OnceLock};
 
 use clap::{Args, ValueEnum};
-use compeval_runtime::engine::{self, Connected, ENGINES, EngineError, EngineKind};
+use compeval_runtime::{
+    computation::{description::Description, layout::DESCRIPTION},
+    engine::{self, Connected, ENGINES, EngineError, EngineKind},
+};
 
 /// Stands for the option where that is not given.
 const ENGINE: &str = "CE_ENGINE";
@@ -46,6 +49,14 @@ impl EngineArguments {
         let connected = engine::connect(wanted).map_err(|source| NoEngine::Unusable { wanted, source })?;
         let _ = CHOSEN.set(connected.kind());
         Ok(connected)
+    }
+
+    /// The same for a computation, of whose docker.conf nothing but that can be read perhaps.
+    ///
+    /// # Errors
+    /// As [`EngineArguments::connect`].
+    pub(crate) fn connect_for(self, directory: &Path) -> Result<Connected, NoEngine> {
+        self.connect(Description::engine_of(&directory.join(DESCRIPTION)))
     }
 }
 

@@ -22,7 +22,7 @@ use std::{
 
 use clap::{Parser, Subcommand, ValueEnum};
 use compeval_runtime::{
-    Environment, SetupError, computation,
+    SetupError, computation,
     computation::{environment::EnvironmentError, layout::SETUP_SCRIPT},
     container::mounts::MountError,
     engine::{Connected, Engine, EngineError},
@@ -65,7 +65,8 @@ Exit status:
 
 Environment:
   CE_ENGINE        the engine, where `--engine` names none: `docker`, `podman` or `embedded`
-  CE_STORE         the directory of the embedded engine's images and containers [default: ~/.local/share/compeval/containers]
+  CE_STORE         the directory of the embedded engine's images and containers [default: below $XDG_DATA_HOME or
+                   ~/.local/share, root's below /var/lib: compeval/containers]
   DOCKER_HOST      Docker's socket, as `unix:///path/to/docker.sock` [default: /var/run/docker.sock]
   CONTAINER_HOST   Podman's socket [default: $XDG_RUNTIME_DIR/podman/podman.sock, /run/podman/podman.sock]
   XDG_STATE_HOME   the directory below which the setups' logs are [default: ~/.local/state]
@@ -278,7 +279,6 @@ impl EnvError {
             EnvError::NotAsked => "say --yes, or --dry-run to see what would go".into(),
             EnvError::NoEngine(error) => return error.help(),
             EnvError::Engine(error) => return engines::help(error),
-            EnvError::Setup(SetupError::Engine { source, .. }) => return engines::help(source),
             EnvError::Setup(error) => return error.help(),
             EnvError::Log { .. } | EnvError::Archive { .. } | EnvError::Output(_) => return None,
         })
@@ -286,8 +286,9 @@ impl EnvError {
 
     fn status(&self) -> u8 {
         match self {
-            EnvError::Environment(_) | EnvError::Mounts(_) => FAILED,
-            EnvError::NoEngine(_)
+            EnvError::Environment(_)
+            | EnvError::Mounts(_)
+            | EnvError::NoEngine(_)
             | EnvError::Engine(_)
             | EnvError::Setup(_)
             | EnvError::Archive { .. }
@@ -329,6 +330,10 @@ pub fn run(arguments: &EnvArguments) -> ExitCode {
         Ok(status) => signals::end_with(status),
         // Nobody reads on.
         Err(EnvError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(BROKEN_PIPE),
+        Err(EnvError::Setup(error)) => {
+            tell(&report::setup_failure("ce-env", &error));
+            ExitCode::from(FAILED)
+        }
         Err(error) => {
             tell(&report::failure("ce-env", &error as &dyn Error, error.help().as_deref()));
             ExitCode::from(error.status())
@@ -338,8 +343,7 @@ pub fn run(arguments: &EnvArguments) -> ExitCode {
 
 /// The engine that is wanted, as far as docker.conf can be read.
 fn connect(arguments: &EnvArguments, directory: &Path) -> Result<Connected, EnvError> {
-    let described = || Environment::read(directory).ok()?.description.engine;
-    let connected = arguments.engine.connect(described())?;
+    let connected = arguments.engine.connect_for(directory)?;
     if let Some(words) = connected.first_words() {
         tell(&format!("ce-env: {words}\n"));
     }

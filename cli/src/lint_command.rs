@@ -199,7 +199,7 @@ fn examine(arguments: &LintArguments, subject: &Subject) -> Result<Examined, Str
     let selection = Selection::of(arguments, &subject.directory()).map_err(wrong)?;
     let source = subject.read().map_err(|error| report::failure("ce-lint", &error, error.help()))?;
     let beside = description::beside(&subject.description(), source.slice(source.line(1)));
-    let past = past::of(arguments, subject).map_err(|error| report::failure("ce-lint", &error, None))?;
+    let past = past::of(arguments, subject).map_err(|error| report::failure("ce-lint", &error, error.help()))?;
     let (source, text, fixes) = match arguments.fix || arguments.diff {
         true => fix(arguments, subject, source, &beside.setting, past.as_ref(), &selection)?,
         false => (source, Vec::new(), Fixes::default()),

@@ -16,6 +16,26 @@ use clap::ValueEnum;
 use compeval_interpreter::{
     Applicability, Diagnostic, Label, Position, Severity, Source, Span, language::quoting::quote,
 };
+use compeval_runtime::SetupError;
+
+use crate::{engines, words};
+
+/// Why a setup did not come to its end, in the name of a program; what is to be known of the container at hand stands before.
+pub(crate) fn setup_failure(program: &str, error: &SetupError) -> String {
+    let before = match error {
+        SetupError::Edited { reason } | SetupError::NotEdited { because: Some(reason), .. } => {
+            Some(format!("of the container at hand, {}", words::reason(reason)))
+        }
+        SetupError::Impure { left, others, .. } => Some(words::left(left, *others)),
+        _ => None,
+    };
+    let help = match error {
+        SetupError::Engine { source, .. } => engines::help(source),
+        error => error.help(),
+    };
+    let before = before.map(|before| format!("{}\n", printable(&before))).unwrap_or_default();
+    before + &failure(program, error, help.as_deref())
+}
 
 /// When to write in colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

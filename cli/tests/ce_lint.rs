@@ -413,6 +413,29 @@ fn directories_are_searched_for_scripts() {
 }
 
 #[test]
+fn nothing_is_edited_where_the_engine_cannot_tell_what_is_applied() {
+    let script = "next_stage && apt-get update && apt-get install gcc\n";
+    let directory = directory_with(script);
+    let run = |arguments: &[&str]| {
+        let mut command = command(directory.path());
+        text(command.env("DOCKER_HOST", "unix:///nonexistent/socket").args(arguments).output().unwrap())
+    };
+    fs::write(directory.path().join("docker-container"), "schema = 1\n").unwrap();
+    // What there is to say of the script is said all the same.
+    assert!(run(&["--format", "concise"]).stdout.contains("CE040"));
+    let refused = run(&["--fix"]);
+    assert!(refused.stderr.contains("cannot tell which stages are applied") && refused.stderr.contains("--isolated"));
+    assert_eq!(refused.status, 2, "{}", refused.stderr);
+    assert_eq!(fs::read_to_string(directory.path().join("docker-setup.sh")).unwrap(), script);
+    // docker.conf says where to ask, whatever else is wrong with it.
+    fs::write(directory.path().join("docker.conf"), "engine = \"docker\"\nunknown = 1\n").unwrap();
+    assert!(run(&["--fix"]).stderr.contains("/nonexistent/socket"), "{}", run(&["--fix"]).stderr);
+    run(&["--fix", "--isolated"]);
+    let fixed = fs::read_to_string(directory.path().join("docker-setup.sh")).unwrap();
+    assert!(fixed.contains("install -y gcc"), "{fixed}");
+}
+
+#[test]
 fn an_older_version_tells_which_stages_are_applied() {
     let directory = directory_with("next_stage && apt-get update && apt-get install gcc\nnext_stage && make\n");
     let git = |arguments: &[&str]| {

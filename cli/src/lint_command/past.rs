@@ -15,24 +15,47 @@ use super::{
     arguments::LintArguments,
     subject::{Subject, read_bounded},
 };
-use crate::engines;
+use crate::engines::EngineArguments;
 
-/// An older version that could not be read.
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why it cannot be told which stages there were.
 #[derive(Debug)]
-pub(super) struct NoOlderVersion {
-    name: String,
-    source: Box<dyn std::error::Error + Send + Sync>,
+pub(super) enum NoHistory {
+    /// An older version could not be read.
+    OfVersion { name: String, source: Source },
+    /// The engine was not to be asked.
+    Unknown { source: Source },
 }
 
-impl fmt::Display for NoOlderVersion {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "cannot read the version `{}`", self.name)
+impl NoHistory {
+    /// What the reader can do about it, if we know.
+    pub(super) fn help(&self) -> Option<&'static str> {
+        match self {
+            NoHistory::OfVersion { .. } => None,
+            NoHistory::Unknown { .. } => Some(
+                "see to it that the engine answers; or say `--isolated`, and every stage counts as one that was never applied",
+            ),
+        }
     }
 }
 
-impl std::error::Error for NoOlderVersion {
+impl fmt::Display for NoHistory {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoHistory::OfVersion { name, .. } => write!(formatter, "cannot read the version `{name}`"),
+            NoHistory::Unknown { .. } => {
+                write!(formatter, "cannot tell which stages are applied, and are not to be edited")
+            }
+        }
+    }
+}
+
+impl std::error::Error for NoHistory {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(self.source.as_ref())
+        match self {
+            NoHistory::OfVersion { source, .. } | NoHistory::Unknown { source } => Some(source.as_ref()),
+        }
     }
 }
 
@@ -41,11 +64,17 @@ impl std::error::Error for NoOlderVersion {
 ///
 /// # Errors
 /// When there is no such version, or the script was not in it.
-pub(super) fn of(arguments: &LintArguments, subject: &Subject) -> Result<Option<History>, NoOlderVersion> {
+pub(super) fn of(arguments: &LintArguments, subject: &Subject) -> Result<Option<History>, NoHistory> {
     let Some(version) = &arguments.against else {
-        return Ok(if arguments.isolated { None } else { of_container(subject) });
+        let is_alone = arguments.isolated || (arguments.fix || arguments.diff) && arguments.fix_applied;
+        return match of_container(subject) {
+            _ if is_alone => Ok(None),
+            // Who only looks is told what can be seen without.
+            Err(_) if !(arguments.fix || arguments.diff) => Ok(None),
+            known => known,
+        };
     };
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| NoOlderVersion { name: version.clone(), source };
+    let failed = |source: Source| NoHistory::OfVersion { name: version.clone(), source };
     let file = Path::new(version);
     if file.exists() {
         return fs::File::open(file)
@@ -64,20 +93,22 @@ pub(super) fn of(arguments: &LintArguments, subject: &Subject) -> Result<Option<
 }
 
 /// The stages of the container, as its ledger has them. An engine is asked only where a mapping says that one was used.
-fn of_container(subject: &Subject) -> Option<History> {
-    let directory = subject.path()?.parent()?;
+fn of_container(subject: &Subject) -> Result<Option<History>, NoHistory> {
+    let unknown = |source| NoHistory::Unknown { source };
+    let Some(directory) = subject.path().and_then(Path::parent) else { return Ok(None) };
     let directory = if directory == Path::new("") { Path::new(".") } else { directory };
     if !directory.join(MAPPING).exists() {
-        return None;
+        return Ok(None);
     }
-    let connected = engines::of_environment().ok()?;
-    let directory = directory.canonicalize().ok()?;
-    let containers = Inventory { engine: connected.engine() }.entries(Some(&directory)).ok()?;
+    let directory = directory.canonicalize().map_err(|error| unknown(error.into()))?;
+    let connected = EngineArguments::default().connect_for(&directory).map_err(|error| unknown(error.into()))?;
+    let containers = Inventory { engine: connected.engine() }.entries(Some(&directory));
+    let containers = containers.map_err(|error| unknown(error.into()))?;
     let applied = containers.iter().map(|known| {
         let stages = known.stages().into_iter().take_while(|stage| stage.is_applied);
         stages.map(|stage| stage.text).collect::<Vec<_>>()
     });
     // The newest first: it is what the next call will use.
-    let newest = applied.into_iter().next()?;
-    Some(History::of_texts(newest.iter().map(String::as_str)))
+    let newest = applied.into_iter().next();
+    Ok(newest.map(|newest| History::of_texts(newest.iter().map(String::as_str))))
 }

@@ -156,7 +156,8 @@ const ALL_HELP: &str = concat!(
 Environment:
   GFSDIR           the global file storage, where `--gfs` names none
   CE_ENGINE        the engine, where `--engine` names none: `docker`, `podman` or `embedded`
-  CE_STORE         the directory of the embedded engine's images and containers [default: ~/.local/share/compeval/containers]
+  CE_STORE         the directory of the embedded engine's images and containers [default: below $XDG_DATA_HOME or
+                   ~/.local/share, root's below /var/lib: compeval/containers]
   DOCKER_HOST      Docker's socket, as `unix:///path/to/docker.sock` [default: /var/run/docker.sock]
   CONTAINER_HOST   Podman's socket [default: $XDG_RUNTIME_DIR/podman/podman.sock, /run/podman/podman.sock]
   DOCKER_CONFIG    the directory of the credentials that images are pulled with [default: ~/.docker]

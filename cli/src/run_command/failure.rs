@@ -11,7 +11,6 @@ use compeval_runtime::{
 };
 
 use crate::{
-    engines,
     progress::Reporter,
     report::{self, Positions},
     words,
@@ -84,20 +83,7 @@ impl Failure {
                 let cause = cause.as_deref().map(|cause| cause_of(cause, colored)).unwrap_or_default();
                 cause + &output_of(reporter) + &report::failure("ce-run", error, error.help().as_deref())
             }
-            Failure::Setup(
-                error @ (SetupError::Edited { reason } | SetupError::NotEdited { because: Some(reason), .. }),
-            ) => {
-                let reason = format!("of the container at hand, {}", words::reason(reason));
-                format!("{}\n", report::printable(&reason)) + &report::failure("ce-run", error, error.help().as_deref())
-            }
-            Failure::Setup(error @ SetupError::Impure { left, others, .. }) => {
-                let left = words::left(left, *others);
-                format!("{}\n", report::printable(&left)) + &report::failure("ce-run", error, error.help().as_deref())
-            }
-            Failure::Setup(error @ SetupError::Engine { source, .. }) => {
-                report::failure("ce-run", error, engines::help(source).as_deref())
-            }
-            Failure::Setup(error) => report::failure("ce-run", error, error.help().as_deref()),
+            Failure::Setup(error) => report::setup_failure("ce-run", error),
             Failure::Other { error, help } => report::failure("ce-run", error.as_ref(), help.as_deref()),
         }
     }

@@ -162,9 +162,13 @@ impl Description {
 
     /// The shell that the file at `path` names, even where the rest of it cannot be used; `None` when it names none.
     pub fn shell_of(path: &Path) -> Option<String> {
-        let text = String::from_utf8(file::read(path, LONGEST_FILE).ok()?).ok()?;
-        let table: toml::Table = text.parse().ok()?;
-        table.get("shell").and_then(toml::Value::as_str).map(str::to_owned)
+        word_of(path, "shell")
+    }
+
+    /// The engine that the file at `path` names, even where the rest of it cannot be used.
+    pub fn engine_of(path: &Path) -> Option<EngineKind> {
+        let word = word_of(path, "engine")?;
+        ENGINES.iter().find(|(name, _)| *name == word).map(|(_, kind)| *kind)
     }
 
     /// Parses `text`; `path` is only named in errors.
@@ -278,6 +282,13 @@ impl Description {
         let mounts = self.mounts.iter().map(|mount| mount.target.as_str());
         field.check_apart(mounts.chain(self.caches.iter().map(|mount| mount.cache.target.as_str())))
     }
+}
+
+/// The value of a key of the file at `path`, where that is text.
+fn word_of(path: &Path, key: &str) -> Option<String> {
+    let text = String::from_utf8(file::read(path, LONGEST_FILE).ok()?).ok()?;
+    let table: toml::Table = text.parse().ok()?;
+    table.get(key).and_then(toml::Value::as_str).map(str::to_owned)
 }
 
 #[cfg(test)]
