@@ -51,7 +51,7 @@ use frame::Splitter;
 use messages::Messages;
 
 pub use compose::exports;
-pub use record::{Hooks, RecordHook, record_accepted, record_dropped};
+pub use record::{Hooks, RecordHook, record_accepted, record_dropped, record_failed};
 pub use standalone::standalone;
 
 /// A program for a shell, and the readers of its output.

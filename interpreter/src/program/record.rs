@@ -71,6 +71,11 @@ pub fn record_accepted(number: u32, chain: &Chain, told: &[(&str, &str)]) -> Str
     )
 }
 
+/// The record of stage `number` that has failed without a word of its shell.
+pub fn record_failed(number: u32, status: i32) -> String {
+    format!("\n[[record]]\nstage = {number}\nstate = \"failed\"\nstatus = {status}\n")
+}
+
 /// The record that a command which was recorded before, with this fingerprint, does not count any more.
 pub fn record_dropped(fingerprint: &str, text: &str, line: usize) -> String {
     format!("\n[[record]]\n{}\nline = {line}\ndropped = true\n", lines(&[("repeated", fingerprint), ("text", text)]))

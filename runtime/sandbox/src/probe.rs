@@ -2,6 +2,8 @@
 
 use std::{fs, io, path::Path};
 
+use rustix::process::geteuid;
+
 use crate::{
     error::{Result, SandboxError},
     ids::{MAP_IDS, NEW_NAMESPACES},
@@ -43,7 +45,11 @@ pub(crate) fn explained(error: SandboxError, store: &Path) -> SandboxError {
     let machine = |what: String, help: &str| SandboxError::Machine { what, help: help.to_owned() };
     let number = source.raw_os_error().unwrap_or_default();
     let is_refused = matches!(number, libc::EPERM | libc::EACCES);
-    if is_refused && setting("kernel/apparmor_restrict_unprivileged_userns") == "1" {
+    // It asks for what a namespace gives, and leaves root alone.
+    let steps = [NEW_NAMESPACES, OVERLAY, ATTRIBUTES, FRESH_PROC];
+    let is_of_namespaces = steps.contains(&doing.as_str()) || doing.starts_with(MAP_IDS);
+    let is_restricted = is_refused && is_of_namespaces && !geteuid().is_root();
+    if is_restricted && setting("kernel/apparmor_restrict_unprivileged_userns") == "1" {
         return machine("AppArmor of this machine leaves users' namespaces no rights".into(), APPARMOR);
     }
     match doing.as_str() {

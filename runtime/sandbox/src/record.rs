@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// An image: layers, and how what runs in them is set up (OCI image specification, Image ImageConfiguration).
+/// An image: layers, and how what runs in them is set up (OCI image specification, image configuration).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StoredImage {

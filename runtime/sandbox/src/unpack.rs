@@ -73,7 +73,7 @@ pub(crate) fn unpack(input: File, ids: &Ids) -> Result<String> {
     Ok(hexadecimal(&rest.digest.finalize()))
 }
 
-/// 64 digits of a digest.
+/// Bytes as hexadecimal digits, two each.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

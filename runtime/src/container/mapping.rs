@@ -44,7 +44,7 @@ pub enum MappingError {
         message: String,
     },
     /// A later version of this program wrote it.
-    #[error("`{}` has schema {schema}, and this program knows 1", path.display())]
+    #[error("`{}` has schema {schema}, and this program knows {SCHEMA}", path.display())]
     NewerSchema {
         /// The file.
         path: PathBuf,

@@ -118,6 +118,12 @@ pub enum EngineError {
     /// Something on this side of the socket failed.
     #[error("cannot talk to the container engine")]
     Client(#[source] io::Error),
+    /// The engine says what is wrong with what was asked.
+    #[error("{message}")]
+    Declined {
+        /// The engine's words.
+        message: String,
+    },
     /// Anything else the engine says no to.
     #[error("the container engine refused to {doing}: {message}")]
     Refused {

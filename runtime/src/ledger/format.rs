@@ -5,7 +5,7 @@
 pub const DIRECTORY: &str = "/var/lib/compeval";
 /// The ledger.
 pub const FILE: &str = "/var/lib/compeval/state.toml";
-/// Holds the fingerprint of the last stage while a finished setup stands.
+/// Says what a setup that has ended well has set up, as a hash of all that a call relies on.
 pub const READY: &str = "/var/lib/compeval/ready";
 
 /// Holds what the setup exported outside of stages, as commands for the shell that starts a call's command.

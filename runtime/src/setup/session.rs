@@ -8,7 +8,11 @@ use std::{
 };
 
 use bstr::ByteSlice;
-use compeval_interpreter::{dispatch::Kind, language::quoting::quote, program::feed::WORD};
+use compeval_interpreter::{
+    dispatch::Kind,
+    language::quoting::quote,
+    program::{feed::WORD, record_failed},
+};
 
 use super::{
     error::{SetupError, doing},
@@ -118,13 +122,12 @@ impl<'e> Session<'_, 'e> {
             (_, said) => said.as_ref().and_then(|said| said.ledger.unfinished()).map(|record| record.stage),
         };
         let Some(stage) = stage else { return Ok(()) };
-        let record = format!("\n[[record]]\nstage = {stage}\nstate = \"failed\"\nstatus = {status}\n");
-        self.in_shell(&format!("printf '%s' {} >>{FILE}", quoted(&record))).map(drop)
+        self.add(&record_failed(stage, status))
     }
 
     /// Adds records to the ledger.
     pub(super) fn add(&self, records: &str) -> Result<(), SetupError> {
-        self.in_shell(&format!("printf '%s' {} >>{FILE}", quoted(records))).map(drop)
+        self.in_shell("write the ledger", &format!("printf '%s' {} >>{FILE}", quoted(records))).map(drop)
     }
 
     /// What of that which the ledger knows without an end still runs.
@@ -139,7 +142,8 @@ impl<'e> Session<'_, 'e> {
                 "c=; IFS= read -r c 2>/dev/null </proc/{process}/cmdline; case $c in *{WORD}*) printf runs;; esac; :"
             );
             // In no process that has the word itself.
-            if self.printed(|output| self.exec(Exec::new([shell, "-c", &ask]), output))? == b"runs" {
+            let task = "look for what still runs";
+            if self.printed(task, |output| self.exec(Exec::new([shell, "-c", &ask]), output))? == b"runs" {
                 return Ok(Some(left));
             }
         }
@@ -162,7 +166,7 @@ impl<'e> Session<'_, 'e> {
         let commands = format!("printf '%s\\n' {} >{READY}", quoted(ready));
         match self.shell {
             Some(shell) => self.before_the_command(shell, commands.as_bytes()),
-            None => self.in_shell(&commands).map(drop),
+            None => self.in_shell("note what is set up", &commands).map(drop),
         }
     }
 
@@ -198,7 +202,7 @@ impl<'e> Session<'_, 'e> {
              if command -v cat >/dev/null; then exec cat {FILE}; fi\n\
              l=; while IFS= read -r l; do printf '%s\\n' \"$l\"; done <{FILE}; printf '%s' \"$l\""
         );
-        match self.in_shell(&read) {
+        match self.in_shell("read the ledger", &read) {
             Err(SetupError::Engine { source: EngineError::Output(_), .. }) => Ok(None),
             text => {
                 let text = text?;
@@ -218,9 +222,9 @@ impl<'e> Session<'_, 'e> {
         3 + usize::from(self.site.spec.init)
     }
 
-    /// Runs shell commands of ours in the container; gives what they print.
-    fn in_shell(&self, commands: &str) -> Result<Vec<u8>, SetupError> {
-        self.printed(|output| match self.shell.and_then(fed::usable) {
+    /// Runs shell commands of ours in the container for a task; gives what they print.
+    fn in_shell(&self, task: &str, commands: &str) -> Result<Vec<u8>, SetupError> {
+        self.printed(task, |output| match self.shell.and_then(fed::usable) {
             Some(mut shell) => shell.eval(commands, output),
             None => self.exec(Exec::new([self.site.environment.description.shell.as_str(), "-c", commands]), output),
         })
@@ -231,7 +235,11 @@ impl<'e> Session<'_, 'e> {
     }
 
     /// What commands of ours print.
-    fn printed(&self, run: impl FnOnce(&mut Sink<'_>) -> Result<i32, EngineError>) -> Result<Vec<u8>, SetupError> {
+    fn printed(
+        &self,
+        task: &str,
+        run: impl FnOnce(&mut Sink<'_>) -> Result<i32, EngineError>,
+    ) -> Result<Vec<u8>, SetupError> {
         let too_long = || io::ErrorKind::FileTooLarge.into();
         let (mut text, mut complaints) = (Vec::new(), Vec::new());
         let status = run(&mut |stream, bytes| {
@@ -241,7 +249,7 @@ impl<'e> Session<'_, 'e> {
             }
             if text.len() > LONGEST_FILE { Err(too_long()) } else { Ok(ControlFlow::Continue(())) }
         });
-        let task = || format!("read the ledger in container `{}`", self.container.name);
+        let task = || format!("{task} in container `{}`", self.container.name);
         match status.map_err(doing(task()))? {
             0 => Ok(text),
             status => {

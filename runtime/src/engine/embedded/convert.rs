@@ -99,7 +99,7 @@ impl From<SandboxError> for EngineError {
             SandboxError::Failed { doing, source } => {
                 EngineError::Refused { doing: shown(&doing), message: shown(&source.to_string()) }
             }
-            other => EngineError::Refused { doing: "do this".into(), message: shown(&other.to_string()) },
+            other => EngineError::Declined { message: shown(&other.to_string()) },
         }
     }
 }

@@ -19,7 +19,7 @@ pub fn help(error: &EngineError) -> Option<String> {
         EngineError::ArgumentTooLong { .. } => "put the data into a file and pass its name".into(),
         EngineError::Lost { .. } => "run again: what was done is read from the container".into(),
         EngineError::BadMount { source_path } => format!("create `{}`, or correct the path", source_path.display()),
-        EngineError::Refused { message, .. } => {
+        EngineError::Refused { message, .. } | EngineError::Declined { message } => {
             REFUSED.iter().find(|(said, _)| message.contains(said)).map(|(_, help)| (*help).to_owned())?
         }
         _ => return None,
