@@ -17,15 +17,15 @@ use super::{
 };
 use crate::engines::EngineArguments;
 
-type Source = Box<dyn std::error::Error + Send + Sync>;
+type Underlying = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why it cannot be told which stages there were.
 #[derive(Debug)]
 pub(super) enum NoHistory {
     /// An older version could not be read.
-    OfVersion { name: String, source: Source },
+    OfVersion { name: String, source: Underlying },
     /// The engine was not to be asked.
-    Unknown { source: Source },
+    Unknown { source: Underlying },
 }
 
 impl NoHistory {
@@ -74,7 +74,7 @@ pub(super) fn of(arguments: &LintArguments, subject: &Subject) -> Result<Option<
             known => known,
         };
     };
-    let failed = |source: Source| NoHistory::OfVersion { name: version.clone(), source };
+    let failed = |source: Underlying| NoHistory::OfVersion { name: version.clone(), source };
     let file = Path::new(version);
     if file.exists() {
         return fs::File::open(file)
