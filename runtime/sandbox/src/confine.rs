@@ -215,9 +215,44 @@ fn filter(
 mod tests {
     use super::*;
 
+    /// Where we do otherwise, and whether we refuse.
+    #[cfg(target_arch = "x86_64")]
+    const OTHERS: [(&str, bool); 13] = [
+        // No kernel has them.
+        ("create_module", false),
+        ("get_kernel_syms", false),
+        ("query_module", false),
+        ("getpmsg", false),
+        ("putpmsg", false),
+        ("afs_syscall", false),
+        ("tuxcall", false),
+        ("security", false),
+        ("vserver", false),
+        // The kernel's own, behind a probe of return addresses.
+        ("uretprobe", false),
+        // Later ones of Docker refuse them, too.
+        ("io_uring_setup", true),
+        ("io_uring_enter", true),
+        ("io_uring_register", true),
+    ];
+
     #[test]
     fn the_capabilities_are_those_that_docker_leaves() {
         assert_eq!(CAPABILITIES.bits(), 0xa804_25fb);
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn what_is_refused_is_what_docker_refuses() {
+        let mut others = Vec::new();
+        for line in include_str!("../tests/docker-calls.txt").lines().filter(|line| !line.starts_with('#')) {
+            let [number, name, verdict] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let is_refused = REFUSED.contains(&number.parse().unwrap());
+            if is_refused != (verdict == "refused") {
+                others.push((name, is_refused));
+            }
+        }
+        assert_eq!(others, OTHERS);
     }
 
     #[test]
