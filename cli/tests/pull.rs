@@ -216,7 +216,8 @@ fn pulling_is_ended_by_a_signal() {
     let began = Instant::now();
     let run = support::Run::from(child.wait_with_output().unwrap());
     assert!(run.status == Some(130) && run.stderr.contains("interrupted"), "{run:?}");
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    // A registry is given half a minute.
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[test]

@@ -465,6 +465,7 @@ fn invocations<'t>(places: &'t [Placed<'t>], variables: &Variables<'t>) -> Vec<I
     // The directories that are gone back to: at the end of a process of its own, of a function, of a stage.
     let mut outer: Vec<(Span, Option<Folded>)> = Vec::new();
     let mut directory: Option<Folded> = None;
+    let mut pushed: Vec<Option<Folded>> = Vec::new();
     for place in places {
         while let Some((span, before)) = outer.last()
             && !span.contains(place.command.span)
@@ -480,6 +481,12 @@ fn invocations<'t>(places: &'t [Placed<'t>], variables: &Variables<'t>) -> Vec<I
             }
         }
         let Some(mut invocation) = Invocation::of(place, variables) else { continue };
+        if invocation.name == "pushd" {
+            pushed.push(directory.clone());
+        }
+        if invocation.name == "popd" {
+            directory = pushed.pop().flatten();
+        }
         if matches!(invocation.name.as_str(), "cd" | "chdir" | "pushd") {
             directory = invocation.operands("", &[]).first().map(|to| joined(directory.as_ref(), to));
         }

@@ -80,7 +80,8 @@ impl<'a, 't> Interactive<'a, 't> {
                     .then_some(("asks before it replaces a file", "add `-o` to replace files, or `-n` to keep them"))
             }
             "git" => self.git(invocation),
-            "ssh" | "scp" | "sftp" => {
+            "rsync" if !invocation.known().any(is_scp_address) => None,
+            "ssh" | "scp" | "sftp" | "rsync" => {
                 let checks = invocation.known().any(says_host_keys)
                     || self.knows_hosts
                     || invocation.known().any(|word| word == "-V");

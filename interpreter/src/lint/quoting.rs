@@ -207,10 +207,7 @@ pub(super) fn failing_substitution(parts: &[Part]) -> Option<Span> {
             let item = substitution.list.items.last()?;
             let name = last_name(&item.and_or.first.commands);
             let is_safe = name.is_some_and(|name| {
-                matches!(
-                    name,
-                    "echo" | "printf" | "true" | "pwd" | "dirname" | "basename" | "nproc" | "date" | "mktemp"
-                )
+                matches!(name, "echo" | "printf" | "true" | "pwd" | "dirname" | "basename" | "nproc" | "date")
             });
             let has_or = item.and_or.rest.iter().any(|part| part.operator == AndOr::Or);
             (!is_safe && !has_or).then_some(part.span)

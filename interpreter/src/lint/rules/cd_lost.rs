@@ -100,6 +100,14 @@ fn is_relative(operand: &Folded) -> bool {
 
 /// Whether a `cd` leads back to where the stage began, or to the root.
 fn is_way_back(analysis: &Analysis<'_>, cd: &Invocation<'_>) -> bool {
-    let written = cd.arguments.first().map(|to| analysis.source.slice(to.span));
-    written.is_none_or(|to| matches!(to.as_bytes(), b"/" | b"-" | b".." | b"../.." | b"\"$OLDPWD\"" | b"$OLDPWD"))
+    let Some(to) = cd.arguments.first().map(|to| analysis.source.slice(to.span)) else { return true };
+    match to.as_bytes() {
+        b"/" | b"-" | b"\"$OLDPWD\"" | b"$OLDPWD" => true,
+        // From `/opt/src` this leads to `/opt`.
+        b".." | b"../.." => {
+            let mut before = analysis.before(cd.place).filter(|other| other.is(&["cd", "chdir"]));
+            before.all(|other| other.arguments.first().is_some_and(is_relative))
+        }
+        _ => false,
+    }
 }

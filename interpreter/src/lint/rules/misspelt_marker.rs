@@ -22,8 +22,11 @@
 //! Unsafe: there are more chains then, and stages may get other numbers.
 
 use crate::{
-    Applicability, Diagnostic, Edit, Severity,
-    analyze::places::{Follower, Placed, meant},
+    Applicability, Diagnostic, Edit, Severity, Span,
+    analyze::{
+        invocation::Invocation,
+        places::{Follower, Placed, meant},
+    },
     language::marker::Marker,
     lint::{analysis::Analysis, rule::Rule},
 };
@@ -35,6 +38,25 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
     for place in analysis.places {
         findings.extend(misspelt(analysis, place).map(|marker| report(rule, analysis, marker, place)));
     }
+    for invocation in analysis.named(&["next_stage", "everytime"]).filter(|invocation| is_wrapped(invocation)) {
+        let (name, span) = (&invocation.name, invocation.place.name_span());
+        let before = Span { start: span.start, end: invocation.name_span.start };
+        findings.push(
+            rule.finding(
+                invocation.place.command.span,
+                format!("`{name}` is no program that `{}` could run", analysis.quote(span)),
+            )
+            .help(format!("write `{name} && COMMAND`; the chain behind it would be skipped on every run"))
+            .fix(Applicability::Unsafe, vec![Edit::replace(before, "")]),
+        );
+    }
+}
+
+/// Whether a marker stands behind `command`, `env` and their like.
+pub(super) fn is_wrapped(invocation: &Invocation<'_>) -> bool {
+    invocation.place.marker.is_none()
+        && Marker::named(invocation.name.as_bytes()).is_some()
+        && invocation.place.name_span() != invocation.name_span
 }
 
 /// The marker that is misspelt there; functions of the script are what they are called.

@@ -185,8 +185,7 @@ fn notices(command: &Command) -> bool {
     };
     match name {
         "tar" | "gpg" | "gpg2" | "apt-key" | "unzip" | "cpio" | "gunzip" | "zcat" | "xz" | "unxz" | "xzcat"
-        | "bunzip2" | "bzip2" | "zstd" | "dpkg" | "docker" | "psql" | "mysql" | "bsdtar" | "jq" | "openssl"
-        | "pg_restore" | "git" => true,
+        | "bunzip2" | "bzip2" | "zstd" | "dpkg" | "docker" | "bsdtar" | "jq" | "openssl" | "pg_restore" | "git" => true,
         "gzip" => has("-d"),
         "grep" | "egrep" | "fgrep" => has("-q"),
         // What a network sends to a shell has a rule of its own.

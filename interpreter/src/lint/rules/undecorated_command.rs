@@ -46,6 +46,11 @@ fn commands(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>
     let beside: HashSet<Span> = analysis.hits.iter().filter_map(|hit| pipeline(&hit.place.context)).collect();
     let both = analysis.places.iter().filter_map(|place| analysis.redirects_both(place.item));
     let redirected_to: HashSet<u32> = both.map(|span| span.end - 1).collect();
+    let wrapped: HashSet<Span> = analysis
+        .named(&["next_stage", "everytime"])
+        .filter(|invocation| misspelt_marker::is_wrapped(invocation))
+        .map(|invocation| invocation.place.item.and_or.span)
+        .collect();
     let mut last: Option<&Placed<'_>> = None;
     for place in analysis.places {
         // One finding for an and-or list: one marker is enough for it.
@@ -61,6 +66,7 @@ fn commands(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>
             && !is_rest
             && !is_beside
             && !is_target
+            && !wrapped.contains(&place.item.and_or.span)
             && is_undecorated(analysis, &place.context)
             && acts(analysis, place)
         {

@@ -43,6 +43,9 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
 fn unpinned(invocation: &Invocation<'_>) -> Option<Span> {
     let is_installer =
         invocation.package_manager().is_some() || invocation.is(&["npx", "uvx", "bunx", "go", "bun", "corepack"]);
+    if invocation.name == "go" && invocation.argument(0) == Some("get") && invocation.has(Some('u'), &[]) {
+        return Some(invocation.name_span);
+    }
     let is_r = invocation.is(&["R", "Rscript", "r", "installGithub.r"]);
     if invocation.name == "cargo" && invocation.has(None, &["--git"]) {
         let revision = invocation.known().skip_while(|word| *word != "--rev").nth(1);
@@ -81,5 +84,16 @@ fn from_git(text: &str) -> Option<Option<&str>> {
 fn r_source(text: &str) -> bool {
     let Some((_, behind)) = text.split_once("install_git") else { return false };
     let behind = behind.split(')').next().unwrap_or(behind);
-    !behind.contains('@') && !behind.contains("ref")
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || "._-/".contains(letter);
+    let by_at = behind.rsplit_once('@').map(|(_, revision)| revision);
+    let by_name = behind.split_once("ref").map(|(_, value)| value.trim_start_matches([' ', '=', '"', '\'', '\\']));
+    match by_name.or(by_at) {
+        Some(revision) => {
+            let end = revision.find(|letter| !is_word(letter)).unwrap_or(revision.len());
+            let revision = revision.get(..end).unwrap_or(revision);
+            // What a variable holds is not seen.
+            !revision.is_empty() && !git::is_abbreviated_id(revision)
+        }
+        None => true,
+    }
 }
