@@ -24,7 +24,7 @@ use crate::{
     container::mounts::SCRATCH,
     engine::{Container, EngineError, Exec, LONGEST_FILE, Sink, Stream},
     interrupt::Interrupt,
-    ledger::{DIRECTORY, EXPORTS, FILE, LedgerError, READY, Record, Records, format},
+    ledger::{DIRECTORY, EXPORTS, FILE, LedgerError, READY, Records, format},
 };
 
 /// How much is kept of what a shell complains of, in bytes.
@@ -53,15 +53,13 @@ struct LeftRunning {
 }
 
 impl LeftRunning {
-    fn all(ledger: &Records) -> impl Iterator<Item = LeftRunning> {
-        let left = |record: &Record| {
-            let start: Option<jiff::Timestamp> = record.start.as_ref().and_then(|start| start.parse().ok());
-            let running = start.map(|start| jiff::Timestamp::now().duration_since(start));
-            let running = running.and_then(|running| Duration::try_from(running).ok()).unwrap_or_default();
-            let (process, group) = (record.pid?, record.group.or(record.pid)?);
-            Some(LeftRunning { stretch: Kind::Stage(record.stage), process, group, running })
-        };
-        ledger.unfinished().and_then(left).into_iter()
+    fn of(ledger: &Records) -> Option<LeftRunning> {
+        let record = ledger.unfinished()?;
+        let start: Option<jiff::Timestamp> = record.start.as_ref().and_then(|start| start.parse().ok());
+        let running = start.map(|start| jiff::Timestamp::now().duration_since(start));
+        let running = running.and_then(|running| Duration::try_from(running).ok()).unwrap_or_default();
+        let (process, group) = (record.pid?, record.group.or(record.pid)?);
+        Some(LeftRunning { stretch: Kind::Stage(record.stage), process, group, running })
     }
 }
 
@@ -92,7 +90,7 @@ impl<'e> Session<'_, 'e> {
     /// `None` when it is damaged. From here on no call takes the container for ready.
     pub(super) fn settled(&self, waits: &Waits<'_, '_>) -> Result<Option<Said>, SetupError> {
         let Some(said) = self.read()? else { return Ok(None) };
-        if LeftRunning::all(&said.ledger).next().is_none() {
+        if LeftRunning::of(&said.ledger).is_none() {
             return Ok(Some(said));
         }
         let (begin, mut pause, mut waited) = (Instant::now(), SHORTEST_PAUSE, false);
@@ -135,19 +133,16 @@ impl<'e> Session<'_, 'e> {
         let shell = self.site.environment.description.shell.as_str();
         // After a restart, the shell that is fed may have the process id of what ran before.
         let own = self.shell.and_then(fed::usable).and_then(|shell| shell.process());
-        for left in LeftRunning::all(ledger).filter(|left| Some(left.process) != own) {
-            // The process id may have another owner after a restart: ours has this word in its command line.
-            let process = left.process;
-            let ask = format!(
-                "c=; IFS= read -r c 2>/dev/null </proc/{process}/cmdline; case $c in *{WORD}*) printf runs;; esac; :"
-            );
-            // In no process that has the word itself.
-            let task = "look for what still runs";
-            if self.printed(task, |output| self.exec(Exec::new([shell, "-c", &ask]), output))? == b"runs" {
-                return Ok(Some(left));
-            }
-        }
-        Ok(None)
+        let Some(left) = LeftRunning::of(ledger).filter(|left| Some(left.process) != own) else { return Ok(None) };
+        // The process id may have another owner after a restart: ours has this word in its command line.
+        let process = left.process;
+        let ask = format!(
+            "c=; IFS= read -r c 2>/dev/null </proc/{process}/cmdline; case $c in *{WORD}*) printf runs;; esac; :"
+        );
+        // In no process that has the word itself.
+        let task = "look for what still runs";
+        let said = self.printed(task, |output| self.exec(Exec::new([shell, "-c", &ask]), output))?;
+        Ok((said == b"runs").then_some(left))
     }
 
     fn still(&self, left: &LeftRunning) -> SetupError {
