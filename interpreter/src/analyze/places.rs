@@ -15,8 +15,8 @@ use crate::{
         names_in,
     },
     syntax::{
-        AndOr, AndOrList, AndOrPart, Command, CompoundCommand, CompoundKind, ForLoop, FunctionDefinition, List,
-        ListItem, Operation, Parameter, Part, PartKind, Pipeline, Redirection, SimpleCommand, Word,
+        AndOr, AndOrList, AndOrPart, CaseCommand, Command, CompoundCommand, CompoundKind, ForLoop, FunctionDefinition,
+        List, ListItem, Operation, Parameter, Part, PartKind, Pipeline, Redirection, SimpleCommand, Word,
     },
 };
 
@@ -372,25 +372,7 @@ impl<'t> Walker<'t> {
                 self.list(list, Context { apart: Some((Apart::Subshell, command.body_span)), ..inner })
             }
             CompoundKind::For(command) => self.for_loop(command, inner),
-            CompoundKind::Case(command) => {
-                let mut asked = self.word(&command.subject, inner);
-                let mut outcomes = Vec::new();
-                for item in &command.items {
-                    let patterns = item.patterns.iter().map(|pattern| self.word(pattern, inner));
-                    let asked_before = [asked].into_iter().chain(patterns).collect::<Vec<_>>();
-                    asked = self.decisions.all(&asked_before);
-                    let decision = self.decisions.then(inner.decision, asked, command.subject.span);
-                    let guard = Some(command.subject.span);
-                    // A word that is the same on every run asks nothing.
-                    let guarded = match command.subject.literal() {
-                        Some(_) => inner.guarded,
-                        None => inner.guarded.and(None),
-                    };
-                    outcomes.push(self.list(&item.body, Context { decision, guard, guarded, ..inner }));
-                }
-                outcomes.push(asked);
-                self.decisions.all(&outcomes)
-            }
+            CompoundKind::Case(command) => self.case(command, inner),
             CompoundKind::If(command) => {
                 let mut context = inner;
                 let mut outcomes = Vec::new();
@@ -422,6 +404,26 @@ impl<'t> Walker<'t> {
                 self.decisions.all(&[outcome, body])
             }
         }
+    }
+
+    fn case(&mut self, command: &'t CaseCommand, inner: Context<'t>) -> Node {
+        let mut asked = self.word(&command.subject, inner);
+        let mut outcomes = Vec::new();
+        for item in &command.items {
+            let patterns = item.patterns.iter().map(|pattern| self.word(pattern, inner));
+            let asked_before = [asked].into_iter().chain(patterns).collect::<Vec<_>>();
+            asked = self.decisions.all(&asked_before);
+            let decision = self.decisions.then(inner.decision, asked, command.subject.span);
+            let guard = Some(command.subject.span);
+            // A word that is the same on every run asks nothing.
+            let guarded = match command.subject.literal() {
+                Some(_) => inner.guarded,
+                None => inner.guarded.and(None),
+            };
+            outcomes.push(self.list(&item.body, Context { decision, guard, guarded, ..inner }));
+        }
+        outcomes.push(asked);
+        self.decisions.all(&outcomes)
     }
 
     fn for_loop(&mut self, command: &'t ForLoop, context: Context<'t>) -> Node {

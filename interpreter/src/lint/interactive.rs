@@ -42,22 +42,21 @@ impl<'a, 't> Interactive<'a, 't> {
 
     /// What a command asks for, if it does.
     pub(super) fn asks(&self, invocation: &Invocation<'_>) -> Option<Asks> {
+        let of_a_terminal = || self.at_a_terminal(invocation);
+        let of_an_account = || Self::for_an_account(invocation);
+        let of_a_key = || self.for_a_key(invocation);
+        of_a_terminal().or_else(of_an_account).or_else(of_a_key).or_else(|| self.before_it_changes(invocation))
+    }
+
+    /// Editors, pagers, shells, dialogs.
+    fn at_a_terminal(&self, invocation: &Invocation<'_>) -> Option<Asks> {
         let has = |letter: char| invocation.has(Some(letter), &[]);
-        let is_fed = is_fed(invocation.place.command) || invocation.place.position > 0;
+        let is_fed = is_fed_by_pipe(invocation);
         match invocation.name.as_str() {
             "read" if !is_fed && !self.is_fed_around(invocation) => Some((
                 "reads from the standard input, which is empty",
                 "set the variable in the script, or read a file: `read -r x < FILE`",
             )),
-            "passwd"
-                if !is_fed
-                    && !invocation.has(
-                        None,
-                        &["-d", "-l", "-u", "-S", "--stdin", "--delete", "--lock", "--unlock", "--status"],
-                    ) =>
-            {
-                Some(("asks for a password", "use `chpasswd`, or `passwd -d`; a container needs no passwords"))
-            }
             "vi" | "vim" | "nano" | "emacs" | "pico" | "joe" | "mcedit" | "view" => {
                 let is_batch =
                     invocation.has(None, &["--batch", "-batch", "-es", "-Es", "--version", "--script"]) || is_fed;
@@ -69,26 +68,37 @@ impl<'a, 't> Interactive<'a, 't> {
                 || matches!(invocation.name.as_str(), "less" | "more"))
             .then_some(PAGER)
             .filter(|_| !invocation.known().any(|word| word == "--version")),
-            "ssh-keygen" => {
-                let asks_nothing = ['A', 'R', 'F', 'l', 'y', 'e', 'i', 'B', 'H', 'L'].into_iter().any(has);
-                (!(asks_nothing || (has('N') || has('P')) && has('f')))
-                    .then_some(("asks for a file and a passphrase", "add `-q -N \"\" -f FILE`"))
+            "mysql_secure_installation"
+            | "tzselect"
+            | "dialog"
+            | "whiptail"
+            | "chfn"
+            | "vipw"
+            | "select"
+            | "cfdisk"
+            | "nmtui" => Some(("asks questions at a terminal", "write the settings that it makes into files")),
+            "sh" | "bash" | "dash" if !is_fed && waits_for_licence(invocation) => {
+                Some(("shows a licence and asks whether it is accepted", "add `-b -p DIRECTORY`"))
             }
-            "unzip" => {
-                let looks = ['o', 'n', 'l', 'p', 't', 'Z', 'v', 'c', 'f', 'u'].into_iter().any(has);
-                (!looks && !is_fed)
-                    .then_some(("asks before it replaces a file", "add `-o` to replace files, or `-n` to keep them"))
+            "su" if invocation.arguments.is_empty() => {
+                Some(("starts a shell that reads from the standard input", "write `su USER -c 'COMMAND'`"))
             }
-            "git" => self.git(invocation),
-            "rsync" if !invocation.known().any(is_scp_address) => None,
-            "ssh" | "scp" | "sftp" | "rsync" => {
-                let checks = invocation.known().any(says_host_keys)
-                    || self.knows_hosts
-                    || invocation.known().any(|word| word == "-V");
-                (!checks).then_some((
-                    "asks whether a host key is right",
-                    "put the key into `known_hosts` first: bring it along in the computation",
-                ))
+            _ => None,
+        }
+    }
+
+    /// What asks who somebody is.
+    fn for_an_account(invocation: &Invocation<'_>) -> Option<Asks> {
+        let is_fed = is_fed_by_pipe(invocation);
+        match invocation.name.as_str() {
+            "passwd"
+                if !is_fed
+                    && !invocation.has(
+                        None,
+                        &["-d", "-l", "-u", "-S", "--stdin", "--delete", "--lock", "--unlock", "--status"],
+                    ) =>
+            {
+                Some(("asks for a password", "use `chpasswd`, or `passwd -d`; a container needs no passwords"))
             }
             "adduser" => {
                 // That of busybox, and that of Red Hat, has short options.
@@ -102,6 +112,45 @@ impl<'a, 't> Interactive<'a, 't> {
                     "add `--disabled-password --gecos \"\"`, or use `useradd`",
                 ))
             }
+            "chsh" if !invocation.has(Some('s'), &["--shell"]) => Some(("asks for a shell", "add `-s SHELL`")),
+            "docker" | "podman"
+                if invocation.argument(0) == Some("login")
+                    && !is_fed
+                    && !invocation.has(Some('p'), &["--password", "--password-stdin"]) =>
+            {
+                Some(("asks for a password", "read it from a file: `--password-stdin < FILE`"))
+            }
+            "npm" | "yarn" => {
+                let is_init = invocation.argument(0) == Some("init") && !invocation.has(Some('y'), &["--yes"]);
+                let is_login = matches!(invocation.argument(0), Some("login" | "adduser"));
+                ((is_init || is_login) && !is_fed)
+                    .then_some(("asks questions", "add `-y`, or bring `package.json` along"))
+            }
+            _ => None,
+        }
+    }
+
+    /// What asks for keys, or whether one is right.
+    fn for_a_key(&self, invocation: &Invocation<'_>) -> Option<Asks> {
+        let has = |letter: char| invocation.has(Some(letter), &[]);
+        let is_fed = is_fed_by_pipe(invocation);
+        match invocation.name.as_str() {
+            "ssh-keygen" => {
+                let asks_nothing = ['A', 'R', 'F', 'l', 'y', 'e', 'i', 'B', 'H', 'L'].into_iter().any(has);
+                (!(asks_nothing || (has('N') || has('P')) && has('f')))
+                    .then_some(("asks for a file and a passphrase", "add `-q -N \"\" -f FILE`"))
+            }
+            "git" => self.git(invocation),
+            "rsync" if !invocation.known().any(is_scp_address) => None,
+            "ssh" | "scp" | "sftp" | "rsync" => {
+                let checks = invocation.known().any(says_host_keys)
+                    || self.knows_hosts
+                    || invocation.known().any(|word| word == "-V");
+                (!checks).then_some((
+                    "asks whether a host key is right",
+                    "put the key into `known_hosts` first: bring it along in the computation",
+                ))
+            }
             "gpg" | "gpg2" => {
                 let generates = invocation.known().any(|word| {
                     matches!(
@@ -113,37 +162,33 @@ impl<'a, 't> Interactive<'a, 't> {
                 (generates && !is_batch && !is_fed)
                     .then_some(("asks what key to make", "add `--batch`, with a file of parameters"))
             }
-            "dpkg-reconfigure" => {
-                let is_told = invocation.known().any(|word| word.contains("noninteractive"))
-                    || self.analysis.has_variable("DEBIAN_FRONTEND")
-                    || self.analysis.is_given_for(invocation, "DEBIAN_FRONTEND");
-                (!is_told).then_some(("opens a dialog", "add `-f noninteractive`"))
-            }
             "openssl" => {
                 let is_request = invocation.argument(0) == Some("req") && !invocation.has(None, &["-in"]);
                 let is_told = invocation.has(None, &["-subj", "-config", "-batch"]);
                 (is_request && !is_told && !is_fed)
                     .then_some(("asks for the parts of a name", "add `-subj`, or `-batch`"))
             }
-            "npm" | "yarn" => {
-                let is_init = invocation.argument(0) == Some("init") && !invocation.has(Some('y'), &["--yes"]);
-                let is_login = matches!(invocation.argument(0), Some("login" | "adduser"));
-                ((is_init || is_login) && !is_fed)
-                    .then_some(("asks questions", "add `-y`, or bring `package.json` along"))
+            _ => None,
+        }
+    }
+
+    /// What asks before it does something to files or settings.
+    fn before_it_changes(&self, invocation: &Invocation<'_>) -> Option<Asks> {
+        let has = |letter: char| invocation.has(Some(letter), &[]);
+        let is_fed = is_fed_by_pipe(invocation);
+        match invocation.name.as_str() {
+            "unzip" => {
+                let looks = ['o', 'n', 'l', 'p', 't', 'Z', 'v', 'c', 'f', 'u'].into_iter().any(has);
+                (!looks && !is_fed)
+                    .then_some(("asks before it replaces a file", "add `-o` to replace files, or `-n` to keep them"))
+            }
+            "dpkg-reconfigure" => {
+                let is_told = invocation.known().any(|word| word.contains("noninteractive"))
+                    || self.analysis.has_variable("DEBIAN_FRONTEND")
+                    || self.analysis.is_given_for(invocation, "DEBIAN_FRONTEND");
+                (!is_told).then_some(("opens a dialog", "add `-f noninteractive`"))
             }
             "rm" | "cp" | "mv" if has('i') && !has('f') && !is_fed => Some(("asks for each file", "leave `-i` out")),
-            "mysql_secure_installation"
-            | "tzselect"
-            | "dialog"
-            | "whiptail"
-            | "chfn"
-            | "vipw"
-            | "select"
-            | "cfdisk"
-            | "nmtui" => Some(("asks questions at a terminal", "write the settings that it makes into files")),
-            "sh" | "bash" | "dash" if !is_fed && waits_for_licence(invocation) => {
-                Some(("shows a licence and asks whether it is accepted", "add `-b -p DIRECTORY`"))
-            }
             "7z" | "7za" | "7zr"
                 if matches!(invocation.argument(0), Some("x" | "e"))
                     && !is_fed
@@ -153,17 +198,6 @@ impl<'a, 't> Interactive<'a, 't> {
             }
             "update-alternatives" if invocation.has(None, &["--config"]) && !is_fed => {
                 Some(("asks which one to use", "name it: `--set NAME PATH`"))
-            }
-            "chsh" if !invocation.has(Some('s'), &["--shell"]) => Some(("asks for a shell", "add `-s SHELL`")),
-            "su" if invocation.arguments.is_empty() => {
-                Some(("starts a shell that reads from the standard input", "write `su USER -c 'COMMAND'`"))
-            }
-            "docker" | "podman"
-                if invocation.argument(0) == Some("login")
-                    && !is_fed
-                    && !invocation.has(Some('p'), &["--password", "--password-stdin"]) =>
-            {
-                Some(("asks for a password", "read it from a file: `--password-stdin < FILE`"))
             }
             _ => None,
         }
@@ -222,6 +256,11 @@ impl<'a, 't> Interactive<'a, 't> {
 fn writes(operator: RedirectionOperator) -> bool {
     use RedirectionOperator::{Append, Clobber, DuplicateOutput, Output};
     matches!(operator, Output | Clobber | Append | DuplicateOutput)
+}
+
+/// Whether the command is given something to read, by a pipe too.
+fn is_fed_by_pipe(invocation: &Invocation<'_>) -> bool {
+    is_fed(invocation.place.command) || invocation.place.position > 0
 }
 
 /// Whether the command is given something to read.
