@@ -276,7 +276,12 @@ impl Registry {
             }
             OciDistributionError::ServerError { code: 404, .. } => format!("`{registry}` has not got it"),
             OciDistributionError::ServerError { code, .. } => format!("`{registry}` answers with status {code}"),
-            OciDistributionError::RequestError(error) => format!("cannot reach `{registry}`: {}", deepest(error)),
+            OciDistributionError::RequestError(error) => {
+                let why = deepest(error);
+                let also =
+                    if why.contains("certificate") { " (those that SSL_CERT_FILE names are trusted)" } else { "" };
+                format!("cannot reach `{registry}`: {why}{also}")
+            }
             other => other.to_string(),
         }
     }
