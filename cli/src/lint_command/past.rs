@@ -66,13 +66,12 @@ impl std::error::Error for NoHistory {
 /// When there is no such version, or the script was not in it.
 pub(super) fn of(arguments: &LintArguments, subject: &Subject) -> Result<Option<History>, NoHistory> {
     let Some(version) = &arguments.against else {
-        let is_alone = arguments.isolated || (arguments.fix || arguments.diff) && arguments.fix_applied;
-        return match of_container(subject) {
-            _ if is_alone => Ok(None),
-            // Who only looks is told what can be seen without.
-            Err(_) if !(arguments.fix || arguments.diff) => Ok(None),
-            known => known,
-        };
+        if arguments.isolated {
+            return Ok(None);
+        }
+        // Who only looks, or edits applied stages as well, is told what can be seen without.
+        let depends_on_it = (arguments.fix || arguments.diff) && !arguments.fix_applied;
+        return of_container(subject).or_else(|error| if depends_on_it { Err(error) } else { Ok(None) });
     };
     let failed = |source: Underlying| NoHistory::OfVersion { name: version.clone(), source };
     let file = Path::new(version);

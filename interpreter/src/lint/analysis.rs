@@ -168,6 +168,13 @@ impl<'t> Analysis<'t> {
         indices(&self.by_name, names).into_iter().filter_map(|index| self.invocations.get(index))
     }
 
+    /// What is run by the commands at a place, in order.
+    pub(crate) fn inside(&self, span: Span) -> impl Iterator<Item = &Invocation<'t>> {
+        let first = self.invocations.partition_point(|one| one.place.command.span.start < span.start);
+        let behind = self.invocations.get(first..).unwrap_or_default().iter();
+        behind.take_while(move |one| one.place.command.span.start < span.end)
+    }
+
     /// What is run before a command in the same chain, or in the same function; all of a script's bare commands count as
     /// one. Nearest first, and not too many.
     pub(crate) fn before(&self, place: &Placed<'t>) -> impl Iterator<Item = &Invocation<'t>> {

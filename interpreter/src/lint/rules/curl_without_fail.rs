@@ -32,7 +32,8 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE064", "curl-without-fail", Severity::Warning, include_str!("curl_without_fail.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
-    for invocation in analysis.named(&["curl"]) {
+    let by_configuration = analysis.source.text().contains_str(".curlrc");
+    for invocation in analysis.named(&["curl"]).filter(|_| !by_configuration) {
         let fails =
             has_letter(invocation, 'f') || invocation.has(None, &["--fail", "--fail-with-body", "--fail-early"]);
         let looks = has_letter(invocation, 'I')
@@ -46,11 +47,9 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
         // An unquoted variable may hold options.
         let may_hold =
             |argument: &&Folded| argument.is_unknown() && analysis.source.slice(argument.span).starts_with(b"$");
-        let by_configuration = analysis.source.text().contains_str(".curlrc");
         if fails
             || looks
             || !(has_address || invocation.has_more)
-            || by_configuration
             || invocation.arguments.iter().filter(may_hold).count() > 1
         {
             continue;

@@ -57,10 +57,7 @@ fn assigned_password(command: &SimpleCommand) -> Option<Span> {
 
 /// `echo USER:PASSWORD | chpasswd`
 fn piped_password(analysis: &Analysis<'_>, chpasswd: &Invocation<'_>) -> Option<Span> {
-    let before = chpasswd.place.pipeline.commands.get(..chpasswd.place.position)?;
-    let prints = analysis
-        .named(&["echo", "printf"])
-        .find(|echo| before.iter().any(|command| command.span() == echo.place.command.span))?;
+    let prints = analysis.inside(chpasswd.place.pipeline.span).find(|inside| inside.is(&["echo", "printf"]))?;
     let is_password = |word: &&Folded| {
         word.known()
             .and_then(|text| text.split_once(':'))

@@ -31,6 +31,7 @@ pub(in crate::lint) const RULE: Rule =
     Rule::new("CE040", "missing-assume-yes", Severity::Error, include_str!("missing_assume_yes.rs"), check);
 
 fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
+    let apt_is_told = analysis.source.text().contains_str("APT::Get::Assume-Yes");
     for invocation in &analysis.invocations {
         let Some((manager, index, subcommand)) = invocation.package_manager() else { continue };
         let Some(yes) = manager.yes.first() else { continue };
@@ -48,6 +49,7 @@ fn check(rule: &Rule, analysis: &Analysis<'_>, findings: &mut Vec<Diagnostic>) {
             || invocation
                 .known()
                 .any(|word| manager.names.contains(&"apt-get") && word.starts_with('-') && word.contains("qq"))
+            || apt_is_told && manager.names.contains(&"apt-get")
             || is_configured(analysis, invocation);
         if !asks
             || is_told
@@ -87,7 +89,6 @@ fn is_configured(analysis: &Analysis<'_>, invocation: &Invocation<'_>) -> bool {
         "conda" | "mamba" => "CONDA_ALWAYS_YES",
         "micromamba" => "MAMBA_ALWAYS_YES",
         "opam" => "OPAMYES",
-        "apt-get" | "apt" | "aptitude" => return analysis.source.text().contains_str("APT::Get::Assume-Yes"),
         _ => return false,
     };
     let is_configured = analysis.invocations.iter().any(|other| other.known().any(|word| word == "always_yes"));

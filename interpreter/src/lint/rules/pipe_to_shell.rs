@@ -129,7 +129,7 @@ fn reads_program(invocation: &Invocation<'_>) -> bool {
 
 /// The place of the name of the first download in a command.
 fn downloads(analysis: &Analysis<'_>, command: Span) -> Option<Span> {
-    analysis.named(&DOWNLOADING).map(|download| download.name_span).find(|name| command.contains(*name))
+    analysis.inside(command).find(|inside| inside.is(&DOWNLOADING)).map(|download| download.name_span)
 }
 
 /// The download in a substitution of a word.
